@@ -1,0 +1,23 @@
+/* What a model holds, for a person. */
+#include "classify/classifier.h"
+#include "detect/detector.h"
+
+static void describe_classes(VelmModel *model, GString *text) {
+  g_autofree const char **names = velm_model_get_strv(model, "fewshot.classes", NULL);
+  g_autofree char *joined = names ? g_strjoinv(", ", (char **)names) : NULL;
+  if (joined)
+    g_string_append_printf(text, "taught: %s\n", joined);
+  else
+    g_string_append(text, "taught: nothing yet (velm teach)\n");
+}
+
+char *velm_model_describe(VelmModel *model) {
+  GString *text = g_string_new(NULL);
+  const char *name = velm_model_get_string(model, "detector", NULL);
+  const VelmDetectorClass *klass = name ? velm_detector_find(name) : NULL;
+  g_string_append_printf(text, "detector: %s\n", name ? name : "none");
+  if (klass)
+    klass->describe(model, text);
+  describe_classes(model, text);
+  return g_string_free(text, FALSE);
+}

@@ -1,0 +1,116 @@
+#include <string.h>
+
+#include "act/policy.h"
+#include "classify/classifier.h"
+#include "detect/detector.h"
+#include "mark/mark.h"
+
+struct _VelmInspector {
+  VelmDetector *detector;
+  VelmClassifier *classifier; /* NULL: nothing is classified */
+  VelmSpec *own_spec;         /* the one that the model was taught with */
+  const VelmSpec *spec;       /* the caller's, else own_spec; or NULL */
+  gint64 max_pixels;
+};
+
+VelmInspectorParams velm_inspector_params_default(void) {
+  return (VelmInspectorParams){.classifier = "auto", .max_pixels = VELM_IMAGE_MAX_PIXELS};
+}
+
+/* The classifier's name for the user's choice; NULL for none. */
+static const char *resolve_classifier(const char *choice, VelmModel *model) {
+  if (!choice || g_str_equal(choice, "auto"))
+    return velm_model_has(model, "fewshot.classes") ? "fewshot" : NULL;
+  return g_str_equal(choice, "none") ? NULL : choice;
+}
+
+static gboolean open_spec(VelmInspector *inspector, VelmModel *model, VelmSpec *spec,
+                          GError **error) {
+  inspector->spec = spec;
+  if (spec || !velm_model_has(model, "spec.text"))
+    return TRUE;
+  const char *text = velm_model_get_string(model, "spec.text", error);
+  if (!text)
+    return FALSE;
+  inspector->own_spec = velm_spec_parse(text, strlen(text), "the model's spec", NULL, error);
+  inspector->spec = inspector->own_spec;
+  return inspector->spec != NULL;
+}
+
+VelmInspector *velm_inspector_new(VelmModel *model, VelmSpec *spec,
+                                  const VelmInspectorParams *params, GError **error) {
+  g_autoptr(VelmInspector) inspector = g_new0(VelmInspector, 1);
+  inspector->max_pixels = params->max_pixels;
+  if (!open_spec(inspector, model, spec, error))
+    return NULL;
+  inspector->detector = velm_detector_open(model, error);
+  if (!inspector->detector)
+    return NULL;
+  const char *name = resolve_classifier(params->classifier, model);
+  if (!name)
+    return g_steal_pointer(&inspector);
+  VelmClassifierParams classifier = {.endpoint = params->endpoint, .llm = params->llm};
+  const VelmClasses *classes = inspector->spec ? velm_spec_get_classes(inspector->spec) : NULL;
+  inspector->classifier = velm_classifier_open(name, model, classes, &classifier, error);
+  return inspector->classifier ? g_steal_pointer(&inspector) : NULL;
+}
+
+void velm_inspector_free(VelmInspector *inspector) {
+  if (!inspector)
+    return;
+  velm_detector_free(inspector->detector);
+  velm_classifier_free(inspector->classifier);
+  velm_spec_free(inspector->own_spec);
+  g_free(inspector);
+}
+
+static double ms_since(gint64 start) { return (double)(g_get_monotonic_time() - start) / 1e3; }
+
+static gboolean decode(const VelmInspector *inspector, VelmInspection *inspection,
+                       const char *reference, GError **error) {
+  gint64 start = g_get_monotonic_time();
+  inspection->image = velm_image_load(inspection->path, inspector->max_pixels, error);
+  if (!inspection->image)
+    return FALSE;
+  if (reference) {
+    inspection->reference = velm_image_load(reference, inspector->max_pixels, error);
+    if (!inspection->reference)
+      return FALSE;
+  }
+  inspection->timings_ms[VELM_TIMING_DECODE] = ms_since(start);
+  return TRUE;
+}
+
+static gboolean mark(VelmInspection *inspection, GError **error) {
+  if (!inspection->anomalous)
+    return TRUE;
+  gint64 start = g_get_monotonic_time();
+  /* An anomalous image has a region, even where its score lies in many pixels and its map's top is low. */
+  gboolean ok = velm_mark_regions(inspection, TRUE, error);
+  inspection->timings_ms[VELM_TIMING_MARK] = ms_since(start);
+  return ok;
+}
+
+/* A classifier that fails does not undo what was detected: the record says so and the part is held. */
+static void classify(VelmInspector *inspector, VelmInspection *inspection) {
+  if (!inspection->anomalous || !inspector->classifier)
+    return;
+  g_autoptr(GError) error = NULL;
+  gint64 start = g_get_monotonic_time();
+  if (!velm_classifier_classify(inspector->classifier, inspection, &error))
+    inspection->error = g_strdup(error->message);
+  inspection->timings_ms[VELM_TIMING_CLASSIFY] = ms_since(start);
+}
+
+VelmInspection *velm_inspector_inspect(VelmInspector *inspector, const char *path,
+                                       const char *reference, GError **error) {
+  gint64 start = g_get_monotonic_time();
+  g_autoptr(VelmInspection) inspection = velm_inspection_new(path);
+  if (!decode(inspector, inspection, reference, error) ||
+      !velm_detector_detect(inspector->detector, inspection, error) || !mark(inspection, error))
+    return NULL;
+  classify(inspector, inspection);
+  velm_policy_decide(inspector->spec, inspection);
+  inspection->timings_ms[VELM_TIMING_TOTAL] = ms_since(start);
+  return g_steal_pointer(&inspection);
+}

@@ -1,0 +1,137 @@
+#include "act/policy.h"
+
+#include "act/rules.h"
+#include "classify/classifier.h"
+#include "dataset/dataset.h"
+
+const char *velm_decision_name(VelmDecision decision) {
+  switch (decision) {
+  case VELM_DECISION_NORMAL:
+    return "normal";
+  case VELM_DECISION_NEGLIGIBLE:
+    return "negligible";
+  case VELM_DECISION_DEFECT:
+    return "defect";
+  case VELM_DECISION_REVIEW:
+    return "review";
+  }
+  return "review";
+}
+
+const char *velm_policy_default_action(VelmDecision decision) {
+  switch (decision) {
+  case VELM_DECISION_NORMAL:
+  case VELM_DECISION_NEGLIGIBLE:
+    return "pass";
+  case VELM_DECISION_DEFECT:
+    return "reject";
+  case VELM_DECISION_REVIEW:
+    return "hold for review";
+  }
+  return "hold for review";
+}
+
+/* Sets the act part; takes over @rule. */
+static void decide(VelmInspection *inspection, VelmDecision decision, const char *action,
+                   char *rule) {
+  char *copy = g_strdup(action); /* @action may be the one that is replaced */
+  g_free(inspection->severity);
+  g_free(inspection->action);
+  g_free(inspection->rule);
+  inspection->decision = decision;
+  inspection->severity = g_strdup(velm_decision_name(decision));
+  inspection->action = copy;
+  inspection->rule = rule;
+}
+
+static char *number(double value) {
+  char text[G_ASCII_DTOSTR_BUF_SIZE];
+  return g_strdup(g_ascii_formatd(text, sizeof text, "%.4g", value));
+}
+
+/* The action of @decision where neither class nor rule names one. */
+static const char *default_action(const VelmSpec *spec, VelmDecision decision) {
+  return spec && decision == VELM_DECISION_REVIEW ? velm_spec_get_review_action(spec)
+                                                  : velm_policy_default_action(decision);
+}
+
+/*
+ * Why the class that was answered is not believed; NULL where it is.
+ * Returns: (transfer full)
+ */
+static char *doubt(const VelmSpec *spec, const VelmInspection *inspection) {
+  const char *key = inspection->class_name;
+  if (!key)
+    return g_strdup(inspection->error ? "the anomaly could not be classified"
+                                      : "the anomaly was not classified");
+  if (g_str_equal(key, VELM_CLASS_UNKNOWN))
+    return g_strdup("no class fits the anomaly");
+  if (!spec)
+    return NULL;
+  if (!g_str_equal(key, VELM_LABEL_GOOD) && velm_classes_find(velm_spec_get_classes(spec), key) < 0)
+    return g_strdup_printf("the spec has no class %s", key);
+  double least = velm_spec_get_confidence(spec);
+  if (inspection->confidence >= least) /* never where it is no number */
+    return NULL;
+  g_autofree char *value = number(inspection->confidence);
+  g_autofree char *limit = number(least);
+  return g_strdup_printf("class %s, confidence %s (below %s, the least)", key, value, limit);
+}
+
+static void decide_normal(VelmInspection *inspection) {
+  g_autofree char *score = number(inspection->score);
+  g_autofree char *threshold = number(inspection->threshold);
+  decide(inspection, VELM_DECISION_NORMAL, velm_policy_default_action(VELM_DECISION_NORMAL),
+         g_strdup_printf("not anomalous: score %s, threshold %s", score, threshold));
+}
+
+/* What the class alone leads to. @doubted: taken over; why the class is not believed, or NULL. */
+static void decide_by_class(const VelmSpec *spec, VelmInspection *inspection, char *doubted) {
+  const char *key = inspection->class_name;
+  int index = spec && key ? velm_classes_find(velm_spec_get_classes(spec), key) : -1;
+  const VelmOutcome *outcome = index >= 0 ? velm_spec_get_outcome(spec, (guint)index) : NULL;
+  /* Without a spec and a classifier the detector's word is all there is to be had. */
+  gboolean detector_alone = !spec && !key && !inspection->error;
+  VelmDecision decision = VELM_DECISION_DEFECT;
+  if (doubted)
+    decision = detector_alone ? VELM_DECISION_DEFECT : VELM_DECISION_REVIEW;
+  else if (g_str_equal(key, VELM_LABEL_GOOD))
+    decision = VELM_DECISION_NORMAL;
+  else if (outcome)
+    decision = outcome->severity;
+  gboolean by_class = outcome && !doubted;
+  decide(inspection, decision, by_class ? outcome->action : default_action(spec, decision),
+         doubted ? doubted : g_strdup_printf("class %s: %s", key, velm_decision_name(decision)));
+}
+
+/* What rule number @n (from 1), which matched because of @why, makes of the decision by class. */
+static void apply_rule(const VelmSpec *spec, VelmInspection *inspection, const VelmRule *rule,
+                       guint n, const char *why) {
+  VelmDecision decision = rule->changes_severity ? rule->severity : inspection->decision;
+  const char *action = rule->action;
+  if (!action && decision == inspection->decision)
+    action = inspection->action;
+  if (!action)
+    action = default_action(spec, decision);
+  decide(inspection, decision, action,
+         g_strdup_printf("rule %u (line %d): %s", n, rule->line, why));
+}
+
+void velm_policy_decide(const VelmSpec *spec, VelmInspection *inspection) {
+  if (!inspection->anomalous) {
+    decide_normal(inspection);
+    return;
+  }
+  char *doubted = doubt(spec, inspection);
+  const char *believed = doubted ? VELM_CLASS_UNKNOWN : inspection->class_name;
+  decide_by_class(spec, inspection, doubted);
+  const GPtrArray *rules = spec ? velm_spec_get_rules(spec) : NULL;
+  for (guint i = 0; rules && i < rules->len; i++) {
+    const VelmRule *rule = g_ptr_array_index(rules, i);
+    g_autofree char *why = NULL;
+    if (velm_rule_match(rule, inspection, believed, &why)) {
+      apply_rule(spec, inspection, rule, i + 1, why);
+      return;
+    }
+  }
+}

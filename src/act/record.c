@@ -1,0 +1,85 @@
+#include "act/record.h"
+
+static void build_regions(JsonBuilder *builder, const VelmInspection *inspection) {
+  json_builder_set_member_name(builder, "regions");
+  json_builder_begin_array(builder);
+  for (guint i = 0; i < inspection->regions->len; i++) {
+    const VelmRegion *region = &g_array_index(inspection->regions, VelmRegion, i);
+    json_builder_begin_object(builder);
+    velm_json_set_int(builder, "x", region->x);
+    velm_json_set_int(builder, "y", region->y);
+    velm_json_set_int(builder, "width", region->width);
+    velm_json_set_int(builder, "height", region->height);
+    velm_json_set_double(builder, "area", region->area);
+    velm_json_set_double(builder, "centroid_x", region->centroid_x);
+    velm_json_set_double(builder, "centroid_y", region->centroid_y);
+    velm_json_set_double(builder, "elongation", region->elongation);
+    velm_json_set_double(builder, "score", region->score);
+    json_builder_end_object(builder);
+  }
+  json_builder_end_array(builder);
+}
+
+static void build_class(JsonBuilder *builder, const VelmInspection *inspection) {
+  velm_json_set_string(builder, "class", inspection->class_name);
+  json_builder_set_member_name(builder, "confidence");
+  if (inspection->class_name)
+    json_builder_add_double_value(builder, inspection->confidence);
+  else
+    json_builder_add_null_value(builder);
+  json_builder_set_member_name(builder, "probabilities");
+  if (!inspection->class_names) {
+    json_builder_add_null_value(builder);
+  } else {
+    json_builder_begin_object(builder);
+    for (gsize i = 0; inspection->class_names[i]; i++)
+      velm_json_set_double(builder, inspection->class_names[i], inspection->probabilities[i]);
+    json_builder_end_object(builder);
+  }
+  velm_json_set_string(builder, "classifier", inspection->classifier);
+  if (inspection->reason)
+    velm_json_set_string(builder, "reason", inspection->reason);
+}
+
+static void build_timings(JsonBuilder *builder, const VelmInspection *inspection) {
+  static const char *const names[VELM_N_TIMINGS] = {"decode", "features", "search",
+                                                    "mark",   "classify", "total"};
+  json_builder_set_member_name(builder, "timings_ms");
+  json_builder_begin_object(builder);
+  for (gsize i = 0; i < VELM_N_TIMINGS; i++)
+    velm_json_set_double(builder, names[i], inspection->timings_ms[i]);
+  json_builder_end_object(builder);
+}
+
+void velm_record_build(JsonBuilder *builder, const VelmInspection *inspection) {
+  velm_json_set_string(builder, "image", inspection->path);
+  velm_json_set_double(builder, "score", inspection->score);
+  velm_json_set_double(builder, "threshold", inspection->threshold);
+  velm_json_set_boolean(builder, "anomalous", inspection->anomalous);
+  build_regions(builder, inspection);
+  build_class(builder, inspection);
+  velm_json_set_string(builder, "severity", inspection->severity);
+  velm_json_set_string(builder, "decision", velm_decision_name(inspection->decision));
+  velm_json_set_string(builder, "action", inspection->action);
+  velm_json_set_string(builder, "rule", inspection->rule);
+  build_timings(builder, inspection);
+  if (inspection->error)
+    velm_json_set_string(builder, "error", inspection->error);
+}
+
+char *velm_inspection_to_json(const VelmInspection *inspection) {
+  g_autoptr(JsonBuilder) builder = json_builder_new();
+  json_builder_begin_object(builder);
+  velm_record_build(builder, inspection);
+  json_builder_end_object(builder);
+  return velm_json_print(builder, FALSE);
+}
+
+char *velm_record_error_json(const char *path, const char *message) {
+  g_autoptr(JsonBuilder) builder = json_builder_new();
+  json_builder_begin_object(builder);
+  velm_json_set_string(builder, "image", path);
+  velm_json_set_string(builder, "error", message);
+  json_builder_end_object(builder);
+  return velm_json_print(builder, FALSE);
+}

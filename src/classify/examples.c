@@ -1,0 +1,90 @@
+#include "classify/examples.h"
+
+#include "mark/mark.h"
+
+void velm_seen_free(VelmSeen *seen) {
+  if (!seen)
+    return;
+  velm_sight_free(seen->given);
+  velm_sight_free(seen->detected);
+  g_free(seen);
+}
+
+static gboolean see_given(VelmSightNet *net, VelmInspection *inspection, VelmSeen *seen,
+                          GError **error) {
+  if (!seen->sample->mask)
+    return TRUE;
+  g_autoptr(VelmMask) mask = velm_mask_load(seen->sample->mask, error);
+  if (!mask || !velm_mark_given(inspection, mask, error))
+    return FALSE;
+  seen->given = velm_sight_take(net, inspection, FALSE, TRUE, error);
+  return seen->given != NULL;
+}
+
+VelmSeen *velm_examples_see(VelmSightNet *net, VelmInspection *inspection, const VelmSample *sample,
+                            GError **error) {
+  g_autoptr(VelmSeen) seen = g_new0(VelmSeen, 1);
+  seen->sample = sample;
+  if (!see_given(net, inspection, seen, error) || !velm_mark_regions(inspection, TRUE, error))
+    return NULL;
+  seen->detected = velm_sight_take(net, inspection, TRUE, TRUE, error);
+  return seen->detected ? g_steal_pointer(&seen) : NULL;
+}
+
+static VelmSeen *collect_one(VelmDetector *detector, VelmSightNet *net, const VelmSample *sample,
+                             GError **error) {
+  g_autoptr(VelmInspection) inspection = velm_inspection_new(sample->path);
+  inspection->image = velm_image_load(sample->path, 0, error);
+  if (!inspection->image)
+    return NULL;
+  if (sample->reference &&
+      !(inspection->reference = velm_image_load(sample->reference, 0, error)))
+    return NULL;
+  if (!velm_detector_detect(detector, inspection, error))
+    return NULL;
+  return velm_examples_see(net, inspection, sample, error);
+}
+
+GPtrArray *velm_examples_collect(VelmDetector *detector, const GPtrArray *samples,
+                                 VelmProgress progress, gpointer progress_data, GError **error) {
+  g_autoptr(VelmSightNet) net = velm_sight_net_open(error);
+  if (!net)
+    return NULL;
+  g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify)velm_seen_free);
+  for (guint i = 0; i < samples->len; i++) {
+    VelmSeen *seen = collect_one(detector, net, samples->pdata[i], error);
+    if (!seen)
+      return NULL;
+    g_ptr_array_add(all, seen);
+    if (progress && !progress("examples", i + 1, samples->len, progress_data)) {
+      g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "stopped while looking at examples");
+      return NULL;
+    }
+  }
+  return g_steal_pointer(&all);
+}
+
+static int index_of(const char *const *names, const char *name) {
+  for (int i = 0; names[i]; i++)
+    if (g_str_equal(names[i], name))
+      return i;
+  return -1;
+}
+
+VelmFewshot *velm_examples_learn(const GPtrArray *all, const char *const *class_names,
+                                 gboolean detected, GError **error) {
+  g_autoptr(GArray) examples = g_array_new(FALSE, TRUE, sizeof(VelmExample));
+  for (guint i = 0; i < all->len; i++) {
+    const VelmSeen *seen = all->pdata[i];
+    int index = index_of(class_names, seen->sample->label);
+    if (index < 0)
+      continue;
+    VelmExample example = {.given = seen->given,
+                           .detected = seen->detected,
+                           .class_index = (guint)index,
+                           .part = seen->sample->group};
+    g_array_append_val(examples, example);
+  }
+  return velm_fewshot_learn((const VelmExample *)(void *)examples->data, examples->len, class_names,
+                            detected, error);
+}

@@ -1,0 +1,35 @@
+/* Labelled images as the few-shot classifier's examples: seen through their ground-truth masks and through the detector's regions. */
+#pragma once
+
+#include "classify/fewshot.h"
+#include "dataset/dataset.h"
+#include "detect/detector.h"
+
+/* One labelled image and what was seen of it. */
+typedef struct {
+  const VelmSample *sample; /* borrowed */
+  VelmSight *given;         /* NULL where there is no mask */
+  VelmSight *detected;
+} VelmSeen;
+
+void velm_seen_free(VelmSeen *seen);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmSeen, velm_seen_free)
+
+/**
+ * Looks at the image of @inspection, which the detector has scored, in both ways. Marks it as it goes: in the end the record holds the
+ * detector's regions.
+ */
+VelmSeen *velm_examples_see(VelmSightNet *net, VelmInspection *inspection, const VelmSample *sample, GError **error);
+
+/**
+ * Loads, scores and looks at each of @samples.
+ * Returns: (transfer full) (element-type VelmSeen)
+ */
+GPtrArray *velm_examples_collect(VelmDetector *detector, const GPtrArray *samples, VelmProgress progress,
+                                 gpointer progress_data, GError **error);
+
+/**
+ * Learns from @seen (of VelmSeen) the classes @class_names (NULL-terminated); images of other labels are left out.
+ * @detected: as for velm_fewshot_learn()
+ */
+VelmFewshot *velm_examples_learn(const GPtrArray *seen, const char *const *class_names, gboolean detected, GError **error);

@@ -1,0 +1,7 @@
+/* Logarithms of probabilities. */
+#pragma once
+
+#include <glib.h>
+
+/** Shifts the @n numbers of @scores, in place, so that their exponentials sum to 1. */
+void velm_log_softmax(double *scores, guint n);

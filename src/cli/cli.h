@@ -1,0 +1,41 @@
+/* The command: main.c picks the subcommand, each of which is a file of its own. */
+#pragma once
+
+#include "velm.h"
+
+/* Exit codes of every subcommand. */
+enum {
+  VELM_CLI_OK = 0,
+  VELM_CLI_FAILED = 1, /* what was asked for failed, in whole or for some of the images */
+  VELM_CLI_USAGE = 2,  /* it was asked for wrongly */
+};
+
+/* One row of the command's table. @run: argv[0] is the subcommand's name. */
+typedef struct {
+  const char *name, *synopsis, *summary;
+  int (*run)(int argc, char **argv);
+} VelmCommand;
+
+extern const VelmCommand velm_cli_commands[];
+extern const gsize velm_cli_n_commands;
+
+int velm_cli_fit(int argc, char **argv);
+int velm_cli_teach(int argc, char **argv);
+int velm_cli_inspect(int argc, char **argv);
+int velm_cli_evaluate(int argc, char **argv);
+int velm_cli_demo(int argc, char **argv);
+int velm_cli_info(int argc, char **argv);
+int velm_cli_spec(int argc, char **argv);
+
+/**
+ * Parses the options of a subcommand; help and mistakes are printed. @usage: what follows the subcommand's name.
+ * @entries: NULL-terminated
+ * @min, @max: number of arguments that may be left; @max under 0 for any
+ * @exit_code: (out): set where the caller is to return at once
+ * Returns: (transfer full): the arguments that are left, or NULL to return @exit_code
+ */
+char **velm_cli_parse(int argc, char **argv, const char *usage, const char *summary, const GOptionEntry *entries, int min,
+                      int max, int *exit_code);
+
+/** Prints "velm: message" on stderr, clear of the progress line. Returns: the exit code for it. */
+int velm_cli_fail(const GError *error);

@@ -1,0 +1,158 @@
+/* velm inspect: one record an image. */
+#include "act/record.h"
+#include "cli/cli.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "dataset/dataset.h"
+#include "evaluate/report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct {
+  VelmInspector *inspector;
+  gboolean json;
+  const char *out;
+  VelmReport *report; /* where out is set */
+  guint n_failed;
+} Run;
+
+static void print_text(const VelmInspection *inspection) {
+  gsize n = 0;
+  velm_inspection_get_regions(inspection, &n);
+  printf("%s: %s", inspection->path, velm_decision_name(inspection->decision));
+  if (inspection->class_name)
+    printf(", %s (%.0f %%)", inspection->class_name, 100 * inspection->confidence);
+  if (inspection->action)
+    printf(" -> %s", inspection->action);
+  printf("  [score %.3f, threshold %.3f, %" G_GSIZE_FORMAT " region%s]\n", inspection->score,
+         inspection->threshold, n, n == 1 ? "" : "s");
+}
+
+/* A name for the overlay that keeps images of one name in different folders apart. */
+static char *overlay_path(const char *out, const char *image) {
+  g_autofree char *absolute = g_canonicalize_filename(image, NULL);
+  g_autofree char *folder = g_path_get_dirname(absolute);
+  g_autofree char *last = g_path_get_basename(folder);
+  g_autofree char *name = g_path_get_basename(absolute);
+  g_autofree char *file = g_strdup_printf("%s_%s_overlay.png", last, name);
+  return g_build_filename(out, file, NULL);
+}
+
+static void fail(Run *run, const char *path, const char *message) {
+  run->n_failed++;
+  if (run->json) {
+    g_autofree char *line = velm_record_error_json(path, message);
+    puts(line);
+  }
+  if (run->report)
+    velm_report_add_error(run->report, path, message);
+  velm_log_line("velm: %s", message);
+}
+
+static gboolean write_pictures(Run *run, const VelmInspection *inspection, GError **error) {
+  if (!run->out)
+    return TRUE;
+  g_autofree char *path = overlay_path(run->out, inspection->path);
+  return velm_inspection_save_overlay(inspection, path, error) &&
+         velm_report_add(run->report, inspection, NULL, error);
+}
+
+/* Returns FALSE where going on makes no sense: the pictures cannot be written. */
+static gboolean inspect_one(Run *run, const VelmSample *sample, GError **error) {
+  g_autoptr(GError) cause = NULL;
+  g_autoptr(VelmInspection) inspection =
+      velm_inspector_inspect(run->inspector, sample->path, sample->reference, &cause);
+  if (!inspection) {
+    fail(run, sample->path, cause->message);
+    return TRUE;
+  }
+  if (run->json) {
+    g_autofree char *line = velm_inspection_to_json(inspection);
+    puts(line);
+  } else {
+    print_text(inspection);
+  }
+  if (inspection->error) {
+    run->n_failed++;
+    velm_log_line("velm: %s: %s", sample->path, inspection->error);
+  }
+  return write_pictures(run, inspection, error);
+}
+
+static gboolean inspect_all(Run *run, const GPtrArray *samples, GError **error) {
+  /* Where the records scroll by on the same terminal, they are the progress. */
+  gboolean quiet = isatty(STDOUT_FILENO);
+  for (guint i = 0; i < samples->len; i++) {
+    if (!inspect_one(run, samples->pdata[i], error))
+      return FALSE;
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+      g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "the records cannot be written: %s",
+                  g_strerror(errno));
+      return FALSE;
+    }
+    if (!quiet)
+      velm_log_progress("inspected", i + 1, samples->len, NULL);
+  }
+  if (!run->report)
+    return TRUE;
+  g_autofree char *page = g_build_filename(run->out, "report.html", NULL);
+  return velm_report_write(run->report, page, error);
+}
+
+int velm_cli_inspect(int argc, char **argv) {
+  g_autofree char *model_path = NULL, *spec_path = NULL, *classifier = NULL, *endpoint = NULL;
+  g_autofree char *llm = NULL, *out = NULL;
+  gboolean json = FALSE;
+  gint64 megapixels = 0;
+  const GOptionEntry entries[] = {
+      {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model_path, "Model of the product", "MODEL.velm"},
+      {"spec", 's', 0, G_OPTION_ARG_FILENAME, &spec_path,
+       "Inspection spec (default: the one that the model was taught with)", "SPEC.yaml"},
+      {"classifier", 0, 0, G_OPTION_ARG_STRING, &classifier,
+       "auto (few-shot where the model was taught), fewshot, mllm or none", "NAME"},
+      {"endpoint", 0, 0, G_OPTION_ARG_STRING, &endpoint,
+       "OpenAI-compatible server for mllm (default: OPENAI_BASE_URL); its key comes from OPENAI_API_KEY", "URL"},
+      {"llm", 0, 0, G_OPTION_ARG_STRING, &llm, "Name of the server's model", "NAME"},
+      {"json", 0, 0, G_OPTION_ARG_NONE, &json, "Print one JSON object a line", NULL},
+      {"out", 0, 0, G_OPTION_ARG_FILENAME, &out, "Folder for overlay pictures and report.html", "DIR"},
+      {"max-megapixels", 0, 0, G_OPTION_ARG_INT64, &megapixels,
+       "Refuse larger images (default 64)", "N"},
+      G_OPTION_ENTRY_NULL};
+  int code = VELM_CLI_USAGE;
+  g_auto(GStrv) paths = velm_cli_parse(
+      argc, argv, "-m MODEL.velm [OPTION...] PATH...",
+      "Inspects images, and all images below folders. An aligned reference image is used where the folder has one\n"
+      "(DIR/reference/CLASS/NAME for DIR/test/CLASS/NAME).\n"
+      "Exits with 1 where an image could not be inspected; the others are inspected all the same.",
+      entries, 1, -1, &code);
+  if (!paths)
+    return code;
+  if (!model_path) {
+    fprintf(stderr, "velm inspect: name the model with -m\n");
+    return VELM_CLI_USAGE;
+  }
+  VelmInspectorParams params = velm_inspector_params_default();
+  params.classifier = classifier ? classifier : params.classifier;
+  params.endpoint = endpoint;
+  params.llm = llm;
+  params.max_pixels = megapixels > 0 ? megapixels * 1000 * 1000 : params.max_pixels;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GPtrArray) samples = velm_dataset_expand((const char *const *)paths, &error);
+  g_autoptr(VelmModel) model = samples ? velm_model_load(model_path, &error) : NULL;
+  g_autoptr(VelmSpec) spec = model && spec_path ? velm_spec_load(spec_path, &error) : NULL;
+  if (!model || (spec_path && !spec))
+    return velm_cli_fail(error);
+  g_autoptr(VelmInspector) inspector = velm_inspector_new(model, spec, &params, &error);
+  if (!inspector || (out && !velm_file_make_folder(out, &error)))
+    return velm_cli_fail(error);
+  g_autoptr(VelmReport) report = out ? velm_report_new("velm inspection") : NULL;
+  Run run = {inspector, json, out, report, 0};
+  if (!inspect_all(&run, samples, &error))
+    return velm_cli_fail(error);
+  if (run.n_failed)
+    velm_log_line("velm: %u of %u images could not be inspected in full", run.n_failed, samples->len);
+  return run.n_failed ? VELM_CLI_FAILED : VELM_CLI_OK;
+}

@@ -1,0 +1,50 @@
+#include "cli/cli.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+const VelmCommand velm_cli_commands[] = {
+    {"fit", "DIR -o MODEL.velm", "fit a detector to good images", velm_cli_fit},
+    {"teach", "DIR -m MODEL.velm -s SPEC.yaml", "teach a model the classes of a spec", velm_cli_teach},
+    {"inspect", "-m MODEL.velm PATH...", "inspect images: detect, mark, classify, act",
+     velm_cli_inspect},
+    {"evaluate", "DIR -m MODEL.velm", "measure detection and classification on labelled images",
+     velm_cli_evaluate},
+    {"demo", "[--out DIR]", "show all of it on made-up parts", velm_cli_demo},
+    {"info", "MODEL.velm", "say what a model holds", velm_cli_info},
+    {"spec", "check|import FILE", "check an inspection spec, or make one", velm_cli_spec},
+};
+
+const gsize velm_cli_n_commands = G_N_ELEMENTS(velm_cli_commands);
+
+static void print_help(FILE *to) {
+  fputs("velm finds what is wrong on a part, says what kind of defect it is, and decides what to do.\n\n"
+        "usage: velm COMMAND [OPTION...] [ARGUMENT...]\n\n",
+        to);
+  for (gsize i = 0; i < velm_cli_n_commands; i++)
+    fprintf(to, "  %-9s %s\n", velm_cli_commands[i].name, velm_cli_commands[i].summary);
+  fputs("\nvelm COMMAND --help explains a command; velm --version prints the version.\n", to);
+}
+
+int main(int argc, char **argv) {
+  setlocale(LC_ALL, "");
+  setlocale(LC_NUMERIC, "C"); /* numbers in files and JSON have a point, wherever velm runs */
+  if (argc < 2) {
+    print_help(stderr);
+    return VELM_CLI_USAGE;
+  }
+  if (g_str_equal(argv[1], "--help") || g_str_equal(argv[1], "-h") || g_str_equal(argv[1], "help")) {
+    print_help(stdout);
+    return VELM_CLI_OK;
+  }
+  if (g_str_equal(argv[1], "--version")) {
+    printf("velm %s\n", velm_version());
+    return VELM_CLI_OK;
+  }
+  for (gsize i = 0; i < velm_cli_n_commands; i++)
+    if (g_str_equal(argv[1], velm_cli_commands[i].name))
+      return velm_cli_commands[i].run(argc - 1, argv + 1);
+  fprintf(stderr, "velm: no command \"%s\"; velm --help lists them\n", argv[1]);
+  return VELM_CLI_USAGE;
+}

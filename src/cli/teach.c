@@ -1,0 +1,56 @@
+/* velm teach: adds the few-shot classifier to a model. */
+#include "act/spec.h"
+#include "cli/cli.h"
+#include "core/log.h"
+#include "dataset/dataset.h"
+
+#include <stdio.h>
+
+/* Classes that have images but no place in the spec are left out: worth a word. */
+static void warn_left_out(const char *directory, const VelmSpec *spec) {
+  g_autoptr(VelmDataset) dataset = velm_dataset_open(directory, NULL);
+  const VelmClasses *classes = velm_spec_get_classes(spec);
+  for (guint i = 0; dataset && i < dataset->classes->len; i++) {
+    const char *label = dataset->classes->pdata[i];
+    if (velm_classes_find(classes, label) < 0)
+      velm_log_line("velm: test/%s is left out: the spec has no class \"%s\"", label, label);
+  }
+}
+
+int velm_cli_teach(int argc, char **argv) {
+  VelmTeachParams params = velm_teach_params_default();
+  g_autofree char *model_path = NULL, *spec_path = NULL;
+  int seed = 0;
+  const GOptionEntry entries[] = {
+      {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model_path, "Model to teach, in place", "MODEL.velm"},
+      {"spec", 's', 0, G_OPTION_ARG_FILENAME, &spec_path, "Spec whose classes are taught", "SPEC.yaml"},
+      {"shots", 0, 0, G_OPTION_ARG_INT, &params.shots, "Examples of each class at most (default: all)", "K"},
+      {"seed", 0, 0, G_OPTION_ARG_INT, &seed, "Seed of the choice of examples (default 0)", "N"},
+      G_OPTION_ENTRY_NULL};
+  int code = VELM_CLI_USAGE;
+  g_auto(GStrv) paths = velm_cli_parse(
+      argc, argv, "DIR -m MODEL.velm -s SPEC.yaml [OPTION...]",
+      "Teaches a fitted model the classes of a spec from the images in DIR/test/CLASS, with their masks in\n"
+      "DIR/ground_truth/CLASS where there are any.",
+      entries, 1, 1, &code);
+  if (!paths)
+    return code;
+  if (!model_path || !spec_path || params.shots < 0) {
+    fprintf(stderr, "velm teach: needs -m MODEL.velm and -s SPEC.yaml, and --shots of 0 or more\n");
+    return VELM_CLI_USAGE;
+  }
+  params.seed = (guint32)seed;
+  params.progress = velm_log_progress;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(VelmModel) model = velm_model_load(model_path, &error);
+  g_autoptr(VelmSpec) spec = model ? velm_spec_load(spec_path, &error) : NULL;
+  if (!spec)
+    return velm_cli_fail(error);
+  if (!velm_model_teach(model, paths[0], spec, &params, &error) ||
+      !velm_model_save(model, model_path, &error))
+    return velm_cli_fail(error);
+  warn_left_out(paths[0], spec);
+  g_autofree char *description = velm_model_describe(model);
+  printf("%s: taught\n%s", model_path, description);
+  return VELM_CLI_OK;
+}

@@ -1,0 +1,328 @@
+#include "core/engine.h"
+
+#include "core/cut.h"
+#include "core/error.h"
+#include "core/file.h"
+
+#include <openvino/c/openvino.h>
+#include <string.h>
+
+struct _VelmNet {
+  char *name; /* what messages call it */
+  ov_tensor_t *weights; /* that the model's constants point into */
+  ov_compiled_model_t *compiled;
+  ov_infer_request_t *request;
+  ov_tensor_t *input;
+  gsize n_input; /* bytes */
+  gboolean takes_image;
+  gsize n_outputs;
+  ov_tensor_t **tensors;
+  VelmTensor *outputs;
+};
+
+/* ---- OpenVINO's errors and core ---- */
+
+static gboolean check(ov_status_e status, const char *name, GError **error) {
+  if (status == OK)
+    return TRUE;
+  const char *detail = ov_get_last_err_msg();
+  g_autoptr(GError) cause =
+      g_error_new(VELM_ERROR, VELM_ERROR_ENGINE, "%s: %s", name,
+                  detail && detail[0] ? detail : ov_get_error_info(status));
+  velm_error_one_line(cause);
+  g_propagate_error(error, g_steal_pointer(&cause));
+  return FALSE;
+}
+
+static ov_core_t *core_get(GError **error) {
+  static GMutex mutex;
+  static ov_core_t *core;
+  g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&mutex);
+  if (!core && !check(ov_core_create(&core), "OpenVINO", error))
+    core = NULL;
+  return core;
+}
+
+/* ---- reading ---- */
+
+static ov_model_t *read_text(const char *text, gsize length, const ov_tensor_t *weights,
+                             const char *name, GError **error) {
+  ov_core_t *core = core_get(error);
+  ov_model_t *model = NULL;
+  if (!core || !check(ov_core_read_model_from_memory_buffer(core, text, length, weights, &model),
+                      name, error))
+    return NULL;
+  return model;
+}
+
+static ov_tensor_t *copy_weights(gconstpointer data, gsize size, const char *name, GError **error) {
+  ov_tensor_t *tensor = NULL;
+  ov_shape_t shape;
+  int64_t dims[1] = {(int64_t)size};
+  if (!check(ov_shape_create(1, dims, &shape), name, error))
+    return NULL;
+  gboolean ok = check(ov_tensor_create(U8, shape, &tensor), name, error);
+  ov_shape_free(&shape);
+  void *bytes = NULL;
+  if (!ok || !check(ov_tensor_data(tensor, &bytes), name, error))
+    return NULL;
+  memcpy(bytes, data, size);
+  return tensor;
+}
+
+/* The IR at @path, cut at @layers; its .bin is read into @weights. */
+static ov_model_t *read_ir(const char *path, const char *const *layers, ov_tensor_t **weights,
+                           GError **error) {
+  g_autofree char *stem = g_strndup(path, strlen(path) - strlen(".xml"));
+  g_autofree char *bin = g_strconcat(stem, ".bin", NULL);
+  g_autoptr(GBytes) xml = velm_file_read(path, error);
+  g_autoptr(GBytes) data = xml ? velm_file_read(bin, error) : NULL;
+  if (!data)
+    return NULL;
+  gsize length = 0, size = 0;
+  const char *text = g_bytes_get_data(xml, &length);
+  g_autofree char *cut = velm_cut_ir(text, length, layers, path, error);
+  gconstpointer bytes = g_bytes_get_data(data, &size);
+  if (!cut || !(*weights = copy_weights(bytes, size, path, error)))
+    return NULL;
+  return read_text(cut, strlen(cut), *weights, path, error);
+}
+
+static ov_model_t *read_onnx(const char *path, const char *const *layers, GError **error) {
+  g_autoptr(GBytes) onnx = velm_file_read(path, error);
+  g_autoptr(GBytes) cut = onnx ? velm_cut_onnx(onnx, layers, path, error) : NULL;
+  g_clear_pointer(&onnx, g_bytes_unref);
+  if (!cut)
+    return NULL;
+  gsize length = 0;
+  const char *text = g_bytes_get_data(cut, &length);
+  return read_text(text, length, NULL, path, error);
+}
+
+static ov_model_t *read_model(const char *path, const char *const *layers, ov_tensor_t **weights,
+                              GError **error) {
+  if (!g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: no such network file", path);
+    return NULL;
+  }
+  if (layers)
+    return g_str_has_suffix(path, ".xml") ? read_ir(path, layers, weights, error)
+                                          : read_onnx(path, layers, error);
+  ov_core_t *core = core_get(error);
+  ov_model_t *model = NULL;
+  if (!core || !check(ov_core_read_model(core, path, NULL, &model), path, error))
+    return NULL;
+  return model;
+}
+
+/* ---- image input: bytes in, normalised in the graph ---- */
+
+static gboolean set_input_shape(ov_model_t *model, const VelmNetParams *params, const char *name,
+                                GError **error) {
+  int64_t dims[4] = {1, 3, params->height, params->width};
+  ov_shape_t shape;
+  ov_partial_shape_t partial;
+  if (!check(ov_shape_create(4, dims, &shape), name, error))
+    return FALSE;
+  gboolean ok = check(ov_shape_to_partial_shape(shape, &partial), name, error);
+  ov_shape_free(&shape);
+  if (!ok)
+    return FALSE;
+  ok = check(ov_model_reshape_single_input(model, partial), name, error);
+  ov_partial_shape_free(&partial);
+  return ok;
+}
+
+typedef struct {
+  ov_preprocess_prepostprocessor_t *all;
+  ov_preprocess_input_info_t *input;
+  ov_preprocess_input_tensor_info_t *tensor;
+  ov_preprocess_preprocess_steps_t *steps;
+  ov_preprocess_input_model_info_t *inner;
+  ov_layout_t *nhwc, *nchw;
+} Preprocess;
+
+static void preprocess_clear(Preprocess *p) {
+  if (p->nhwc)
+    ov_layout_free(p->nhwc);
+  if (p->nchw)
+    ov_layout_free(p->nchw);
+  if (p->inner)
+    ov_preprocess_input_model_info_free(p->inner);
+  if (p->steps)
+    ov_preprocess_preprocess_steps_free(p->steps);
+  if (p->tensor)
+    ov_preprocess_input_tensor_info_free(p->tensor);
+  if (p->input)
+    ov_preprocess_input_info_free(p->input);
+  if (p->all)
+    ov_preprocess_prepostprocessor_free(p->all);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Preprocess, preprocess_clear)
+
+static ov_status_e preprocess_build(Preprocess *p, const VelmNetParams *params, ov_model_t *model,
+                                    ov_model_t **built) {
+  ov_status_e s;
+  if ((s = ov_preprocess_prepostprocessor_create(model, &p->all)) != OK ||
+      (s = ov_preprocess_prepostprocessor_get_input_info_by_index(p->all, 0, &p->input)) != OK ||
+      (s = ov_preprocess_input_info_get_tensor_info(p->input, &p->tensor)) != OK ||
+      (s = ov_preprocess_input_tensor_info_set_element_type(p->tensor, U8)) != OK ||
+      (s = ov_layout_create("NHWC", &p->nhwc)) != OK ||
+      (s = ov_preprocess_input_tensor_info_set_layout(p->tensor, p->nhwc)) != OK ||
+      (s = ov_preprocess_input_info_get_preprocess_steps(p->input, &p->steps)) != OK ||
+      (s = ov_preprocess_preprocess_steps_convert_element_type(p->steps, F32)) != OK ||
+      (s = ov_preprocess_preprocess_steps_mean_multi_channels(p->steps, params->mean, 3)) != OK ||
+      (s = ov_preprocess_preprocess_steps_scale_multi_channels(p->steps, params->scale, 3)) != OK ||
+      (s = ov_preprocess_input_info_get_model_info(p->input, &p->inner)) != OK ||
+      (s = ov_layout_create("NCHW", &p->nchw)) != OK ||
+      (s = ov_preprocess_input_model_info_set_layout(p->inner, p->nchw)) != OK)
+    return s;
+  return ov_preprocess_prepostprocessor_build(p->all, built);
+}
+
+/* Returns @model with its input made an image of bytes; takes @model. */
+static ov_model_t *take_images(ov_model_t *model, const VelmNetParams *params, const char *name,
+                               GError **error) {
+  g_auto(Preprocess) preprocess = {0};
+  ov_model_t *built = NULL;
+  if (set_input_shape(model, params, name, error))
+    check(preprocess_build(&preprocess, params, model, &built), name, error);
+  ov_model_free(model);
+  return built;
+}
+
+/* ---- compiling ---- */
+
+static gboolean compile(VelmNet *net, const ov_model_t *model, gboolean exact, GError **error) {
+  ov_core_t *core = core_get(error);
+  if (!core)
+    return FALSE;
+  ov_status_e status =
+      exact ? ov_core_compile_model(core, model, "CPU", 4, &net->compiled,
+                                    ov_property_key_hint_performance_mode, "LATENCY",
+                                    ov_property_key_hint_inference_precision, "f32")
+            : ov_core_compile_model(core, model, "CPU", 2, &net->compiled,
+                                    ov_property_key_hint_performance_mode, "LATENCY");
+  return check(status, net->name, error) &&
+         check(ov_compiled_model_create_infer_request(net->compiled, &net->request), net->name,
+               error) &&
+         check(ov_infer_request_get_input_tensor_by_index(net->request, 0, &net->input), net->name,
+               error) &&
+         check(ov_tensor_get_byte_size(net->input, &net->n_input), net->name, error) &&
+         check(ov_compiled_model_outputs_size(net->compiled, &net->n_outputs), net->name, error);
+}
+
+static gboolean bind_output(VelmNet *net, gsize index, GError **error) {
+  VelmTensor *output = &net->outputs[index];
+  ov_shape_t shape;
+  ov_element_type_e type;
+  void *data = NULL;
+  if (!check(ov_infer_request_get_output_tensor_by_index(net->request, index, &net->tensors[index]),
+             net->name, error) ||
+      !check(ov_tensor_get_element_type(net->tensors[index], &type), net->name, error) ||
+      !check(ov_tensor_get_shape(net->tensors[index], &shape), net->name, error))
+    return FALSE;
+  gboolean fits = shape.rank >= 0 && shape.rank <= (int64_t)G_N_ELEMENTS(output->dims);
+  output->rank = fits ? (gsize)shape.rank : 0;
+  output->n = 1;
+  for (gsize i = 0; i < output->rank; i++) {
+    output->dims[i] = shape.dims[i];
+    output->n *= (gsize)shape.dims[i];
+  }
+  ov_shape_free(&shape);
+  if (!fits || type != F32) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_ENGINE, "%s: output %" G_GSIZE_FORMAT " is no tensor of 32-bit floats",
+                net->name, index);
+    return FALSE;
+  }
+  if (!check(ov_tensor_data(net->tensors[index], &data), net->name, error))
+    return FALSE;
+  output->data = data;
+  return TRUE;
+}
+
+/* Takes @model and @weights. */
+static VelmNet *net_new(ov_model_t *model, ov_tensor_t *weights, const VelmNetParams *params,
+                        const char *name, GError **error) {
+  g_autoptr(VelmNet) net = g_new0(VelmNet, 1);
+  net->name = g_strdup(name);
+  net->weights = weights;
+  net->takes_image = params->width > 0;
+  if (model && net->takes_image)
+    model = take_images(model, params, name, error);
+  gboolean ok = model && compile(net, model, params->exact, error);
+  if (model)
+    ov_model_free(model);
+  if (!ok)
+    return NULL;
+  net->tensors = g_new0(ov_tensor_t *, net->n_outputs);
+  net->outputs = g_new0(VelmTensor, net->n_outputs);
+  /* A static shape gives every inference the same output memory. */
+  for (gsize i = 0; i < net->n_outputs; i++)
+    if (!bind_output(net, i, error))
+      return NULL;
+  return g_steal_pointer(&net);
+}
+
+VelmNet *velm_net_open(const char *path, const VelmNetParams *params, GError **error) {
+  ov_tensor_t *weights = NULL;
+  ov_model_t *model = read_model(path, params->layers, &weights, error);
+  return net_new(model, weights, params, path, error);
+}
+
+VelmNet *velm_net_compile(const char *xml, gconstpointer data, gsize size,
+                          const VelmNetParams *params, GError **error) {
+  ov_tensor_t *weights = copy_weights(data, size, "network", error);
+  ov_model_t *model = weights ? read_text(xml, strlen(xml), weights, "network", error) : NULL;
+  return net_new(model, weights, params, "network", error);
+}
+
+void velm_net_free(VelmNet *net) {
+  if (!net)
+    return;
+  for (gsize i = 0; net->tensors && i < net->n_outputs; i++)
+    if (net->tensors[i])
+      ov_tensor_free(net->tensors[i]);
+  if (net->input)
+    ov_tensor_free(net->input);
+  if (net->request)
+    ov_infer_request_free(net->request);
+  if (net->compiled)
+    ov_compiled_model_free(net->compiled);
+  if (net->weights)
+    ov_tensor_free(net->weights);
+  g_free(net->tensors);
+  g_free(net->outputs);
+  g_free(net->name);
+  g_free(net);
+}
+
+/* ---- running ---- */
+
+static gboolean run(VelmNet *net, gconstpointer values, gsize size, GError **error) {
+  if (size != net->n_input) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_ENGINE,
+                "%s: takes %" G_GSIZE_FORMAT " bytes of input, not %" G_GSIZE_FORMAT, net->name,
+                net->n_input, size);
+    return FALSE;
+  }
+  void *input = NULL;
+  if (!check(ov_tensor_data(net->input, &input), net->name, error))
+    return FALSE;
+  memcpy(input, values, size);
+  return check(ov_infer_request_infer(net->request), net->name, error);
+}
+
+gboolean velm_net_run_image(VelmNet *net, const guint8 *pixels, GError **error) {
+  return run(net, pixels, net->n_input, error);
+}
+
+gboolean velm_net_run_floats(VelmNet *net, const float *values, gsize n, GError **error) {
+  return run(net, values, n * sizeof(float), error);
+}
+
+gsize velm_net_n_outputs(const VelmNet *net) { return net->n_outputs; }
+
+const VelmTensor *velm_net_output(const VelmNet *net, gsize index) {
+  return index < net->n_outputs ? &net->outputs[index] : NULL;
+}

@@ -1,0 +1,94 @@
+#include "core/file.h"
+
+#include "velm.h"
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+GBytes *velm_file_read(const char *path, GError **error) {
+  if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: is a folder, not a file", path);
+    return NULL;
+  }
+  char *data = NULL;
+  gsize size = 0;
+  g_autoptr(GError) cause = NULL;
+  if (!g_file_get_contents(path, &data, &size, &cause)) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: %s", path,
+                g_error_matches(cause, G_FILE_ERROR, G_FILE_ERROR_NOENT) ? "no such file"
+                                                                         : cause->message);
+    return NULL;
+  }
+  return g_bytes_new_take(data, size);
+}
+
+gboolean velm_file_write(const char *path, gconstpointer data, gsize size, GError **error) {
+  if (size > G_MAXSSIZE) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: too large to write", path);
+    return FALSE;
+  }
+  g_autoptr(GError) cause = NULL;
+  if (g_file_set_contents_full(path, data, (gssize)size,
+                               G_FILE_SET_CONTENTS_CONSISTENT,
+                               0644, &cause))
+    return TRUE;
+  g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: cannot be written: %s", path,
+              cause->message);
+  return FALSE;
+}
+
+gboolean velm_file_make_folder(const char *path, GError **error) {
+  if (g_mkdir_with_parents(path, 0755) == 0)
+    return TRUE;
+  int code = errno;
+  g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: the folder cannot be made: %s", path,
+              g_strerror(code));
+  return FALSE;
+}
+
+static int compare_names(gconstpointer a, gconstpointer b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static GPtrArray *list(const char *path, GFileTest kind, GError **error) {
+  g_autoptr(GError) cause = NULL;
+  g_autoptr(GDir) folder = g_dir_open(path, 0, &cause);
+  if (!folder) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: %s", path,
+                g_error_matches(cause, G_FILE_ERROR, G_FILE_ERROR_NOENT) ? "no such folder"
+                                                                         : cause->message);
+    return NULL;
+  }
+  GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+  const char *name;
+  while ((name = g_dir_read_name(folder))) {
+    g_autofree char *full = g_build_filename(path, name, NULL);
+    if (name[0] != '.' && g_file_test(full, kind))
+      g_ptr_array_add(names, g_strdup(name));
+  }
+  g_ptr_array_sort(names, compare_names);
+  return names;
+}
+
+GPtrArray *velm_file_list(const char *path, GError **error) {
+  return list(path, G_FILE_TEST_IS_REGULAR, error);
+}
+
+GPtrArray *velm_file_list_folders(const char *path, GError **error) {
+  return list(path, G_FILE_TEST_IS_DIR, error);
+}
+
+gboolean velm_file_is_image_name(const char *path) {
+  static const char *const endings[] = {".png",  ".jpg", ".jpeg", ".bmp", ".tif", ".tiff",
+                                        ".webp", ".gif", ".ppm",  ".pgm", ".pnm", ".avif",
+                                        ".heic", ".jp2", ".jxl"};
+  const char *dot = strrchr(path, '.');
+  if (!dot)
+    return FALSE;
+  for (gsize i = 0; i < G_N_ELEMENTS(endings); i++)
+    if (g_ascii_strcasecmp(dot, endings[i]) == 0)
+      return TRUE;
+  return FALSE;
+}

@@ -1,0 +1,389 @@
+#include "core/image.h"
+
+#include "core/error.h"
+#include "core/file.h"
+
+#include <string.h>
+#include <vips/vips.h>
+
+/* ---- libvips ---- */
+
+static void vips_start(void) {
+  static gsize started = 0;
+  if (g_once_init_enter(&started)) {
+    if (vips_init("velm") == 0) {
+      /* Every image passes once: caching operations would only hold on to pixels. */
+      vips_cache_set_max(0);
+    }
+    g_once_init_leave(&started, 1);
+  }
+}
+
+/* The first line of what libvips says: the rest repeats it. */
+static void set_vips_error(GError **error, const char *name) {
+  g_autofree char *text = g_strdup(vips_error_buffer());
+  vips_error_clear();
+  g_strstrip(text);
+  text[strcspn(text, "\n")] = '\0';
+  g_set_error(error, VELM_ERROR, VELM_ERROR_IMAGE, "%s: %s", name,
+              text[0] ? text : "the image cannot be read");
+}
+
+static void unref_vips(VipsImage *image) { g_object_unref(image); }
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VipsImage, unref_vips)
+
+static VipsImage *wrap(const void *pixels, int width, int height, int bands, VipsBandFormat format) {
+  vips_start();
+  gsize size = (gsize)width * (gsize)height * (gsize)bands * vips_format_sizeof(format);
+  VipsImage *image = vips_image_new_from_memory(pixels, size, width, height, bands, format);
+  if (image)
+    image->Type = bands == 3 ? VIPS_INTERPRETATION_sRGB : VIPS_INTERPRETATION_B_W;
+  return image;
+}
+
+/* Copies the pixels of @image, which must be of @bands and @format, to a fresh block. */
+static gpointer unwrap(VipsImage *image, int bands, VipsBandFormat format) {
+  if (vips_image_get_bands(image) != bands || vips_image_get_format(image) != format) {
+    vips_error("velm", "unexpected pixel format");
+    return NULL;
+  }
+  gsize size = 0;
+  void *memory = vips_image_write_to_memory(image, &size);
+  if (!memory)
+    return NULL;
+  gpointer pixels = g_memdup2(memory, size);
+  g_free(memory);
+  return pixels;
+}
+
+/* ---- colour images ---- */
+
+static gboolean check_pixels(VipsImage *image, gint64 max_pixels, const char *name,
+                             GError **error) {
+  gint64 limit = max_pixels > 0 ? max_pixels : VELM_IMAGE_MAX_PIXELS;
+  gint64 n = (gint64)vips_image_get_width(image) * vips_image_get_height(image);
+  if (n <= limit)
+    return TRUE;
+  g_set_error(error, VELM_ERROR, VELM_ERROR_IMAGE,
+              "%s: %d x %d pixels are more than the limit of %.1f megapixels", name,
+              vips_image_get_width(image), vips_image_get_height(image), (double)limit / 1e6);
+  return FALSE;
+}
+
+static VipsImage *open_checked(const char *path, gint64 max_pixels, GError **error) {
+  vips_start();
+  if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_IMAGE, "%s: is a folder, not an image", path);
+    return NULL;
+  }
+  if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: no such file", path);
+    return NULL;
+  }
+  /* Not vips_image_new_from_file(): it would take "[...]" at a name's end for options. */
+  const char *loader = vips_foreign_find_load(path);
+  if (!loader) {
+    vips_error_clear();
+    g_set_error(error, VELM_ERROR, VELM_ERROR_IMAGE, "%s: not an image of a known format", path);
+    return NULL;
+  }
+  g_autoptr(VipsImage) image = NULL;
+  if (vips_call(loader, path, &image, "fail_on", VIPS_FAIL_ON_ERROR, "access",
+                VIPS_ACCESS_SEQUENTIAL, NULL) != 0) {
+    set_vips_error(error, path);
+    return NULL;
+  }
+  return check_pixels(image, max_pixels, path, error) ? g_steal_pointer(&image) : NULL;
+}
+
+/* Any colour space, depth and alpha to 8-bit sRGB. */
+static VipsImage *to_srgb(VipsImage *in) {
+  g_autoptr(VipsImage) whole = NULL, turned = NULL, colour = NULL, flat = NULL, bytes = NULL,
+                       rgb = NULL;
+  /* Turning reads pixels out of order, which a file read in sequence does not allow. */
+  whole = vips_image_get_orientation(in) > 1 ? vips_image_copy_memory(in) : g_object_ref(in);
+  if (!whole || vips_autorot(whole, &turned, NULL) != 0)
+    return NULL;
+  if (vips_colourspace(turned, &colour, VIPS_INTERPRETATION_sRGB, NULL) != 0)
+    return NULL;
+  if (vips_image_hasalpha(colour) ? vips_flatten(colour, &flat, NULL) != 0
+                                  : vips_copy(colour, &flat, NULL) != 0)
+    return NULL;
+  if (vips_cast(flat, &bytes, VIPS_FORMAT_UCHAR, NULL) != 0)
+    return NULL;
+  if (vips_image_get_bands(bytes) >= 3)
+    return vips_extract_band(bytes, &rgb, 0, "n", 3, NULL) == 0 ? g_steal_pointer(&rgb) : NULL;
+  VipsImage *same[3] = {bytes, bytes, bytes};
+  return vips_bandjoin(same, &rgb, 3, NULL) == 0 ? g_steal_pointer(&rgb) : NULL;
+}
+
+static VelmImage *image_from_vips(VipsImage *rgb) {
+  guint8 *pixels = unwrap(rgb, 3, VIPS_FORMAT_UCHAR);
+  if (!pixels)
+    return NULL;
+  VelmImage *image = g_new0(VelmImage, 1);
+  image->width = vips_image_get_width(rgb);
+  image->height = vips_image_get_height(rgb);
+  image->pixels = pixels;
+  return image;
+}
+
+VelmImage *velm_image_load(const char *path, gint64 max_pixels, GError **error) {
+  g_autoptr(VipsImage) file = open_checked(path, max_pixels, error);
+  if (!file)
+    return NULL;
+  g_autoptr(VipsImage) rgb = to_srgb(file);
+  VelmImage *image = rgb ? image_from_vips(rgb) : NULL;
+  if (!image)
+    set_vips_error(error, path);
+  return image;
+}
+
+VelmImage *velm_image_parse(GBytes *bytes, const char *name, GError **error) {
+  vips_start();
+  gsize size = 0;
+  const void *data = g_bytes_get_data(bytes, &size);
+  g_autoptr(VipsImage) file =
+      vips_image_new_from_buffer(data, size, "", "fail_on", VIPS_FAIL_ON_ERROR, NULL);
+  if (file && !check_pixels(file, 0, name, error))
+    return NULL;
+  g_autoptr(VipsImage) rgb = file ? to_srgb(file) : NULL;
+  VelmImage *image = rgb ? image_from_vips(rgb) : NULL;
+  if (!image)
+    set_vips_error(error, name);
+  return image;
+}
+
+VelmImage *velm_image_new(int width, int height) {
+  VelmImage *image = g_new0(VelmImage, 1);
+  image->width = width;
+  image->height = height;
+  image->pixels = g_malloc0_n((gsize)width * (gsize)height, 3);
+  return image;
+}
+
+VelmImage *velm_image_copy(const VelmImage *image) {
+  VelmImage *copy = velm_image_new(image->width, image->height);
+  memcpy(copy->pixels, image->pixels, (gsize)image->width * (gsize)image->height * 3);
+  return copy;
+}
+
+void velm_image_free(VelmImage *image) {
+  if (!image)
+    return;
+  g_free(image->pixels);
+  g_free(image);
+}
+
+static VipsImage *resize(VipsImage *in, int width, int height, VipsKernel kernel) {
+  VipsImage *out = NULL;
+  double h = (double)width / vips_image_get_width(in);
+  double v = (double)height / vips_image_get_height(in);
+  return vips_resize(in, &out, h, "vscale", v, "kernel", kernel, NULL) == 0 ? out : NULL;
+}
+
+VelmImage *velm_image_resize(const VelmImage *image, int width, int height, GError **error) {
+  if (image->width == width && image->height == height)
+    return velm_image_copy(image);
+  g_autoptr(VipsImage) in = wrap(image->pixels, image->width, image->height, 3, VIPS_FORMAT_UCHAR);
+  g_autoptr(VipsImage) out = in ? resize(in, width, height, VIPS_KERNEL_LINEAR) : NULL;
+  VelmImage *resized = out ? image_from_vips(out) : NULL;
+  if (!resized)
+    set_vips_error(error, "resizing");
+  return resized;
+}
+
+VelmImage *velm_image_crop(const VelmImage *image, int x, int y, int width, int height) {
+  int x0 = CLAMP(x, 0, image->width - 1), y0 = CLAMP(y, 0, image->height - 1);
+  int x1 = CLAMP(x + width, x0 + 1, image->width), y1 = CLAMP(y + height, y0 + 1, image->height);
+  VelmImage *crop = velm_image_new(x1 - x0, y1 - y0);
+  gsize row = (gsize)crop->width * 3;
+  for (int i = 0; i < crop->height; i++)
+    memcpy(crop->pixels + (gsize)i * row,
+           image->pixels + ((gsize)(y0 + i) * (gsize)image->width + (gsize)x0) * 3, row);
+  return crop;
+}
+
+static GBytes *encode(const VelmImage *image, const char *suffix, GError **error) {
+  g_autoptr(VipsImage) in = wrap(image->pixels, image->width, image->height, 3, VIPS_FORMAT_UCHAR);
+  void *buffer = NULL;
+  gsize size = 0;
+  if (!in || vips_image_write_to_buffer(in, suffix, &buffer, &size, NULL) != 0) {
+    set_vips_error(error, "encoding");
+    return NULL;
+  }
+  return g_bytes_new_take(buffer, size);
+}
+
+GBytes *velm_image_to_png(const VelmImage *image, GError **error) {
+  return encode(image, ".png[strip]", error);
+}
+
+GBytes *velm_image_to_jpeg(const VelmImage *image, int quality, GError **error) {
+  g_autofree char *suffix = g_strdup_printf(".jpg[strip,Q=%d]", CLAMP(quality, 1, 100));
+  return encode(image, suffix, error);
+}
+
+VelmPlane *velm_image_grey(const VelmImage *image) {
+  VelmPlane *grey = velm_plane_new(image->width, image->height);
+  gsize n = (gsize)image->width * (gsize)image->height;
+  for (gsize i = 0; i < n; i++) {
+    const guint8 *p = image->pixels + 3 * i;
+    grey->values[i] = 0.299f * (float)p[0] + 0.587f * (float)p[1] + 0.114f * (float)p[2];
+  }
+  return grey;
+}
+
+/* ---- planes ---- */
+
+VelmPlane *velm_plane_new(int width, int height) {
+  VelmPlane *plane = g_new0(VelmPlane, 1);
+  plane->width = width;
+  plane->height = height;
+  plane->values = g_new0(float, (gsize)width *(gsize)height);
+  return plane;
+}
+
+VelmPlane *velm_plane_copy(const VelmPlane *plane) {
+  VelmPlane *copy = velm_plane_new(plane->width, plane->height);
+  memcpy(copy->values, plane->values, sizeof(float) * (gsize)plane->width * (gsize)plane->height);
+  return copy;
+}
+
+void velm_plane_free(VelmPlane *plane) {
+  if (!plane)
+    return;
+  g_free(plane->values);
+  g_free(plane);
+}
+
+static VelmPlane *plane_from_vips(VipsImage *image, GError **error) {
+  float *values = image ? unwrap(image, 1, VIPS_FORMAT_FLOAT) : NULL;
+  if (!values) {
+    set_vips_error(error, "score map");
+    return NULL;
+  }
+  VelmPlane *plane = g_new0(VelmPlane, 1);
+  plane->width = vips_image_get_width(image);
+  plane->height = vips_image_get_height(image);
+  plane->values = values;
+  return plane;
+}
+
+/* A square rank filter, as two passes: the largest (or smallest) of a row, then of a column. */
+static VipsImage *rank(VipsImage *in, int radius, gboolean largest, VipsExtend extend) {
+  int width = vips_image_get_width(in), height = vips_image_get_height(in);
+  int side = 2 * radius + 1, index = largest ? side - 1 : 0;
+  g_autoptr(VipsImage) framed = NULL, row = NULL, both = NULL, out = NULL;
+  if (vips_embed(in, &framed, radius, radius, width + 2 * radius, height + 2 * radius, "extend",
+                 extend, NULL) != 0 ||
+      vips_rank(framed, &row, side, 1, index, NULL) != 0 ||
+      vips_rank(row, &both, 1, side, index, NULL) != 0 ||
+      vips_extract_area(both, &out, radius, radius, width, height, NULL) != 0)
+    return NULL;
+  return g_steal_pointer(&out);
+}
+
+VelmPlane *velm_plane_resize(const VelmPlane *plane, int width, int height, GError **error) {
+  g_autoptr(VipsImage) in = wrap(plane->values, plane->width, plane->height, 1, VIPS_FORMAT_FLOAT);
+  g_autoptr(VipsImage) out = in ? resize(in, width, height, VIPS_KERNEL_LINEAR) : NULL;
+  return plane_from_vips(out, error);
+}
+
+VelmPlane *velm_plane_blur(const VelmPlane *plane, double sigma, GError **error) {
+  if (sigma <= 0)
+    return velm_plane_copy(plane);
+  g_autoptr(VipsImage) in = wrap(plane->values, plane->width, plane->height, 1, VIPS_FORMAT_FLOAT);
+  g_autoptr(VipsImage) out = NULL;
+  if (in && vips_gaussblur(in, &out, sigma, "min_ampl", 0.01, "precision", VIPS_PRECISION_FLOAT,
+                           NULL) != 0)
+    out = NULL;
+  return plane_from_vips(out, error);
+}
+
+VelmPlane *velm_plane_rank(const VelmPlane *plane, int radius, gboolean largest, GError **error) {
+  if (radius <= 0)
+    return velm_plane_copy(plane);
+  g_autoptr(VipsImage) in = wrap(plane->values, plane->width, plane->height, 1, VIPS_FORMAT_FLOAT);
+  g_autoptr(VipsImage) out = in ? rank(in, radius, largest, VIPS_EXTEND_COPY) : NULL;
+  return plane_from_vips(out, error);
+}
+
+/* ---- masks ---- */
+
+static VelmMask *mask_from_vips(VipsImage *image, GError **error) {
+  guint8 *values = image ? unwrap(image, 1, VIPS_FORMAT_UCHAR) : NULL;
+  if (!values) {
+    set_vips_error(error, "mask");
+    return NULL;
+  }
+  VelmMask *mask = g_new0(VelmMask, 1);
+  mask->width = vips_image_get_width(image);
+  mask->height = vips_image_get_height(image);
+  mask->values = values;
+  return mask;
+}
+
+VelmMask *velm_mask_load(const char *path, GError **error) {
+  g_autoptr(VelmImage) image = velm_image_load(path, 0, error);
+  if (!image)
+    return NULL;
+  VelmMask *mask = velm_mask_new(image->width, image->height);
+  gsize n = (gsize)image->width * (gsize)image->height;
+  for (gsize i = 0; i < n; i++) {
+    const guint8 *p = image->pixels + 3 * i;
+    mask->values[i] = p[0] | p[1] | p[2] ? 255 : 0;
+  }
+  return mask;
+}
+
+VelmMask *velm_mask_new(int width, int height) {
+  VelmMask *mask = g_new0(VelmMask, 1);
+  mask->width = width;
+  mask->height = height;
+  mask->values = g_malloc0((gsize)width * (gsize)height);
+  return mask;
+}
+
+VelmMask *velm_mask_copy(const VelmMask *mask) {
+  VelmMask *copy = velm_mask_new(mask->width, mask->height);
+  memcpy(copy->values, mask->values, (gsize)mask->width * (gsize)mask->height);
+  return copy;
+}
+
+void velm_mask_free(VelmMask *mask) {
+  if (!mask)
+    return;
+  g_free(mask->values);
+  g_free(mask);
+}
+
+VelmMask *velm_mask_resize(const VelmMask *mask, int width, int height, GError **error) {
+  g_autoptr(VipsImage) in = wrap(mask->values, mask->width, mask->height, 1, VIPS_FORMAT_UCHAR);
+  g_autoptr(VipsImage) out = in ? resize(in, width, height, VIPS_KERNEL_NEAREST) : NULL;
+  return mask_from_vips(out, error);
+}
+
+static VelmMask *rank_mask(const VelmMask *mask, int radius, gboolean largest, GError **error) {
+  if (radius <= 0)
+    return velm_mask_copy(mask);
+  g_autoptr(VipsImage) in = wrap(mask->values, mask->width, mask->height, 1, VIPS_FORMAT_UCHAR);
+  g_autoptr(VipsImage) out =
+      in ? rank(in, radius, largest, largest ? VIPS_EXTEND_BLACK : VIPS_EXTEND_WHITE) : NULL;
+  return mask_from_vips(out, error);
+}
+
+VelmMask *velm_mask_dilate(const VelmMask *mask, int radius, GError **error) {
+  return rank_mask(mask, radius, TRUE, error);
+}
+
+VelmMask *velm_mask_erode(const VelmMask *mask, int radius, GError **error) {
+  return rank_mask(mask, radius, FALSE, error);
+}
+
+gsize velm_mask_count(const VelmMask *mask) {
+  gsize n = (gsize)mask->width * (gsize)mask->height, count = 0;
+  for (gsize i = 0; i < n; i++)
+    count += mask->values[i] != 0;
+  return count;
+}

@@ -1,0 +1,57 @@
+/*
+ * Backbones: pretrained networks whose middle layers describe the patches of an image.
+ */
+#pragma once
+
+#include "core/model.h"
+#include "detect/inspection.h"
+
+typedef struct _VelmBackbone VelmBackbone;
+
+/**
+ * How a backbone is used.
+ * @name: "dinov2s", "lite2", or "file"
+ * @path: of the network
+ * @layers: NULL-terminated names; their features are concatenated, on the finest of their grids
+ * @size: side of the square that images are resized to
+ * @mean, @scale: an image byte v of channel c becomes (v - mean[c]) / scale[c]
+ * @pool: side of the square of patches whose features are averaged, 1 for none (PatchCore, section 3.1: 3)
+ */
+typedef struct {
+  char *name;
+  char *path;
+  char **layers;
+  int size;
+  float mean[3], scale[3];
+  int pool;
+} VelmBackboneSpec;
+
+/**
+ * The spec for the user's choice.
+ * @backbone: "dinov2s", "lite2", or a file
+ * @layers: separated by commas, or NULL for the backbone's own; a file has none of its own
+ * @size: or 0 for the backbone's own
+ */
+VelmBackboneSpec *velm_backbone_spec_new(const char *backbone, const char *layers, int size, GError **error);
+void velm_backbone_spec_free(VelmBackboneSpec *spec);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmBackboneSpec, velm_backbone_spec_free)
+
+/** Writes @spec and the network file's SHA-256 to @model under "backbone.". */
+gboolean velm_backbone_spec_store(const VelmBackboneSpec *spec, VelmModel *model, GError **error);
+
+/** Reads it back. Fails where the network is not found or is another than the one the model was fitted with. */
+VelmBackboneSpec *velm_backbone_spec_restore(VelmModel *model, GError **error);
+
+VelmBackbone *velm_backbone_open(const VelmBackboneSpec *spec, GError **error);
+
+/** The grid of the features, and the channels of all layers together. */
+void velm_backbone_grid(const VelmBackbone *backbone, int *rows, int *columns, int *channels);
+gsize velm_backbone_n_layers(const VelmBackbone *backbone);
+/** Channels of layer @index; the layers' channels follow one another in the features. */
+int velm_backbone_layer_channels(const VelmBackbone *backbone, gsize index);
+
+/** The patch features of @image. Returns: (transfer full). */
+VelmFeatures *velm_backbone_extract(VelmBackbone *backbone, const VelmImage *image, GError **error);
+
+void velm_backbone_free(VelmBackbone *backbone);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmBackbone, velm_backbone_free)

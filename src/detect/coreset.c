@@ -1,0 +1,110 @@
+#include "detect/coreset.h"
+
+#include <math.h>
+#include <string.h>
+
+static float distance2(const float *a, const float *b, gsize dims) {
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (gsize k = 0; k < dims; k++) {
+    float difference = a[k] - b[k];
+    sum += difference * difference;
+  }
+  return sum;
+}
+
+/* What is known of the points: squared distance to the nearest pick, and which pick that is. */
+typedef struct {
+  const float *points;
+  gsize n, dims;
+  float *nearest2;
+  guint32 *owner;
+} Cover;
+
+/*
+ * Takes pick number @pick, the point @centre, into account, and returns the point that is then the farthest.
+ * @between2: squared distance of the new centre to each earlier one. A point nearer to its own centre than half of that cannot be
+ * nearer to the new one (triangle inequality), which spares most of the work.
+ */
+static gsize update(Cover *cover, gsize centre, guint32 pick, const float *between2) {
+  const float *at = cover->points + centre * cover->dims;
+  float farthest = -1;
+  gsize index = 0;
+#pragma omp parallel
+  {
+    float own_farthest = -1;
+    gsize own_index = 0;
+#pragma omp for schedule(static) nowait
+    for (gsize i = 0; i < cover->n; i++) {
+      float nearest = cover->nearest2[i];
+      if (pick == 0 || between2[cover->owner[i]] < 4 * nearest) {
+        float d = distance2(cover->points + i * cover->dims, at, cover->dims);
+        if (d < nearest) {
+          cover->nearest2[i] = nearest = d;
+          cover->owner[i] = pick;
+        }
+      }
+      if (nearest > own_farthest) {
+        own_farthest = nearest;
+        own_index = i;
+      }
+    }
+    /* Ties go to the lower index, so that the result does not depend on the threads. */
+#pragma omp critical(velm_coreset)
+    if (own_farthest > farthest || (own_farthest == farthest && own_index < index)) {
+      farthest = own_farthest;
+      index = own_index;
+    }
+  }
+  return index;
+}
+
+gsize *velm_coreset_select(const float *points, gsize n, gsize dims, gsize n_picks, gsize first,
+                           VelmProgress progress, gpointer progress_data, GError **error) {
+  g_autofree gsize *picks = g_new(gsize, n_picks);
+  g_autofree float *nearest2 = g_new(float, n);
+  g_autofree guint32 *owner = g_new0(guint32, n);
+  g_autofree float *between2 = g_new0(float, n_picks);
+  Cover cover = {points, n, dims, nearest2, owner};
+  for (gsize i = 0; i < n; i++)
+    nearest2[i] = INFINITY;
+  gsize next = first;
+  for (gsize pick = 0; pick < n_picks; pick++) {
+    picks[pick] = next;
+    for (gsize k = 0; k < pick; k++)
+      between2[k] = distance2(points + picks[k] * dims, points + next * dims, dims);
+    next = update(&cover, next, (guint32)pick, between2);
+    if (progress && pick % 64 == 0 && !progress("coreset", pick, n_picks, progress_data)) {
+      g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "stopped while selecting the coreset");
+      return NULL;
+    }
+  }
+  if (progress)
+    progress("coreset", n_picks, n_picks, progress_data);
+  return g_steal_pointer(&picks);
+}
+
+float *velm_coreset_projection(gsize from, gsize to, guint32 seed) {
+  g_autoptr(GRand) random = g_rand_new_with_seed(seed);
+  float *projection = g_new(float, from *to);
+  for (gsize i = 0; i < from * to; i++) {
+    /* Box and Muller. */
+    double u = 1.0 - g_rand_double(random), v = g_rand_double(random);
+    projection[i] = (float)(sqrt(-2.0 * log(u)) * cos(2.0 * G_PI * v) / sqrt((double)to));
+  }
+  return projection;
+}
+
+void velm_coreset_project(const float *projection, gsize from, gsize to, const float *rows, gsize n,
+                          float *projected) {
+#pragma omp parallel for schedule(static)
+  for (gsize i = 0; i < n; i++)
+    for (gsize k = 0; k < to; k++) {
+      const float *a = rows + i * from, *b = projection + k * from;
+      float sum = 0;
+#pragma omp simd reduction(+ : sum)
+      for (gsize j = 0; j < from; j++)
+        sum += a[j] * b[j];
+      projected[i * to + k] = sum;
+    }
+}

@@ -1,0 +1,36 @@
+#include "detect/detector.h"
+
+#include "detect/patchcore.h"
+
+static const VelmDetectorClass *const detectors[] = {
+    &velm_detector_patchcore,
+};
+
+const VelmDetectorClass *velm_detector_find(const char *name) {
+  for (gsize i = 0; i < G_N_ELEMENTS(detectors); i++)
+    if (g_str_equal(detectors[i]->name, name))
+      return detectors[i];
+  return NULL;
+}
+
+VelmDetector *velm_detector_open(VelmModel *model, GError **error) {
+  const char *name = velm_model_get_string(model, "detector", error);
+  if (!name)
+    return NULL;
+  const VelmDetectorClass *klass = velm_detector_find(name);
+  if (!klass) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_MODEL,
+                "the model needs the detector \"%s\", which this velm does not have", name);
+    return NULL;
+  }
+  return klass->open(model, error);
+}
+
+gboolean velm_detector_detect(VelmDetector *detector, VelmInspection *inspection, GError **error) {
+  return detector->klass->detect(detector, inspection, error);
+}
+
+void velm_detector_free(VelmDetector *detector) {
+  if (detector)
+    detector->klass->free(detector);
+}

@@ -1,0 +1,37 @@
+/* Fitting a model: the detector does it, this checks what it is given. */
+#include "detect/detector.h"
+
+VelmFitParams velm_fit_params_default(void) {
+  return (VelmFitParams){.backbone = "dinov2s", .false_alarms = 0.05};
+}
+
+static gboolean check_params(const VelmFitParams *params, GError **error) {
+  const char *why = NULL;
+  if (params->coreset < 0 || params->coreset > 1)
+    why = "the coreset ratio must be over 0 and at most 1";
+  else if (!(params->false_alarms > 0 && params->false_alarms < 0.5))
+    why = "the rate of false alarms must be over 0 and under 0.5";
+  else if (params->size < 0)
+    why = "the image size must be a positive number of pixels";
+  if (why)
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "%s", why);
+  return why == NULL;
+}
+
+VelmModel *velm_model_fit(const char *directory, const VelmFitParams *params, GError **error) {
+  if (!check_params(params, error))
+    return NULL;
+  g_autoptr(VelmDataset) dataset = velm_dataset_open(directory, error);
+  if (!dataset)
+    return NULL;
+  if (dataset->train->len == 0) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_DATASET, "%s: has no good image in train/good",
+                directory);
+    return NULL;
+  }
+  g_autoptr(VelmModel) model = velm_model_new();
+  const VelmDetectorClass *klass = velm_detector_find("patchcore");
+  velm_model_set_string(model, "detector", klass->name);
+  velm_model_set_string(model, "velm.version", velm_version());
+  return klass->fit(dataset, params, model, error) ? g_steal_pointer(&model) : NULL;
+}

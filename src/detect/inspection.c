@@ -1,0 +1,72 @@
+#include "detect/inspection.h"
+
+VelmInspection *velm_inspection_new(const char *path) {
+  VelmInspection *inspection = g_new0(VelmInspection, 1);
+  inspection->path = g_strdup(path);
+  inspection->regions = g_array_new(FALSE, TRUE, sizeof(VelmRegion));
+  return inspection;
+}
+
+void velm_features_free(VelmFeatures *features) {
+  if (!features)
+    return;
+  g_free(features->values);
+  g_free(features);
+}
+
+void velm_inspection_free(VelmInspection *inspection) {
+  if (!inspection)
+    return;
+  g_free(inspection->path);
+  velm_image_free(inspection->image);
+  velm_image_free(inspection->reference);
+  velm_plane_free(inspection->map);
+  velm_features_free(inspection->features);
+  velm_features_free(inspection->reference_features);
+  g_array_unref(inspection->regions);
+  velm_mask_free(inspection->mask);
+  velm_mask_free(inspection->focus);
+  g_free(inspection->class_name);
+  g_strfreev(inspection->class_names);
+  g_free(inspection->probabilities);
+  g_free(inspection->classifier);
+  g_free(inspection->reason);
+  g_free(inspection->severity);
+  g_free(inspection->action);
+  g_free(inspection->rule);
+  g_free(inspection->error);
+  g_free(inspection);
+}
+
+const char *velm_inspection_get_path(const VelmInspection *inspection) { return inspection->path; }
+
+double velm_inspection_get_score(const VelmInspection *inspection) { return inspection->score; }
+
+double velm_inspection_get_threshold(const VelmInspection *inspection) {
+  return inspection->threshold;
+}
+
+gboolean velm_inspection_get_anomalous(const VelmInspection *inspection) {
+  return inspection->anomalous;
+}
+
+const VelmRegion *velm_inspection_get_regions(const VelmInspection *inspection, gsize *n_regions) {
+  *n_regions = inspection->regions->len;
+  return (const VelmRegion *)(void *)inspection->regions->data;
+}
+
+const char *velm_inspection_get_class(const VelmInspection *inspection) {
+  return inspection->class_name;
+}
+
+double velm_inspection_get_confidence(const VelmInspection *inspection) {
+  return inspection->confidence;
+}
+
+VelmDecision velm_inspection_get_decision(const VelmInspection *inspection) {
+  return inspection->decision;
+}
+
+const char *velm_inspection_get_action(const VelmInspection *inspection) {
+  return inspection->action;
+}

@@ -1,0 +1,65 @@
+/*
+ * The record of one image that flows through the pipeline. Each stage fills its part and changes no other.
+ */
+#pragma once
+
+#include "core/image.h"
+#include "velm.h"
+
+/* The stages whose time is kept, in the order of the JSON record. */
+typedef enum {
+  VELM_TIMING_DECODE,
+  VELM_TIMING_FEATURES,
+  VELM_TIMING_SEARCH,
+  VELM_TIMING_MARK,
+  VELM_TIMING_CLASSIFY,
+  VELM_TIMING_TOTAL,
+  VELM_N_TIMINGS
+} VelmTiming;
+
+/* Patch features of an image: a grid of rows x columns, @channels floats each, row-major. */
+typedef struct {
+  int rows, columns, channels;
+  float *values;
+} VelmFeatures;
+
+void velm_features_free(VelmFeatures *features);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmFeatures, velm_features_free)
+
+struct _VelmInspection {
+  char *path;
+  VelmImage *image;     /* decoded */
+  VelmImage *reference; /* aligned defect-free image of the part, or NULL */
+
+  /* detect */
+  VelmPlane *map;         /* anomaly score a patch, or finer; any size, stretched over the image */
+  VelmFeatures *features; /* of the detector's backbone, for those that classify by them; NULL where the detector has none */
+  VelmFeatures *reference_features;
+  double score, threshold;
+  double region_threshold; /* level of the map over which a pixel is anomalous */
+  gboolean anomalous;
+
+  /* mark */
+  GArray *regions; /* of VelmRegion, the highest score first */
+  VelmMask *mask;  /* all regions, at the image's size; NULL before marking */
+  VelmMask *focus; /* the region (or given mask) that is classified, at the image's size; NULL where there is none */
+
+  /* classify */
+  char *class_name; /* key of the spec, "good", or "unknown" */
+  double confidence;
+  char **class_names;    /* NULL-terminated, or NULL */
+  double *probabilities; /* as many as class_names */
+  char *classifier;      /* the name of the one that answered */
+  char *reason;          /* in words, where the classifier gives one */
+
+  /* act */
+  VelmDecision decision;
+  char *severity;
+  char *action;
+  char *rule; /* why: what in the spec decided, in words */
+
+  double timings_ms[VELM_N_TIMINGS];
+  char *error; /* what failed after detection (the classifier, say); the record stands all the same */
+};
+
+VelmInspection *velm_inspection_new(const char *path);

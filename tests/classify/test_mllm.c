@@ -1,0 +1,559 @@
+#include "classify/mllm.h"
+#include "classify/scripted_server.h"
+#include "core/json.h"
+
+#include <string.h>
+
+#define KEY "sk-test-0123456789abcdefghij"
+#define GOOD_ANSWER "{\"class\":\"rust\",\"reason\":\"brown patches at the edge\"}"
+
+typedef struct {
+  ScriptedServer *server;
+  VelmClasses *classes;
+  VelmInspection *inspection;
+  VelmModel *model;      /* or NULL */
+  VelmMllmParams params; /* quick */
+  const char *endpoint;  /* the server's where NULL */
+  const char *llm;
+  GError *error;
+} Fixture;
+
+static void set_up(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_setenv("OPENAI_API_KEY", KEY, TRUE);
+  g_unsetenv("OPENAI_BASE_URL");
+  f->server = scripted_server_new();
+  f->classes = velm_classes_new();
+  f->classes->object = g_strdup("bracket");
+  velm_classes_add(f->classes, "deep_scratch", "long scratch", "a line");
+  velm_classes_add(f->classes, "rust", NULL, "brown patches");
+  f->inspection = velm_inspection_new("part.png");
+  f->inspection->image = velm_image_new(40, 30);
+  f->inspection->focus = velm_mask_new(40, 30);
+  memset(f->inspection->focus->values + 15 * 40 + 10, 255, 10);
+  f->params = velm_mllm_params_default();
+  f->params.http.first_wait_ms = 1;
+  f->params.http.timeout_ms = 20000;
+  f->llm = "scripted";
+}
+
+static void tear_down(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_clear_error(&f->error);
+  velm_inspection_free(f->inspection);
+  velm_classes_free(f->classes);
+  velm_model_free(f->model);
+  scripted_server_free(f->server);
+}
+
+static VelmClassifier *open_mllm(Fixture *f) {
+  VelmClassifierParams params = {
+      .endpoint = f->endpoint ? f->endpoint : scripted_server_endpoint(f->server), .llm = f->llm};
+  return velm_mllm_open(f->model, f->classes, &params, &f->params, &f->error);
+}
+
+/* Opens, classifies, frees. */
+static gboolean classify(Fixture *f) {
+  VelmClassifier *mllm = open_mllm(f);
+  g_assert_no_error(f->error);
+  gboolean done = velm_classifier_mllm.classify(mllm, f->inspection, &f->error);
+  velm_classifier_mllm.free(mllm);
+  g_assert_cmpint(done, ==, f->error == NULL);
+  return done;
+}
+
+static void assert_fails(Fixture *f, const char *words) {
+  g_assert_false(classify(f));
+  g_assert_error(f->error, VELM_ERROR, VELM_ERROR_LLM);
+  if (!strstr(f->error->message, words))
+    g_error("\"%s\" is not in \"%s\"", words, f->error->message);
+  g_assert_null(strpbrk(f->error->message, "\n\r"));
+  g_assert_null(strstr(f->error->message, KEY));
+  /* What failed is no answer: above all it is not "good". */
+  g_assert_null(f->inspection->class_name);
+}
+
+/* ---- answers ---- */
+
+static void test_good_answer(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  static const char *const names[] = {"deep_scratch", "rust", "good", NULL};
+  scripted_server_answer(f->server, GOOD_ANSWER);
+  g_assert_true(classify(f));
+  g_assert_cmpstr(f->inspection->class_name, ==, "rust");
+  g_assert_cmpstr(f->inspection->classifier, ==, "mllm");
+  g_assert_cmpstr(f->inspection->reason, ==, "brown patches at the edge");
+  g_assert_cmpfloat(f->inspection->confidence, ==, 1);
+  g_assert_cmpstrv(f->inspection->class_names, names);
+  g_assert_cmpfloat(f->inspection->probabilities[0], ==, 0);
+  g_assert_cmpfloat(f->inspection->probabilities[1], ==, 1);
+  g_assert_cmpfloat(f->inspection->probabilities[2], ==, 0);
+}
+
+static void test_what_is_sent(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  scripted_server_answer(f->server, GOOD_ANSWER);
+  g_assert_true(classify(f));
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 1);
+  const ScriptedRequest *request = scripted_server_request(f->server, 0);
+  g_assert_cmpstr(request->method, ==, "POST");
+  g_assert_cmpstr(request->path, ==, "/v1/chat/completions");
+  g_assert_nonnull(strstr(request->headers, "Authorization: Bearer " KEY "\r\n"));
+  g_assert_nonnull(strstr(request->headers, "Content-Type: application/json\r\n"));
+  g_assert_null(strstr(request->body, KEY));
+  g_autoptr(JsonNode) root = velm_json_parse(request->body, -1, "request", &f->error);
+  g_assert_no_error(f->error);
+  g_assert_cmpstr(json_object_get_string_member(json_node_get_object(root), "model"), ==,
+                  "scripted");
+}
+
+/* Noise does not compress: the request has its real size, over the megabyte at which libcurl would
+ * ask "Expect: 100-continue" and wait. */
+static void test_large_request(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_autoptr(GRand) random = g_rand_new_with_seed(1);
+  velm_image_free(f->inspection->image);
+  f->inspection->image = velm_image_new(448, 448);
+  for (gsize i = 0; i < 448 * 448 * 3; i++)
+    f->inspection->image->pixels[i] = (guint8)g_rand_int_range(random, 0, 256);
+  velm_mask_free(f->inspection->focus);
+  f->inspection->focus = velm_mask_new(448, 448);
+  memset(f->inspection->focus->values + 200 * 448, 255, 200);
+  scripted_server_answer(f->server, GOOD_ANSWER);
+  g_assert_true(classify(f));
+  const ScriptedRequest *request = scripted_server_request(f->server, 0);
+  g_assert_cmpuint(strlen(request->body), >, 1500 * 1000);
+  g_assert_null(strstr(request->headers, "Expect"));
+}
+
+static void test_no_key(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_unsetenv("OPENAI_API_KEY");
+  scripted_server_answer(f->server, GOOD_ANSWER);
+  g_assert_true(classify(f));
+  g_assert_null(strstr(scripted_server_request(f->server, 0)->headers, "Authorization"));
+}
+
+static void test_good_and_none(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  scripted_server_answer(f->server, "{\"class\":\"good\",\"reason\":\"dust\"}");
+  g_assert_true(classify(f));
+  g_assert_cmpstr(f->inspection->class_name, ==, "good");
+  g_assert_cmpfloat(f->inspection->confidence, ==, 1);
+  scripted_server_answer(f->server, "{\"class\":\"none of these\",\"reason\":\"a dent\"}");
+  g_assert_true(classify(f));
+  g_assert_cmpstr(f->inspection->class_name, ==, VELM_CLASS_UNKNOWN);
+  g_assert_cmpfloat(f->inspection->confidence, ==, 0);
+  g_assert_cmpstr(f->inspection->reason, ==, "a dent");
+  for (guint i = 0; i < 3; i++)
+    g_assert_cmpfloat(f->inspection->probabilities[i], ==, 0);
+}
+
+/* Names written a little differently, and wrapped answers. */
+static void test_tolerated(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  static const char *const answers[] = {
+      "{\"class\":\"Deep-Scratch\"}",
+      "{\"class\":\" deep scratch \",\"reason\":null}",
+      "{\"class\":\"LONG_SCRATCH\",\"reason\":\"by its name\"}",
+      "```json\n{\"class\":\"deep_scratch\",\"reason\":\"x\"}\n```",
+      "```\n{\"class\":\"deep_scratch\",\"reason\":\"x\"}\n```\n",
+      "<think>rust? no</think>\n{\"class\":\"deep_scratch\",\"reason\":\"x\"}",
+      "\n  {\"class\":\"deep_scratch\",\"reason\":\"[[[ a/b # 'c' \\\"{\"}  ",
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS(answers); i++) {
+    scripted_server_answer(f->server, answers[i]);
+    g_clear_pointer(&f->inspection->class_name, g_free);
+    classify(f);
+    g_assert_no_error(f->error);
+    g_assert_cmpstr(f->inspection->class_name, ==, "deep_scratch");
+  }
+}
+
+static void test_content_parts(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  scripted_server_reply(f->server, 200, NULL,
+                        "{\"choices\":[{\"finish_reason\":\"stop\",\"message\":{\"refusal\":null,"
+                        "\"content\":[{\"type\":\"text\",\"text\":\"{\\\"class\\\":\"},"
+                        "{\"type\":\"text\",\"text\":\"\\\"rust\\\"}\"}]}}]}");
+  g_assert_true(classify(f));
+  g_assert_cmpstr(f->inspection->class_name, ==, "rust");
+  g_assert_null(f->inspection->reason);
+}
+
+static void test_reason_is_tamed(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_autofree char *filler = g_strnfill(2000, 'x');
+  g_autofree char *answer =
+      g_strdup_printf("{\"class\":\"rust\",\"reason\":\"a\\nb\\u001b[31m" KEY "%s\"}", filler);
+  scripted_server_answer(f->server, answer);
+  g_assert_true(classify(f));
+  g_assert_true(g_str_has_prefix(f->inspection->reason, "a b [31m[key]xxx"));
+  g_assert_cmpuint(strlen(f->inspection->reason), <=, 500);
+}
+
+static void test_wrong_answers(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  static const struct {
+    const char *answer, *words;
+  } cases[] = {
+      {"{\"class\":\"dent\",\"reason\":\"x\"}", "does not have: \"dent\""},
+      {"{\"class\":\"\",\"reason\":\"x\"}", "does not have"},
+      {"{\"class\":\"deepscratch\"}", "does not have"},
+      {"{\"class\":7}", "not a JSON object with a class"},
+      {"{\"class\":null}", "not a JSON object with a class"},
+      {"{\"class\":[\"rust\"]}", "not a JSON object with a class"},
+      {"{\"reason\":\"good\"}", "not a JSON object with a class"},
+      {"[\"rust\"]", "not a JSON object with a class"},
+      {"rust", "not a JSON object with a class: \"rust\""},
+      {"The part is good.", "not a JSON object with a class"},
+      {"```json\n{\"class\":\"rust\"", "not a JSON object with a class"},
+      {"", "is empty"},
+      {"  \n", "is empty"},
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+    scripted_server_answer(f->server, cases[i].answer);
+    assert_fails(f, cases[i].words);
+    g_clear_error(&f->error);
+  }
+  /* A wrong answer is not asked for again. */
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, G_N_ELEMENTS(cases));
+}
+
+static void test_ambiguous_name(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  velm_classes_add(f->classes, "Rust", NULL, "red rust");
+  scripted_server_answer(f->server, "{\"class\":\"RUST\"}");
+  assert_fails(f, "does not have: \"RUST\"");
+  g_clear_error(&f->error);
+  scripted_server_answer(f->server, "{\"class\":\"Rust\"}");
+  g_assert_true(classify(f));
+  g_assert_cmpstr(f->inspection->class_name, ==, "Rust");
+}
+
+static void test_wrong_envelopes(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  static const struct {
+    const char *body, *words;
+  } cases[] = {
+      {"<html>hello</html>", "not a JSON object: \"<html>hello</html>\""},
+      {"", "not a JSON object"},
+      {"{\"choices\":[{\"message\":{\"content\":\"{\\\"class\\\":\\\"ru", "not a JSON object"},
+      {"{\"choices\":[]}", "no choices[0].message"},
+      {"{\"choices\":{}}", "no choices[0].message"},
+      {"{\"choices\":[null]}", "no choices[0].message"},
+      {"{\"choices\":[{\"message\":{}}]}", "is empty"},
+      {"{\"choices\":[{\"message\":{\"content\":null,\"refusal\":\"I cannot help\"}}]}",
+       "refuses to answer: I cannot help"},
+      {"{\"choices\":[{\"message\":{\"content\":[{\"type\":\"refusal\",\"refusal\":\"No\"}]}}]}",
+       "refuses to answer: No"},
+      {"{\"choices\":[{\"finish_reason\":\"length\",\"message\":{\"content\":\"{\\\"class\\\":"
+       "\\\"rust\\\"}\"}}]}",
+       "incomplete (finish_reason \"length\")"},
+      {"{\"choices\":[{\"finish_reason\":\"content_filter\",\"message\":{\"content\":\"\"}}]}",
+       "incomplete"},
+      {"{\"error\":{\"message\":\"no such model\"}}", "reports an error: no such model"},
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+    scripted_server_reply(f->server, 200, NULL, cases[i].body);
+    assert_fails(f, cases[i].words);
+    g_clear_error(&f->error);
+  }
+}
+
+/* json-glib would overflow the stack on it. */
+static void test_deep_nesting(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_autofree char *deep = g_strnfill(1000 * 1000, '[');
+  g_autofree char *object = g_strconcat("{\"choices\":", deep, NULL);
+  g_autofree char *hidden = g_strconcat("{\"class\": /* \" */ ", deep, NULL);
+  scripted_server_reply(f->server, 200, NULL, object);
+  assert_fails(f, "not a JSON object");
+  g_clear_error(&f->error);
+  scripted_server_answer(f->server, hidden);
+  assert_fails(f, "not a JSON object");
+}
+
+/* ---- transport ---- */
+
+static void test_500_then_good(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  scripted_server_reply(f->server, 500, NULL, "{\"error\":{\"message\":\"out of memory\"}}");
+  scripted_server_answer(f->server, GOOD_ANSWER);
+  g_assert_true(classify(f));
+  g_assert_cmpstr(f->inspection->class_name, ==, "rust");
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 2);
+  g_assert_cmpstr(scripted_server_request(f->server, 0)->body, ==,
+                  scripted_server_request(f->server, 1)->body);
+}
+
+static void test_500_stays(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  scripted_server_reply(f->server, 503, NULL, "{\"error\":{\"message\":\"loading\\nmodel\"}}");
+  assert_fails(f, "HTTP 503: loading model (3 tries)");
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 3);
+}
+
+static void test_400_is_final(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  scripted_server_reply(f->server, 400, NULL, "{\"error\":\"images are not supported\"}");
+  assert_fails(f, "HTTP 400: images are not supported");
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 1);
+}
+
+static void test_retry_after(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  scripted_server_reply(f->server, 429, "Retry-After: 1\r\n", "{}");
+  scripted_server_answer(f->server, GOOD_ANSWER);
+  gint64 start = g_get_monotonic_time();
+  g_assert_true(classify(f));
+  g_assert_cmpint(g_get_monotonic_time() - start, >=, 1000000);
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 2);
+}
+
+static void test_retry_after_is_capped(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  f->params.http.max_wait_ms = 50;
+  scripted_server_reply(f->server, 429, "Retry-After: 86400\r\n", "{}");
+  scripted_server_answer(f->server, GOOD_ANSWER);
+  gint64 start = g_get_monotonic_time();
+  g_assert_true(classify(f));
+  g_assert_cmpint(g_get_monotonic_time() - start, <, 10 * 1000000);
+}
+
+/* A wait that would not end in time is not begun. */
+static void test_retry_after_past_deadline(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  f->params.http.timeout_ms = 3000;
+  scripted_server_reply(f->server, 429, "Retry-After: 20\r\n", "{\"message\":\"slow down\"}");
+  gint64 start = g_get_monotonic_time();
+  assert_fails(f, "HTTP 429: slow down");
+  g_assert_cmpint(g_get_monotonic_time() - start, <, 3 * 1000000);
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 1);
+}
+
+static void test_broken_then_good(Fixture *f, gconstpointer data) {
+  scripted_server_fault(f->server, (ScriptedFault)GPOINTER_TO_INT(data));
+  scripted_server_answer(f->server, GOOD_ANSWER);
+  classify(f);
+  g_assert_no_error(f->error);
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 2);
+}
+
+static void test_broken_stays(Fixture *f, gconstpointer data) {
+  scripted_server_fault(f->server, (ScriptedFault)GPOINTER_TO_INT(data));
+  assert_fails(f, "(3 tries)");
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 3);
+}
+
+static void test_slow(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  f->params.http.timeout_ms = 300;
+  scripted_server_fault(f->server, SCRIPTED_STALLED);
+  gint64 start = g_get_monotonic_time();
+  assert_fails(f, "no answer in time");
+  g_assert_cmpint(g_get_monotonic_time() - start, <, 5 * 1000000);
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 1);
+}
+
+static void test_no_server(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  f->endpoint = "http://user:secret@127.0.0.1:1/v1?token=hidden";
+  assert_fails(f, "http://127.0.0.1:1/v1/chat/completions: ");
+  g_assert_null(strstr(f->error->message, "secret"));
+  g_assert_null(strstr(f->error->message, "hidden"));
+}
+
+static void test_too_large(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_autofree char *body = g_strnfill(5000, ' ');
+  f->params.http.max_response = 4096;
+  scripted_server_reply(f->server, 200, NULL, body);
+  assert_fails(f, "more than 4096 bytes");
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 1);
+}
+
+static void test_no_redirect(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_autoptr(ScriptedServer) other = scripted_server_new();
+  g_autofree char *header =
+      g_strdup_printf("Location: %s/chat/completions\r\n", scripted_server_endpoint(other));
+  scripted_server_answer(other, GOOD_ANSWER);
+  scripted_server_reply(f->server, 307, header, "{}");
+  assert_fails(f, "HTTP 307: the server redirects");
+  g_assert_cmpuint(scripted_server_n_requests(other), ==, 0);
+}
+
+static void test_key_is_redacted(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  static const struct {
+    int status;
+    const char *body, *words;
+  } cases[] = {
+      {400, "{\"error\":{\"message\":\"bad header Bearer " KEY " sent\"}}",
+       "bad header Bearer [key] sent"},
+      {400, "{\"error\":{\"message\":\"bad header Bearer \\u0073k-test-0123456789abcdefghij\"}}",
+       "Bearer [key]"},
+      {400, "you sent " KEY, "you sent [key]"},
+      {400, "{\"error\":{\"message\":\"key sk-test-012345...\"}}", "key [key]..."},
+      {401, "{\"error\":{\"message\":\"Incorrect key: " KEY "\"}}",
+       "refuses the key in OPENAI_API_KEY"},
+      {200, "{\"error\":{\"message\":\"" KEY "\"}}", "reports an error: [key]"},
+      {200, "{\"choices\":[{\"message\":{\"content\":\"{\\\"class\\\":\\\"" KEY "\\\"}\"}}]}",
+       "does not have: \"[key]\""},
+      {200, KEY, "not a JSON object: \"[key]\""},
+      {200, "{\"choices\":[{\"message\":{\"refusal\":\"" KEY "\"}}]}", "answer: [key]"},
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+    scripted_server_reply(f->server, cases[i].status, NULL, cases[i].body);
+    assert_fails(f, cases[i].words);
+    g_assert_null(strstr(f->error->message, "0123456"));
+    g_clear_error(&f->error);
+  }
+}
+
+static void test_wants_key(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_unsetenv("OPENAI_API_KEY");
+  scripted_server_reply(f->server, 401, NULL, "{}");
+  assert_fails(f, "wants a key; set OPENAI_API_KEY");
+}
+
+/* ---- opening ---- */
+
+static void test_first_model(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  f->llm = NULL;
+  scripted_server_reply(f->server, 200, NULL,
+                        "{\"data\":[{\"id\":\"first\"},{\"id\":\"second\"}]}");
+  scripted_server_answer(f->server, GOOD_ANSWER);
+  VelmClassifier *mllm = open_mllm(f);
+  g_assert_no_error(f->error);
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 0);
+  g_assert_true(velm_classifier_mllm.classify(mllm, f->inspection, &f->error));
+  g_assert_true(velm_classifier_mllm.classify(mllm, f->inspection, &f->error));
+  velm_classifier_mllm.free(mllm);
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 3);
+  const ScriptedRequest *list = scripted_server_request(f->server, 0);
+  g_assert_cmpstr(list->method, ==, "GET");
+  g_assert_cmpstr(list->path, ==, "/v1/models");
+  g_assert_true(
+      g_str_has_prefix(scripted_server_request(f->server, 2)->body, "{\"model\":\"first\","));
+}
+
+static void test_no_model(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  f->llm = NULL;
+  scripted_server_reply(f->server, 200, NULL, "{\"data\":[]}");
+  assert_fails(f, "lists no model");
+}
+
+static void test_endpoints(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_autofree char *slash = g_strconcat(scripted_server_endpoint(f->server), "//", NULL);
+  g_autofree char *query = g_strconcat(scripted_server_endpoint(f->server), "/?version=2", NULL);
+  scripted_server_answer(f->server, GOOD_ANSWER);
+  f->endpoint = slash;
+  g_assert_true(classify(f));
+  g_assert_cmpstr(scripted_server_request(f->server, 0)->path, ==, "/v1/chat/completions");
+  f->endpoint = query;
+  g_assert_true(classify(f));
+  g_assert_cmpstr(scripted_server_request(f->server, 1)->path, ==,
+                  "/v1/chat/completions?version=2");
+  f->endpoint = "";
+  g_setenv("OPENAI_BASE_URL", scripted_server_endpoint(f->server), TRUE);
+  g_assert_true(classify(f));
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 3);
+}
+
+static void assert_open_fails(Fixture *f, const char *words) {
+  g_assert_null(open_mllm(f));
+  g_assert_error(f->error, VELM_ERROR, VELM_ERROR_USAGE);
+  g_assert_nonnull(strstr(f->error->message, words));
+  g_clear_error(&f->error);
+}
+
+static void test_usage(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  static const char *const wrong[] = {"127.0.0.1:8080", "ftp://host/v1", "file:///etc/passwd",
+                                      "http://", "nonsense"};
+  f->endpoint = "";
+  assert_open_fails(f, "--endpoint");
+  assert_open_fails(f, "OPENAI_BASE_URL");
+  for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++) {
+    f->endpoint = wrong[i];
+    assert_open_fails(f, "no http or https address");
+  }
+  f->endpoint = NULL;
+  g_setenv("OPENAI_API_KEY", "abcd\r\nX-Evil: 1", TRUE);
+  assert_open_fails(f, "OPENAI_API_KEY: ");
+  g_setenv("OPENAI_API_KEY", KEY "\n", TRUE); /* as "export KEY=$(cat file)" of some shells */
+  scripted_server_answer(f->server, GOOD_ANSWER);
+  g_assert_true(classify(f));
+  g_ptr_array_set_size(f->classes->classes, 0);
+  assert_open_fails(f, "needs the classes");
+}
+
+/* ---- the model's normal image ---- */
+
+static guint images_sent(Fixture *f, guint index) {
+  guint n = 0;
+  const char *at = scripted_server_request(f->server, index)->body;
+  while ((at = strstr(at, "data:image/png;base64,"))) {
+    at++;
+    n++;
+  }
+  return n;
+}
+
+static void test_normal_image(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_autoptr(VelmImage) normal = velm_image_new(64, 48);
+  g_autoptr(GBytes) png = velm_image_to_png(normal, NULL);
+  gsize size = 0;
+  gconstpointer bytes = g_bytes_get_data(png, &size);
+  scripted_server_answer(f->server, GOOD_ANSWER);
+  f->model = velm_model_new();
+  g_assert_true(classify(f));
+  g_assert_cmpuint(images_sent(f, 0), ==, 2);
+  velm_model_set(f->model, "detector.normal_png",
+                 g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, bytes, size, 1));
+  g_assert_true(classify(f));
+  g_assert_cmpuint(images_sent(f, 1), ==, 3);
+  g_assert_nonnull(strstr(scripted_server_request(f->server, 1)->body, "is the reference"));
+}
+
+static void test_bad_normal_image(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  f->model = velm_model_new();
+  velm_model_set(f->model, "detector.normal_png",
+                 g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, "no image", 8, 1));
+  g_assert_null(open_mllm(f));
+  g_assert_error(f->error, VELM_ERROR, VELM_ERROR_MODEL);
+  g_clear_error(&f->error);
+  velm_model_set_string(f->model, "detector.normal_png", "text");
+  g_assert_null(open_mllm(f));
+  g_assert_error(f->error, VELM_ERROR, VELM_ERROR_MODEL);
+}
+
+#define ADD_WITH(name, data, function)                                                             \
+  g_test_add("/mllm/" name, Fixture, GINT_TO_POINTER(data), set_up, function, tear_down)
+#define ADD(name, function) ADD_WITH(name, 0, function)
+
+static void add_answer_tests(void) {
+  ADD("good-answer", test_good_answer);
+  ADD("what-is-sent", test_what_is_sent);
+  ADD("large-request", test_large_request);
+  ADD("no-key", test_no_key);
+  ADD("good-and-none", test_good_and_none);
+  ADD("tolerated", test_tolerated);
+  ADD("content-parts", test_content_parts);
+  ADD("reason-is-tamed", test_reason_is_tamed);
+  ADD("wrong-answers", test_wrong_answers);
+  ADD("ambiguous-name", test_ambiguous_name);
+  ADD("wrong-envelopes", test_wrong_envelopes);
+  ADD("deep-nesting", test_deep_nesting);
+}
+
+static void add_transport_tests(void) {
+  ADD("500-then-good", test_500_then_good);
+  ADD("500-stays", test_500_stays);
+  ADD("400-is-final", test_400_is_final);
+  ADD("retry-after", test_retry_after);
+  ADD("retry-after-is-capped", test_retry_after_is_capped);
+  ADD("retry-after-past-deadline", test_retry_after_past_deadline);
+  ADD_WITH("truncated-then-good", SCRIPTED_TRUNCATED, test_broken_then_good);
+  ADD_WITH("reset-then-good", SCRIPTED_RESET, test_broken_then_good);
+  ADD_WITH("truncated-stays", SCRIPTED_TRUNCATED, test_broken_stays);
+  ADD_WITH("reset-stays", SCRIPTED_RESET, test_broken_stays);
+  ADD("slow", test_slow);
+  ADD("no-server", test_no_server);
+  ADD("too-large", test_too_large);
+  ADD("no-redirect", test_no_redirect);
+  ADD("key-is-redacted", test_key_is_redacted);
+  ADD("wants-key", test_wants_key);
+}
+
+int main(int argc, char **argv) {
+  /* The scripted server is on this machine, whatever the machine's proxy. */
+  g_setenv("no_proxy", "127.0.0.1", TRUE);
+  g_setenv("NO_PROXY", "127.0.0.1", TRUE);
+  g_test_init(&argc, &argv, NULL);
+  add_answer_tests();
+  add_transport_tests();
+  ADD("first-model", test_first_model);
+  ADD("no-model", test_no_model);
+  ADD("endpoints", test_endpoints);
+  ADD("usage", test_usage);
+  ADD("normal-image", test_normal_image);
+  ADD("bad-normal-image", test_bad_normal_image);
+  return g_test_run();
+}
