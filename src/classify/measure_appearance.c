@@ -3,6 +3,7 @@
 #include "classify/percentile.h"
 
 #include <math.h>
+#include <string.h>
 
 /* The ring about the mask: from where blurred edges have died down, and this share of the scale
  * wide. */
@@ -136,9 +137,9 @@ static int mirror(int i, int n) {
   return place < n ? place : 2 * n - 1 - place;
 }
 
-static void add_scaled(float *to, const float *from, float weight, gsize n) {
+static void add_scaled(float *to, const float *a, const float *b, float weight, gsize n) {
   for (gsize i = 0; i < n; i++)
-    to[i] += weight * from[i];
+    to[i] += weight * (a[i] + b[i]);
 }
 
 /* Weights of a Gaussian cut at four standard deviations: @radius + 1 from the middle on. */
@@ -150,64 +151,106 @@ static float *gaussian_weights(double sigma, int *radius) {
     sum += exp(-k * k / (2 * sigma * sigma));
   for (int k = 0; k <= *radius; k++)
     weights[k] = (float)(exp(-k * k / (2 * sigma * sigma)) / sum);
+  /* The middle is added to itself, as the pairs beside it are. */
+  weights[0] /= 2;
   return weights;
 }
 
-/* Not velm_plane_blur(): its Gaussian is cut nearer, and measures must not change with libvips. */
+/* A row with @radius pixels more on either side. */
+static void frame_row(float *framed, const float *row, int width, int radius) {
+  memcpy(framed + radius, row, (gsize)width * sizeof(float));
+  for (int k = 1; k <= radius; k++) {
+    framed[radius - k] = row[mirror(-k, width)];
+    framed[radius + width - 1 + k] = row[mirror(width - 1 + k, width)];
+  }
+}
+
+/* Not velm_plane_blur(): its Gaussian is cut nearer, and its threads cost more than such images. */
 static VelmPlane *smooth(const VelmPlane *plane, double sigma) {
   int radius, width = plane->width, height = plane->height;
+  gsize n = (gsize)width;
   g_autofree float *weights = gaussian_weights(sigma, &radius);
-  g_autofree float *line = g_new(float, (gsize)width + 2 * (gsize)radius);
+  g_autofree float *framed = g_new(float, n + 2 * (gsize)radius);
   g_autoptr(VelmPlane) across = velm_plane_new(width, height);
-  for (int y = 0; y < height; y++) {
-    gsize at = (gsize)y * (gsize)width;
-    for (int x = -radius; x < width + radius; x++)
-      line[x + radius] = plane->values[at + (gsize)mirror(x, width)];
-    for (int k = -radius; k <= radius; k++)
-      add_scaled(across->values + at, line + radius + k, weights[ABS(k)], (gsize)width);
-  }
   VelmPlane *out = velm_plane_new(width, height);
+  for (int y = 0; y < height; y++) {
+    frame_row(framed, plane->values + (gsize)y * n, width, radius);
+    for (int k = 0; k <= radius; k++)
+      add_scaled(across->values + (gsize)y * n, framed + radius - k, framed + radius + k,
+                 weights[k], n);
+  }
   for (int y = 0; y < height; y++)
-    for (int k = -radius; k <= radius; k++)
-      add_scaled(out->values + (gsize)y * (gsize)width,
-                 across->values + (gsize)mirror(y + k, height) * (gsize)width, weights[ABS(k)],
-                 (gsize)width);
+    for (int k = 0; k <= radius; k++)
+      add_scaled(out->values + (gsize)y * n, across->values + (gsize)mirror(y - k, height) * n,
+                 across->values + (gsize)mirror(y + k, height) * n, weights[k], n);
   return out;
 }
 
-/* Sobel's derivatives, in grey levels a pixel. @x, @y: (out) */
-static void gradient(const VelmPlane *plane, VelmPlane **x_out, VelmPlane **y_out) {
-  int width = plane->width, height = plane->height;
-  *x_out = velm_plane_new(width, height);
-  *y_out = velm_plane_new(width, height);
-  for (int y = 0; y < height; y++) {
-    const float *b = plane->values + (gsize)y * (gsize)width;
-    const float *a = y > 0 ? b - width : b, *c = y + 1 < height ? b + width : b;
-    float *dx = (*x_out)->values + (gsize)y * (gsize)width;
-    float *dy = (*y_out)->values + (gsize)y * (gsize)width;
-    for (int x = 0; x < width; x++) {
-      int l = MAX(x - 1, 0), r = MIN(x + 1, width - 1);
-      dx[x] = (a[r] - a[l] + 2 * (b[r] - b[l]) + c[r] - c[l]) / 8;
-      dy[x] = (c[l] - a[l] + 2 * (c[x] - a[x]) + c[r] - a[r]) / 8;
-    }
+/* Magnitudes of the gradient in grey levels a pixel: along rows, along columns, and of both. */
+typedef struct {
+  VelmPlane *x, *y, *all;
+} Gradient;
+
+static void gradient_clear(Gradient *gradient) {
+  velm_plane_free(gradient->x);
+  velm_plane_free(gradient->y);
+  velm_plane_free(gradient->all);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Gradient, gradient_clear)
+
+/* One row of Sobel's operator, which is @above, @row and @below summed with weights 1, 2, 1 and
+   then differentiated, or the other way. @sums, @steps: room for two more than the row's @width. */
+static void sobel_row(const float *above, const float *row, const float *below, gsize width,
+                      float *sums, float *steps, float *x, float *y, float *all) {
+  for (gsize i = 0; i < width; i++) {
+    sums[i + 1] = above[i] + 2 * row[i] + below[i];
+    steps[i + 1] = below[i] - above[i];
   }
+  sums[0] = sums[1];
+  steps[0] = steps[1];
+  sums[width + 1] = sums[width];
+  steps[width + 1] = steps[width];
+  for (gsize i = 0; i < width; i++) {
+    float dx = (sums[i + 2] - sums[i]) / 8;
+    float dy = (steps[i] + 2 * steps[i + 1] + steps[i + 2]) / 8;
+    x[i] = fabsf(dx);
+    y[i] = fabsf(dy);
+    all[i] = sqrtf(dx * dx + dy * dy);
+  }
+}
+
+static Gradient gradient_of(const VelmPlane *plane) {
+  gsize width = (gsize)plane->width, height = (gsize)plane->height;
+  Gradient gradient = {velm_plane_new(plane->width, plane->height),
+                       velm_plane_new(plane->width, plane->height),
+                       velm_plane_new(plane->width, plane->height)};
+  g_autofree float *sums = g_new(float, width + 2), *steps = g_new(float, width + 2);
+  for (gsize y = 0; y < height; y++) {
+    const float *row = plane->values + y * width;
+    gsize at = y * width;
+    sobel_row(y > 0 ? row - width : row, row, y + 1 < height ? row + width : row, width, sums,
+              steps, gradient.x->values + at, gradient.y->values + at, gradient.all->values + at);
+  }
+  return gradient;
 }
 
 /* ---- texture ---- */
 
-/* Mean magnitude over the pixels of @mask (NULL for all), noise added; @none where there are none.
- */
-static double mean_magnitude(const VelmPlane *x, const VelmPlane *y, const VelmMask *mask,
-                             double none) {
-  gsize n = (gsize)x->width * (gsize)x->height, count = 0;
+/* Mean over the pixels of @mask (NULL for all), noise added; @none where there are none. */
+static double mean_over(const VelmPlane *plane, const VelmMask *mask, double none) {
+  gsize n = (gsize)plane->width * (gsize)plane->height, count = 0;
   double sum = 0;
   for (gsize i = 0; i < n; i++)
     if (!mask || mask->values[i]) {
-      float dx = x->values[i], dy = y ? y->values[i] : 0;
-      sum += (double)(y ? sqrtf(dx * dx + dy * dy) : fabsf(dx));
+      sum += (double)plane->values[i];
       count++;
     }
   return count > 0 ? sum / (double)count + NOISE_GRADIENT : none;
+}
+
+static float log_ratio(const VelmPlane *a, const VelmMask *a_mask, const VelmPlane *b,
+                       const VelmMask *b_mask) {
+  return (float)log(mean_over(a, a_mask, 1) / mean_over(b, b_mask, 1));
 }
 
 /* The pixels on both sides of the mask's boundary; the image's border is none. */
@@ -224,17 +267,14 @@ static VelmMask *boundary_zone(const VelmMask *mask) {
 static void measure_gradients(const VelmPlane *grey, const VelmMask *mask, const VelmMask *ring,
                               float *out) {
   g_autoptr(VelmPlane) smoothed = smooth(grey, GRADIENT_SIGMA);
-  g_autoptr(VelmPlane) x = NULL, y = NULL;
-  gradient(smoothed, &x, &y);
   g_autoptr(VelmMask) zone = boundary_zone(mask);
-  double all = mean_magnitude(x, y, NULL, 1);
-  out[VELM_APPEARANCE_EDGE] = (float)log(mean_magnitude(x, y, zone, all) / all);
-  out[VELM_APPEARANCE_INSIDE] = (float)log(mean_magnitude(x, y, mask, all) / all);
-  out[VELM_APPEARANCE_RING] = (float)log(mean_magnitude(x, y, ring, all) / all);
-  out[VELM_APPEARANCE_DIRECTION] =
-      (float)log(mean_magnitude(x, NULL, mask, 1) / mean_magnitude(y, NULL, mask, 1));
-  out[VELM_APPEARANCE_RING_DIRECTION] =
-      (float)log(mean_magnitude(x, NULL, ring, 1) / mean_magnitude(y, NULL, ring, 1));
+  g_auto(Gradient) gradient = gradient_of(smoothed);
+  double all = mean_over(gradient.all, NULL, 1);
+  out[VELM_APPEARANCE_EDGE] = (float)log(mean_over(gradient.all, zone, all) / all);
+  out[VELM_APPEARANCE_INSIDE] = (float)log(mean_over(gradient.all, mask, all) / all);
+  out[VELM_APPEARANCE_RING] = (float)log(mean_over(gradient.all, ring, all) / all);
+  out[VELM_APPEARANCE_DIRECTION] = log_ratio(gradient.x, mask, gradient.y, mask);
+  out[VELM_APPEARANCE_RING_DIRECTION] = log_ratio(gradient.x, ring, gradient.y, ring);
 }
 
 static void measure_grain(const VelmPlane *grey, const VelmMask *mask, const VelmMask *ring,
@@ -242,9 +282,8 @@ static void measure_grain(const VelmPlane *grey, const VelmMask *mask, const Vel
   g_autoptr(VelmPlane) fine = smooth(grey, GRAIN_SIGMA);
   gsize n = (gsize)grey->width * (gsize)grey->height;
   for (gsize i = 0; i < n; i++)
-    fine->values[i] = grey->values[i] - fine->values[i];
-  out[VELM_APPEARANCE_GRAIN] =
-      (float)log(mean_magnitude(fine, NULL, mask, 1) / mean_magnitude(fine, NULL, ring, 1));
+    fine->values[i] = fabsf(grey->values[i] - fine->values[i]);
+  out[VELM_APPEARANCE_GRAIN] = log_ratio(fine, mask, fine, ring);
 }
 
 gboolean velm_measure_appearance(const VelmPlane *grey, const VelmMask *mask,

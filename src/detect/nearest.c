@@ -136,7 +136,7 @@ VelmNearest *velm_nearest_new(const float *bank, gsize n, gsize channels, gsize 
   gsize size = 0;
   g_autofree guint8 *weights = network_weights(nearest, bank, &size);
   g_autofree char *xml = network_text(n, channels, n_queries, all);
-  VelmNetParams params = {.exact = TRUE};
+  VelmNetParams params = {0};
   nearest->net = velm_net_compile(xml, weights, size, &params, error);
   return nearest->net ? g_steal_pointer(&nearest) : NULL;
 }
