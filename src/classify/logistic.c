@@ -8,9 +8,9 @@
 #include <math.h>
 #include <string.h>
 
-#define PENALTY 0.1 /* lambda */
+#define PENALTY 0.1F /* lambda */
 #define MAX_STEPS 300
-#define TOLERANCE 1e-4 /* of the largest component of the gradient */
+#define TOLERANCE 1e-4F /* of the largest component of the gradient */
 
 struct _VelmLogistic {
   VelmStandardiser *standardiser;
@@ -22,10 +22,10 @@ struct _VelmLogistic {
  * the bias. All matrices are row-major. */
 typedef struct {
   gsize n, d, n_classes; /* d: with the column of ones for the bias */
-  double *x;             /* n x d */
-  double *weights;       /* n */
+  float *x;              /* n x d */
+  float *weights;        /* n */
   guint *classes;        /* n */
-  double *residuals;     /* n x n_classes, scratch */
+  float *residuals;      /* n x n_classes, scratch */
 } Problem;
 
 /* Inputs are divided by the root of their number, so that the penalty means the same for all. */
@@ -36,10 +36,10 @@ static void fill_rows(Problem *problem, const VelmView *views,
   guint d = standardiser->d;
   g_autofree float *z = g_new(float, d);
   for (gsize i = 0; i < problem->n; i++) {
-    double *row = problem->x + i * problem->d;
+    float *row = problem->x + i * problem->d;
     velm_standardiser_apply(standardiser, views[i].values, z);
     for (guint k = 0; k < d; k++)
-      row[k] = z[k] * input_scale(d);
+      row[k] = z[k] * (float)input_scale(d);
     row[d] = 1;
   }
 }
@@ -50,7 +50,7 @@ static void fill_weights(Problem *problem, const VelmView *views, const VelmShot
   for (gsize i = 0; i < problem->n; i++)
     n_views[views[i].shot]++;
   for (gsize i = 0; i < problem->n; i++) {
-    problem->weights[i] = weights[views[i].shot] / n_views[views[i].shot];
+    problem->weights[i] = (float)weights[views[i].shot] / n_views[views[i].shot];
     problem->classes[i] = shots->classes[views[i].shot];
   }
 }
@@ -60,10 +60,10 @@ static void problem_init(Problem *problem, const VelmView *views, gsize n, const
   problem->n = n;
   problem->d = (gsize)standardiser->d + 1;
   problem->n_classes = shots->n_classes;
-  problem->x = g_new(double, n * problem->d);
-  problem->weights = g_new(double, n);
+  problem->x = g_new(float, n * problem->d);
+  problem->weights = g_new(float, n);
   problem->classes = g_new(guint, n);
-  problem->residuals = g_new(double, n * problem->n_classes);
+  problem->residuals = g_new(float, n * problem->n_classes);
   fill_rows(problem, views, standardiser);
   fill_weights(problem, views, shots);
 }
@@ -77,25 +77,25 @@ static void problem_clear(Problem *problem) {
 
 /* Largest eigenvalue of a positive semidefinite matrix, of which the upper triangle is read and
  * lost. The trace stands in where LAPACK fails: it is never less. */
-static double largest_eigenvalue(double *matrix, gsize side) {
-  g_autofree double *values = g_new0(double, side);
+static float largest_eigenvalue(float *matrix, gsize side) {
+  g_autofree float *values = g_new0(float, side);
   lapack_int n = (lapack_int)side, found = 0, support[2];
-  double trace = 0;
+  float trace = 0;
   for (gsize i = 0; i < side; i++)
     trace += matrix[i * side + i];
-  lapack_int info = LAPACKE_dsyevr(LAPACK_ROW_MAJOR, 'N', 'I', 'U', n, matrix, n, 0, 0, n, n, 0,
+  lapack_int info = LAPACKE_ssyevr(LAPACK_ROW_MAJOR, 'N', 'I', 'U', n, matrix, n, 0, 0, n, n, 0,
                                    &found, values, NULL, 1, support);
   return info == 0 && found == 1 ? values[0] : trace;
 }
 
 /* Square of the largest singular value of the rows, each times the root of its weight. */
-static double largest_curvature(const Problem *problem) {
+static float largest_curvature(const Problem *problem) {
   gsize n = problem->n, d = problem->d, side = MIN(n, d);
-  g_autofree double *scaled = g_memdup2(problem->x, sizeof(double) * n * d);
-  g_autofree double *gram = g_new0(double, side *side);
+  g_autofree float *scaled = g_memdup2(problem->x, sizeof(float) * n * d);
+  g_autofree float *gram = g_new0(float, side *side);
   for (gsize i = 0; i < n; i++)
-    cblas_dscal((int)d, sqrt(problem->weights[i]), scaled + i * d, 1);
-  cblas_dsyrk(CblasRowMajor, CblasUpper, n <= d ? CblasNoTrans : CblasTrans, (int)side,
+    cblas_sscal((int)d, sqrtf(problem->weights[i]), scaled + i * d, 1);
+  cblas_ssyrk(CblasRowMajor, CblasUpper, n <= d ? CblasNoTrans : CblasTrans, (int)side,
               (int)MAX(n, d), 1, scaled, (int)d, 0, gram, (int)side);
   return largest_eigenvalue(gram, side);
 }
@@ -103,45 +103,46 @@ static double largest_curvature(const Problem *problem) {
 /* Turns scores into weight times (probability - truth). */
 static void residuals_of_scores(const Problem *problem) {
   for (gsize i = 0; i < problem->n; i++) {
-    double *row = problem->residuals + i * problem->n_classes;
-    velm_log_softmax(row, (guint)problem->n_classes);
-    for (gsize c = 0; c < problem->n_classes; c++)
-      row[c] = problem->weights[i] * (exp(row[c]) - (problem->classes[i] == c));
+    float *row = problem->residuals + i * problem->n_classes;
+    velm_softmax(row, (guint)problem->n_classes);
+    row[problem->classes[i]] -= 1;
+    cblas_sscal((int)problem->n_classes, problem->weights[i], row, 1);
   }
 }
 
-static void gradient_at(const Problem *problem, const double *w, double *gradient) {
+static void gradient_at(const Problem *problem, const float *w, float *gradient) {
   int n = (int)problem->n, d = (int)problem->d, n_classes = (int)problem->n_classes;
   gsize without_bias = (problem->d - 1) * problem->n_classes;
-  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, n_classes, d, 1, problem->x, d, w,
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, n_classes, d, 1, problem->x, d, w,
               n_classes, 0, problem->residuals, n_classes);
   residuals_of_scores(problem);
-  memcpy(gradient, w, sizeof(double) * without_bias);
-  memset(gradient + without_bias, 0, sizeof(double) * problem->n_classes);
-  cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, n_classes, n, 1, problem->x, d,
+  memcpy(gradient, w, sizeof(float) * without_bias);
+  memset(gradient + without_bias, 0, sizeof(float) * problem->n_classes);
+  cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, n_classes, n, 1, problem->x, d,
               problem->residuals, n_classes, PENALTY, gradient, n_classes);
 }
 
 /* Returns: (transfer full): d rows of n_classes. */
-static double *minimise(const Problem *problem) {
+static float *minimise(const Problem *problem) {
   gsize size = problem->d * problem->n_classes;
-  double step = 1 / (0.5 * largest_curvature(problem) + PENALTY), momentum = 1;
-  double *w = g_new0(double, size);
-  g_autofree double *previous = g_new0(double, size);
-  g_autofree double *ahead = g_new0(double, size);
-  g_autofree double *gradient = g_new(double, size);
+  float step = 1 / (0.5F * largest_curvature(problem) + PENALTY);
+  double momentum = 1;
+  float *w = g_new0(float, size);
+  g_autofree float *previous = g_new0(float, size);
+  g_autofree float *ahead = g_new0(float, size);
+  g_autofree float *gradient = g_new(float, size);
   for (int i = 0; i < MAX_STEPS; i++) {
     double next = (1 + sqrt(1 + 4 * momentum * momentum)) / 2;
-    double push = (momentum - 1) / next;
+    float push = (float)((momentum - 1) / next);
     for (gsize k = 0; k < size; k++)
       ahead[k] = w[k] + push * (w[k] - previous[k]);
     momentum = next;
     gradient_at(problem, ahead, gradient);
-    if (fabs(gradient[cblas_idamax((int)size, gradient, 1)]) < TOLERANCE)
+    if (fabsf(gradient[cblas_isamax((int)size, gradient, 1)]) < TOLERANCE)
       break;
-    memcpy(previous, w, sizeof(double) * size);
-    cblas_daxpy((int)size, -step, gradient, 1, ahead, 1);
-    memcpy(w, ahead, sizeof(double) * size);
+    memcpy(previous, w, sizeof(float) * size);
+    cblas_saxpy((int)size, -step, gradient, 1, ahead, 1);
+    memcpy(w, ahead, sizeof(float) * size);
   }
   return w;
 }
@@ -152,11 +153,7 @@ VelmLogistic *velm_logistic_learn(const VelmView *views, gsize n, guint d, const
   logistic->standardiser = velm_standardiser_learn(views, n, d);
   logistic->n_classes = shots->n_classes;
   problem_init(&problem, views, n, shots, logistic->standardiser);
-  g_autofree double *w = minimise(&problem);
-  gsize size = problem.d * problem.n_classes;
-  logistic->weights = g_new(float, size);
-  for (gsize k = 0; k < size; k++)
-    logistic->weights[k] = (float)w[k];
+  logistic->weights = minimise(&problem);
   problem_clear(&problem);
   return logistic;
 }
