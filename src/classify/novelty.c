@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-#define PERCENT 95
+#define PERCENT 99
 #define MIN_USABLE 8
 #define MIN_RADIUS 1e-6 /* examples of different parts may be copies of each other */
 

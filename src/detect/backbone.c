@@ -11,20 +11,19 @@ typedef struct {
   const char *name, *file, *layers;
   int size, multiple; /* the side of the input must divide by multiple */
   float mean[3], scale[3];
-  int pool;
 } Known;
 
 static const Known known[] = {
-    /* Middle blocks localise best: the last ones know what a thing is, no longer where. */
-    {"dinov2s", "dinov2s.onnx", "block4,block6,block8", 448, 14,
-     {123.675f, 116.28f, 103.53f}, {58.395f, 57.12f, 57.375f}, 1},
-    {"lite2", "lite2.onnx", "stage3,stage4", 256, 32,
-     {127.0f, 127.0f, 127.0f}, {128.0f, 128.0f, 128.0f}, 3},
+    /* Middle blocks localise best: the last ones know what a thing is, no longer where. The pooled one sees what is wrong with a wide area. */
+    {"dinov2s", "dinov2s.onnx", "block4,block6,block8,block6@5", 448, 14,
+     {123.675f, 116.28f, 103.53f}, {58.395f, 57.12f, 57.375f}},
+    {"lite2", "lite2.onnx", "stage3@3,stage4@3", 256, 32,
+     {127.0f, 127.0f, 127.0f}, {128.0f, 128.0f, 128.0f}},
 };
 
 /* A network by file is taken to expect what most were trained with: ImageNet's mean and deviation. */
 static const Known by_file = {"file", NULL, NULL, 224, 1,
-                              {123.675f, 116.28f, 103.53f}, {58.395f, 57.12f, 57.375f}, 3};
+                              {123.675f, 116.28f, 103.53f}, {58.395f, 57.12f, 57.375f}};
 
 static const Known *find_known(const char *name) {
   for (gsize i = 0; i < G_N_ELEMENTS(known); i++)
@@ -72,7 +71,6 @@ VelmBackboneSpec *velm_backbone_spec_new(const char *backbone, const char *layer
   spec->size = size ? size : base->size;
   memcpy(spec->mean, base->mean, sizeof spec->mean);
   memcpy(spec->scale, base->scale, sizeof spec->scale);
-  spec->pool = base->pool;
   return check_spec(spec, base->multiple, error) ? g_steal_pointer(&spec) : NULL;
 }
 
@@ -107,7 +105,6 @@ gboolean velm_backbone_spec_store(const VelmBackboneSpec *spec, VelmModel *model
   velm_model_set_int(model, "backbone.size", spec->size);
   velm_model_set_floats(model, "backbone.mean", spec->mean, 3);
   velm_model_set_floats(model, "backbone.scale", spec->scale, 3);
-  velm_model_set_int(model, "backbone.pool", spec->pool);
   return TRUE;
 }
 
@@ -137,9 +134,8 @@ VelmBackboneSpec *velm_backbone_spec_restore(VelmModel *model, GError **error) {
   spec->name = g_strdup(name);
   /* A known one is where this installation has it, which need not be where the model was fitted. */
   spec->path = base ? known_path(base) : g_strdup(path);
-  gint64 size = 0, pool = 0;
-  if (!velm_model_get_int(model, "backbone.size", &size, error) ||
-      !velm_model_get_int(model, "backbone.pool", &pool, error))
+  gint64 size = 0;
+  if (!velm_model_get_int(model, "backbone.size", &size, error))
     return NULL;
   const float *mean = velm_model_get_floats(model, "backbone.mean", 3, NULL, error);
   const float *scale = mean ? velm_model_get_floats(model, "backbone.scale", 3, NULL, error) : NULL;
@@ -148,7 +144,6 @@ VelmBackboneSpec *velm_backbone_spec_restore(VelmModel *model, GError **error) {
   memcpy(spec->mean, mean, sizeof spec->mean);
   memcpy(spec->scale, scale, sizeof spec->scale);
   spec->size = (int)CLAMP(size, 0, G_MAXINT);
-  spec->pool = (int)CLAMP(pool, 1, 99);
   if (!check_spec(spec, base ? base->multiple : 1, error) ||
       !check_digest(model, spec->path, error))
     return NULL;
@@ -157,8 +152,10 @@ VelmBackboneSpec *velm_backbone_spec_restore(VelmModel *model, GError **error) {
 
 /* ---- features ---- */
 
-/* Where the features of one layer lie in its output. */
+/* Where the features of one layer lie in its output of the network. */
 typedef struct {
+  gsize output; /* of the network */
+  int pool;     /* side of the square of cells that are averaged */
   int rows, columns, channels;
   gboolean tokens; /* [1, skip + rows * columns, channels], else [1, channels, rows, columns] */
   gsize skip;      /* class and register tokens before the patches */
@@ -166,7 +163,7 @@ typedef struct {
 
 struct _VelmBackbone {
   VelmNet *net;
-  int size, pool;
+  int size;
   gsize n_layers;
   Grid *grids;
   int rows, columns, channels; /* of the result */
@@ -174,24 +171,28 @@ struct _VelmBackbone {
 
 static gboolean grid_of(const VelmTensor *tensor, Grid *grid) {
   if (tensor->rank == 4) {
-    *grid = (Grid){(int)tensor->dims[2], (int)tensor->dims[3], (int)tensor->dims[1], FALSE, 0};
+    grid->rows = (int)tensor->dims[2];
+    grid->columns = (int)tensor->dims[3];
+    grid->channels = (int)tensor->dims[1];
     return TRUE;
   }
-  if (tensor->rank != 3)
+  if (tensor->rank != 3 || tensor->dims[1] < 1)
     return FALSE;
   /* Images are square: the patches are the largest square number of tokens, and come last. */
   gint64 side = 1, tokens = tensor->dims[1];
   while ((side + 1) * (side + 1) <= tokens)
     side++;
-  *grid = (Grid){(int)side, (int)side, (int)tensor->dims[2], TRUE, (gsize)(tokens - side * side)};
-  return tokens > 0;
+  grid->rows = grid->columns = (int)side;
+  grid->channels = (int)tensor->dims[2];
+  grid->tokens = TRUE;
+  grid->skip = (gsize)(tokens - side * side);
+  return TRUE;
 }
 
 static gboolean find_grids(VelmBackbone *backbone, const char *path, GError **error) {
-  backbone->grids = g_new0(Grid, backbone->n_layers);
   for (gsize i = 0; i < backbone->n_layers; i++) {
     Grid *grid = &backbone->grids[i];
-    if (!grid_of(velm_net_output(backbone->net, i), grid)) {
+    if (!grid_of(velm_net_output(backbone->net, grid->output), grid)) {
       g_set_error(error, VELM_ERROR, VELM_ERROR_ENGINE,
                   "%s: layer %" G_GSIZE_FORMAT " gives neither a feature map nor tokens", path,
                   i + 1);
@@ -204,19 +205,50 @@ static gboolean find_grids(VelmBackbone *backbone, const char *path, GError **er
   return TRUE;
 }
 
+static gsize index_of(GPtrArray *names, const char *name) {
+  for (guint i = 0; i < names->len; i++)
+    if (g_str_equal(names->pdata[i], name))
+      return i;
+  g_ptr_array_add(names, g_strdup(name));
+  return names->len - 1;
+}
+
+/* Reads "NAME" and "NAME@N"; @names: the network's outputs, each once. */
+static gboolean parse_layers(VelmBackbone *backbone, char **layers, GPtrArray *names,
+                             GError **error) {
+  backbone->n_layers = g_strv_length(layers);
+  backbone->grids = g_new0(Grid, backbone->n_layers);
+  for (gsize i = 0; i < backbone->n_layers; i++) {
+    const char *at = strrchr(layers[i], '@');
+    guint64 pool = 1;
+    if (at && !g_ascii_string_to_unsigned(at + 1, 10, 1, 99, &pool, NULL)) {
+      g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
+                  "layer \"%s\": after @ comes the side of the square that is averaged, 1 to 99",
+                  layers[i]);
+      return FALSE;
+    }
+    g_autofree char *name = g_strndup(layers[i], at ? (gsize)(at - layers[i]) : strlen(layers[i]));
+    backbone->grids[i].output = index_of(names, name);
+    backbone->grids[i].pool = (int)pool;
+  }
+  return TRUE;
+}
+
 VelmBackbone *velm_backbone_open(const VelmBackboneSpec *spec, GError **error) {
   g_autoptr(VelmBackbone) backbone = g_new0(VelmBackbone, 1);
-  VelmNetParams params = {.layers = (const char *const *)spec->layers,
+  g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+  if (!parse_layers(backbone, spec->layers, names, error))
+    return NULL;
+  g_ptr_array_add(names, NULL);
+  VelmNetParams params = {.layers = (const char *const *)names->pdata,
                           .width = spec->size,
                           .height = spec->size};
   memcpy(params.mean, spec->mean, sizeof params.mean);
   memcpy(params.scale, spec->scale, sizeof params.scale);
   backbone->size = spec->size;
-  backbone->pool = spec->pool;
   backbone->net = velm_net_open(spec->path, &params, error);
   if (!backbone->net)
     return NULL;
-  backbone->n_layers = velm_net_n_outputs(backbone->net);
   return find_grids(backbone, spec->path, error) ? g_steal_pointer(&backbone) : NULL;
 }
 
@@ -240,22 +272,50 @@ int velm_backbone_layer_channels(const VelmBackbone *backbone, gsize index) {
   return backbone->grids[index].channels;
 }
 
-static float value_at(const Grid *grid, const float *data, int row, int column, int channel) {
-  gsize cell = (gsize)row * (gsize)grid->columns + (gsize)column;
-  return grid->tokens
-             ? data[(grid->skip + cell) * (gsize)grid->channels + (gsize)channel]
-             : data[(gsize)channel * (gsize)grid->rows * (gsize)grid->columns + cell];
+gboolean velm_backbone_layer_is_pooled(const VelmBackbone *backbone, gsize index) {
+  return backbone->grids[index].pool > 1;
 }
 
-/* Mean over the square of @pool x @pool cells about the cell, as far as it lies in the grid. */
-static float pooled_at(const Grid *grid, const float *data, int row, int column, int channel,
-                       int pool) {
-  int half = pool / 2, n = 0;
-  float sum = 0;
-  for (int y = MAX(0, row - half); y <= MIN(grid->rows - 1, row + half); y++)
-    for (int x = MAX(0, column - half); x <= MIN(grid->columns - 1, column + half); x++, n++)
-      sum += value_at(grid, data, y, x, channel);
-  return sum / (float)n;
+/* The layer's features, cell by cell. */
+static float *read_cells(const Grid *grid, const float *data) {
+  gsize cells = (gsize)grid->rows * (gsize)grid->columns, channels = (gsize)grid->channels;
+  float *values = g_new(float, cells *channels);
+  if (grid->tokens) {
+    memcpy(values, data + grid->skip * channels, cells * channels * sizeof(float));
+    return values;
+  }
+  for (gsize c = 0; c < channels; c++)
+    for (gsize i = 0; i < cells; i++)
+      values[i * channels + c] = data[c * cells + i];
+  return values;
+}
+
+/* Replaces each of @n vectors, @stride apart, by the mean over those up to @half before and after it, as far as there are. */
+static void pool_line(float *values, gsize n, gsize stride, gsize channels, gsize half,
+                      float *scratch) {
+  for (gsize i = 0; i < n; i++)
+    memcpy(scratch + i * channels, values + i * stride, channels * sizeof(float));
+  for (gsize i = 0; i < n; i++) {
+    gsize first = i > half ? i - half : 0, last = MIN(n - 1, i + half);
+    float *to = values + i * stride, weight = 1.0f / (float)(last - first + 1);
+    memset(to, 0, channels * sizeof(float));
+    for (gsize k = first; k <= last; k++)
+      for (gsize c = 0; c < channels; c++)
+        to[c] += weight * scratch[k * channels + c];
+  }
+}
+
+/* Mean over squares of cells: rows first, then columns. */
+static void pool_cells(const Grid *grid, float *values) {
+  gsize rows = (gsize)grid->rows, columns = (gsize)grid->columns;
+  gsize channels = (gsize)grid->channels, half = (gsize)grid->pool / 2;
+  if (half == 0)
+    return;
+  g_autofree float *scratch = g_new(float, MAX(rows, columns) * channels);
+  for (gsize y = 0; y < rows; y++)
+    pool_line(values + y * columns * channels, columns, channels, channels, half, scratch);
+  for (gsize x = 0; x < columns; x++)
+    pool_line(values + x * channels, rows, columns * channels, channels, half, scratch);
 }
 
 /* The two cells about the centre of cell @i of @n in a grid of @m, and the weight of the second. */
@@ -267,35 +327,39 @@ static void interpolate(int i, int n, int m, int *first, int *second, float *wei
   *weight = at - (float)*first;
 }
 
+/* One cell of @out, between four cells of @values. */
+static void interpolate_cell(const Grid *grid, const float *values, int row, int column,
+                             const VelmFeatures *out, float *to) {
+  int y0, y1, x0, x1;
+  float wy, wx;
+  gsize columns = (gsize)grid->columns, channels = (gsize)grid->channels;
+  interpolate(row, out->rows, grid->rows, &y0, &y1, &wy);
+  interpolate(column, out->columns, grid->columns, &x0, &x1, &wx);
+  const float *a = values + ((gsize)y0 * columns + (gsize)x0) * channels;
+  const float *b = values + ((gsize)y0 * columns + (gsize)x1) * channels;
+  const float *c = values + ((gsize)y1 * columns + (gsize)x0) * channels;
+  const float *d = values + ((gsize)y1 * columns + (gsize)x1) * channels;
+  for (gsize k = 0; k < channels; k++)
+    to[k] = (1 - wy) * ((1 - wx) * a[k] + wx * b[k]) + wy * ((1 - wx) * c[k] + wx * d[k]);
+}
+
 /* Writes one layer to the channels from @offset on: pooled on its own grid, then bilinear on the finest. */
 static void gather_layer(const VelmBackbone *backbone, gsize layer, gsize offset,
                          VelmFeatures *out) {
   const Grid *grid = &backbone->grids[layer];
-  const float *data = velm_net_output(backbone->net, layer)->data;
-  gsize cells = (gsize)grid->rows * (gsize)grid->columns, channels = (gsize)grid->channels;
-  g_autofree float *pooled = g_new(float, cells *channels);
-  for (int y = 0; y < grid->rows; y++)
-    for (int x = 0; x < grid->columns; x++)
-      for (int c = 0; c < grid->channels; c++)
-        pooled[((gsize)y * (gsize)grid->columns + (gsize)x) * channels + (gsize)c] =
-            backbone->pool > 1 ? pooled_at(grid, data, y, x, c, backbone->pool)
-                               : value_at(grid, data, y, x, c);
-  for (int y = 0; y < out->rows; y++) {
-    int y0, y1, x0, x1;
-    float wy, wx;
-    interpolate(y, out->rows, grid->rows, &y0, &y1, &wy);
+  gboolean same = grid->rows == out->rows && grid->columns == out->columns;
+  gsize channels = (gsize)grid->channels;
+  g_autofree float *values = read_cells(grid, velm_net_output(backbone->net, grid->output)->data);
+  pool_cells(grid, values);
+  for (int y = 0; y < out->rows; y++)
     for (int x = 0; x < out->columns; x++) {
-      interpolate(x, out->columns, grid->columns, &x0, &x1, &wx);
-      const float *a = pooled + ((gsize)y0 * (gsize)grid->columns + (gsize)x0) * channels;
-      const float *b = pooled + ((gsize)y0 * (gsize)grid->columns + (gsize)x1) * channels;
-      const float *c = pooled + ((gsize)y1 * (gsize)grid->columns + (gsize)x0) * channels;
-      const float *d = pooled + ((gsize)y1 * (gsize)grid->columns + (gsize)x1) * channels;
-      float *to = out->values +
-                  ((gsize)y * (gsize)out->columns + (gsize)x) * (gsize)out->channels + offset;
-      for (gsize k = 0; k < channels; k++)
-        to[k] = (1 - wy) * ((1 - wx) * a[k] + wx * b[k]) + wy * ((1 - wx) * c[k] + wx * d[k]);
+      gsize cell = (gsize)y * (gsize)out->columns + (gsize)x;
+      float *to = out->values + cell * (gsize)out->channels + offset;
+      if (same)
+        memcpy(to, values + cell * channels, channels * sizeof(float));
+      else
+        interpolate_cell(grid, values, y, x, out, to);
     }
-  }
 }
 
 VelmFeatures *velm_backbone_extract(VelmBackbone *backbone, const VelmImage *image,

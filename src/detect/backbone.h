@@ -12,10 +12,10 @@ typedef struct _VelmBackbone VelmBackbone;
  * How a backbone is used.
  * @name: "dinov2s", "lite2", or "file"
  * @path: of the network
- * @layers: NULL-terminated names; their features are concatenated, on the finest of their grids
+ * @layers: NULL-terminated "NAME" or "NAME@N": the features of layer NAME, averaged over squares of N x N of its cells (PatchCore, section
+ *   3.1: neighbourhood aggregation). They are concatenated, on the finest of their grids. A layer may stand twice, with another N.
  * @size: side of the square that images are resized to
  * @mean, @scale: an image byte v of channel c becomes (v - mean[c]) / scale[c]
- * @pool: side of the square of patches whose features are averaged, 1 for none (PatchCore, section 3.1: 3)
  */
 typedef struct {
   char *name;
@@ -23,7 +23,6 @@ typedef struct {
   char **layers;
   int size;
   float mean[3], scale[3];
-  int pool;
 } VelmBackboneSpec;
 
 /**
@@ -49,6 +48,8 @@ void velm_backbone_grid(const VelmBackbone *backbone, int *rows, int *columns, i
 gsize velm_backbone_n_layers(const VelmBackbone *backbone);
 /** Channels of layer @index; the layers' channels follow one another in the features. */
 int velm_backbone_layer_channels(const VelmBackbone *backbone, gsize index);
+/** Whether layer @index is averaged over neighbours. */
+gboolean velm_backbone_layer_is_pooled(const VelmBackbone *backbone, gsize index);
 
 /** The patch features of @image. Returns: (transfer full). */
 VelmFeatures *velm_backbone_extract(VelmBackbone *backbone, const VelmImage *image, GError **error);
