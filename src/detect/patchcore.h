@@ -4,3 +4,6 @@
 #include "detect/detector.h"
 
 extern const VelmDetectorClass velm_detector_patchcore;
+
+/** The class's fit(), in a file of its own. */
+gboolean velm_patchcore_fit(const VelmDataset *dataset, const VelmFitParams *params, VelmModel *model, GError **error);

@@ -471,6 +471,52 @@ static void test_direction(void) {
   }
 }
 
+static void test_edge(void) {
+  /* A step of 100 between columns, blurred by a Gaussian of one pixel: the difference of columns on
+     either side of a pixel at it is what two of the Gaussian's weights hold. */
+  g_autoptr(VelmPlane) grey = flat(WIDTH, HEIGHT, 50);
+  fill_plane(grey, 60, 0, 60, HEIGHT, 150);
+  g_autoptr(VelmMask) mask = rectangle(60, 0, 60, HEIGHT);
+  float a[VELM_N_APPEARANCE];
+  appear(grey, mask, a);
+  double sum = 1, at_edge, image = 100.0 / WIDTH;
+  for (int k = 1; k <= 4; k++)
+    sum += 2 * exp(-k * k / 2.0);
+  at_edge = 100 * (1 + exp(-0.5)) / sum / 2;
+  assert_near(a[VELM_APPEARANCE_EDGE], log((at_edge + 0.5) / (image + 0.5)), 1e-4);
+  assert_near(a[VELM_APPEARANCE_INSIDE], log((50.0 / 60 + 0.5) / (image + 0.5)), 1e-4);
+}
+
+static void test_outliers_in_ring(void) {
+  /* Four of a hundred pixels are no match for the percentiles. */
+  g_autoptr(VelmPlane) grey = flat(WIDTH, HEIGHT, 50);
+  for (int i = 0; i < WIDTH * HEIGHT; i += 50) {
+    grey->values[i] = 200;
+    grey->values[i + 25] = 0;
+  }
+  g_autoptr(VelmMask) mask = rectangle(40, 30, 20, 20);
+  float a[VELM_N_APPEARANCE];
+  fill_plane(grey, 40, 30, 20, 20, 100);
+  appear(grey, mask, a);
+  assert_near(a[VELM_APPEARANCE_BRIGHT], 1, 0);
+  fill_plane(grey, 40, 30, 20, 20, 25);
+  appear(grey, mask, a);
+  assert_near(a[VELM_APPEARANCE_DARK], 1, 0);
+}
+
+static void test_directions_apart(void) {
+  g_autoptr(VelmPlane) grey = ramp(2, FALSE), inner = ramp(2, TRUE);
+  g_autoptr(VelmMask) mask = velm_mask_new(100, 100);
+  fill_mask(mask, 30, 30, 40, 40, 255);
+  for (int i = 0; i < 100 * 100; i++)
+    if (mask->values[i])
+      grey->values[i] = inner->values[i];
+  float a[VELM_N_APPEARANCE];
+  appear(grey, mask, a);
+  g_assert_cmpfloat(a[VELM_APPEARANCE_DIRECTION], <, -0.3);
+  g_assert_cmpfloat(a[VELM_APPEARANCE_RING_DIRECTION], >, 0.3);
+}
+
 static void test_grain(void) {
   /* A chessboard is all grain: a Gaussian leaves nearly nothing of it but its mean. */
   g_autoptr(VelmPlane) grey = flat(WIDTH, HEIGHT, 100);
@@ -648,6 +694,46 @@ static void test_where_to_look(void) {
   assert_near(d[VELM_DIFFERENCE_SIGN], 1, 0);
 }
 
+static void test_growth(void) {
+  /* The image lies a pixel to the right, and so all edges differ: the blob, which reaches its own
+     edge in three steps, goes on for a fourth, along the conductor's. */
+  g_autoptr(VelmPlane) reference = board(), grey = board();
+  for (int y = 0; y < BOARD; y++)
+    memmove(grey->values + at(BOARD, 1, y), reference->values + at(BOARD, 0, y),
+            (BOARD - 1) * sizeof(float));
+  fill_plane(grey, 40, 70, 12, 8, COPPER);
+  g_autoptr(VelmMask) mask = velm_mask_new(BOARD, BOARD);
+  float d[VELM_N_DIFFERENCE];
+  differ(grey, reference, mask, TRUE, d);
+  assert_near(d[VELM_DIFFERENCE_AREA], log((12 * 8 + 2 * 2) / (double)(BOARD * BOARD)), 1e-5);
+  assert_near(d[VELM_DIFFERENCE_ARCS], 1, 0);
+}
+
+static void test_hair_crack(void) {
+  /* A conductor that is cut along a diagonal: its halves touch at corners, and do not conduct. */
+  g_autoptr(VelmPlane) reference = board(), grey = board();
+  for (int i = 0; i < TRACK; i++)
+    grey->values[at(BOARD, 60 + i, 70 + i)] = GROUND;
+  g_autoptr(VelmMask) mask = velm_mask_new(BOARD, BOARD);
+  float d[VELM_N_DIFFERENCE];
+  differ(grey, reference, mask, TRUE, d);
+  assert_near(d[VELM_DIFFERENCE_AREA], log(TRACK / (double)(BOARD * BOARD)), 1e-5);
+  assert_near(d[VELM_DIFFERENCE_PHASE], -1, 0);
+  assert_near(d[VELM_DIFFERENCE_OTHER], 1, 0);
+}
+
+static void test_window(void) {
+  /* A second hole far away does not count. */
+  g_autoptr(VelmPlane) reference = board(), grey = board();
+  fill_plane(grey, 65, 30, 10, 10, GROUND);
+  fill_plane(grey, 65, 60, 10, 9, GROUND);
+  g_autoptr(VelmMask) mask = velm_mask_new(BOARD, BOARD);
+  float d[VELM_N_DIFFERENCE];
+  differ(grey, reference, mask, TRUE, d);
+  assert_near(d[VELM_DIFFERENCE_AREA], log(100.0 / (BOARD * BOARD)), 1e-5);
+  assert_near(d[VELM_DIFFERENCE_PHASE], 1, 0);
+}
+
 static void test_flat_reference(void) {
   /* The image's own range counts where the reference has none; noise of two levels is no change. */
   g_autoptr(VelmPlane) reference = flat(BOARD, BOARD, 100), grey = flat(BOARD, BOARD, 100);
@@ -732,6 +818,9 @@ int main(int argc, char **argv) {
   g_test_add_func("/appearance/ring-gap", test_ring_gap);
   g_test_add_func("/appearance/levels", test_levels);
   g_test_add_func("/appearance/direction", test_direction);
+  g_test_add_func("/appearance/directions-apart", test_directions_apart);
+  g_test_add_func("/appearance/edge", test_edge);
+  g_test_add_func("/appearance/outliers-in-ring", test_outliers_in_ring);
   g_test_add_func("/appearance/grain", test_grain);
   g_test_add_func("/appearance/flat", test_flat);
   g_test_add_func("/difference/sizes-differ", test_sizes_differ);
@@ -743,6 +832,9 @@ int main(int argc, char **argv) {
   g_test_add_func("/difference/no-change", test_no_change);
   g_test_add_func("/difference/thin-change", test_thin_change);
   g_test_add_func("/difference/where-to-look", test_where_to_look);
+  g_test_add_func("/difference/growth", test_growth);
+  g_test_add_func("/difference/hair-crack", test_hair_crack);
+  g_test_add_func("/difference/window", test_window);
   g_test_add_func("/difference/flat-reference", test_flat_reference);
   g_test_add_func("/hostile", test_hostile);
   return g_test_run();

@@ -1,0 +1,402 @@
+/* Fitting PatchCore: features of the good images, a memory bank a layer, the calibration. */
+#include "detect/coreset.h"
+#include "detect/patchcore.h"
+#include "detect/patchcore_layers.h"
+#include "detect/reference.h"
+#include "detect/spool.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Bank of a layer where no coreset ratio is given. */
+#define DEFAULT_BANK 6000
+
+/* The bank is selected from this many patches at most, a random share of each image's. */
+#define MAX_CANDIDATES 120000
+
+/* Selection happens in this many dimensions (random projection). */
+#define PROJECTED 32
+
+/* Images scored for the calibration, at most: quantiles need no more. */
+#define MAX_CALIBRATION 600
+
+/* Images compared with a made-up second shot of themselves, for the threshold with a reference. */
+#define MAX_SECOND_SHOTS 40
+
+typedef struct {
+  const VelmFitParams *params;
+  const GPtrArray *samples;
+  VelmBackboneSpec *spec;
+  VelmBackbone *backbone;
+  int rows, columns, channels;
+  gsize n_patches; /* of an image */
+  gsize n_layers;
+  VelmPatchLayer *layers;
+  VelmSpool **spools; /* one a layer */
+  guint *groups;      /* of each image */
+  guint n_groups;
+} Fit;
+
+static void fit_clear(Fit *fit) {
+  velm_backbone_spec_free(fit->spec);
+  velm_backbone_free(fit->backbone);
+  for (gsize i = 0; fit->spools && i < fit->n_layers; i++)
+    velm_spool_free(fit->spools[i]);
+  g_free(fit->spools);
+  velm_patch_layers_free(fit->layers, fit->n_layers);
+  g_free(fit->groups);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Fit, fit_clear)
+
+static gboolean report(const VelmFitParams *params, const char *stage, gsize done, gsize total,
+                       GError **error) {
+  if (!params->progress || params->progress(stage, done, total, params->progress_data))
+    return TRUE;
+  g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "stopped while fitting (%s)", stage);
+  return FALSE;
+}
+
+/* Numbers the groups in order of appearance. */
+static void number_groups(Fit *fit) {
+  g_autoptr(GHashTable) numbers = g_hash_table_new(g_str_hash, g_str_equal);
+  fit->groups = g_new(guint, fit->samples->len);
+  for (guint i = 0; i < fit->samples->len; i++) {
+    const VelmSample *sample = fit->samples->pdata[i];
+    gpointer number = NULL;
+    if (!g_hash_table_lookup_extended(numbers, sample->group, NULL, &number)) {
+      number = GUINT_TO_POINTER(g_hash_table_size(numbers));
+      g_hash_table_insert(numbers, sample->group, number);
+    }
+    fit->groups[i] = GPOINTER_TO_UINT(number);
+  }
+  fit->n_groups = g_hash_table_size(numbers);
+}
+
+static gboolean spool_image(Fit *fit, const VelmFeatures *features, GError **error) {
+  g_autofree float *rows = g_new(float, fit->n_patches *(gsize)fit->channels);
+  for (gsize i = 0; i < fit->n_layers; i++) {
+    velm_patch_layer_take(&fit->layers[i], features, NULL, rows);
+    if (!velm_spool_append(fit->spools[i], rows, fit->n_patches, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean start_spools(Fit *fit, const VelmFeatures *features, GError **error) {
+  fit->rows = features->rows;
+  fit->columns = features->columns;
+  fit->channels = features->channels;
+  fit->n_patches = (gsize)features->rows * (gsize)features->columns;
+  fit->layers = velm_patch_layers_new(fit->backbone, &fit->n_layers);
+  fit->spools = g_new0(VelmSpool *, fit->n_layers);
+  for (gsize i = 0; i < fit->n_layers; i++)
+    if (!(fit->spools[i] = velm_spool_new((gsize)fit->layers[i].channels, error)))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean extract_all(Fit *fit, GError **error) {
+  for (guint i = 0; i < fit->samples->len; i++) {
+    const VelmSample *sample = fit->samples->pdata[i];
+    g_autoptr(VelmImage) image = velm_image_load(sample->path, 0, error);
+    g_autoptr(VelmFeatures) features =
+        image ? velm_backbone_extract(fit->backbone, image, error) : NULL;
+    if (!features || (i == 0 && !start_spools(fit, features, error)) ||
+        !spool_image(fit, features, error) ||
+        !report(fit->params, "features", i + 1, fit->samples->len, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* Divides each channel by its deviation over the training patches where the user asks for it; else leaves 1. */
+static gboolean find_channel_scale(Fit *fit, gsize layer, float *scale, GError **error) {
+  gsize channels = (gsize)fit->layers[layer].channels, n = 0;
+  for (gsize k = 0; k < channels; k++)
+    scale[k] = 1;
+  if (!fit->params->standardise)
+    return TRUE;
+  g_autofree float *rows = g_new(float, fit->n_patches *channels);
+  g_autofree double *sums = g_new0(double, 2 * channels);
+  for (guint i = 0; i < fit->samples->len; i++) {
+    if (!velm_spool_read(fit->spools[layer], i * fit->n_patches, fit->n_patches, rows, error))
+      return FALSE;
+    for (gsize p = 0; p < fit->n_patches; p++, n++)
+      for (gsize k = 0; k < channels; k++) {
+        double value = (double)rows[p * channels + k];
+        sums[k] += value;
+        sums[channels + k] += value * value;
+      }
+  }
+  for (gsize k = 0; k < channels; k++) {
+    double mean = sums[k] / (double)n;
+    double variance = sums[channels + k] / (double)n - mean * mean;
+    scale[k] = (float)(1 / sqrt(MAX(variance, 1e-12)));
+  }
+  return TRUE;
+}
+
+static gsize bank_size(const Fit *fit, gsize n_all) {
+  double wanted = fit->params->coreset > 0 ? ceil(fit->params->coreset * (double)n_all)
+                                           : (double)DEFAULT_BANK;
+  return MAX(1, MIN((gsize)wanted, n_all));
+}
+
+/* The patches among which the bank is chosen: as many of each image, at random. Returns their row numbers. */
+static gsize *choose_candidates(const Fit *fit, gsize n_bank, gsize *n_out) {
+  g_autoptr(GRand) random = g_rand_new_with_seed(fit->params->seed);
+  gsize limit = MAX((gsize)MAX_CANDIDATES, 4 * n_bank), n_images = fit->samples->len;
+  gsize share = CLAMP(limit / n_images, 1, fit->n_patches);
+  gsize *rows = g_new(gsize, n_images *share);
+  g_autofree gsize *order = g_new(gsize, fit->n_patches);
+  gsize n = 0;
+  for (gsize image = 0; image < n_images; image++) {
+    for (gsize i = 0; i < fit->n_patches; i++)
+      order[i] = i;
+    for (gsize i = 0; i < share; i++) {
+      gsize j = i + (gsize)(g_rand_double(random) * (double)(fit->n_patches - i));
+      gsize swap = order[i];
+      order[i] = order[j];
+      order[j] = swap;
+      rows[n++] = image * fit->n_patches + order[i];
+    }
+  }
+  *n_out = n;
+  return rows;
+}
+
+/* Reads the candidates, projected. */
+static float *project_candidates(Fit *fit, gsize layer, const float *scale, const gsize *candidates,
+                                 gsize n, GError **error) {
+  gsize channels = (gsize)fit->layers[layer].channels;
+  gsize share = n / fit->samples->len;
+  g_autofree float *projection = velm_coreset_projection(channels, PROJECTED, fit->params->seed + 1);
+  g_autofree float *image = g_new(float, fit->n_patches *channels);
+  g_autofree float *chosen = g_new(float, share *channels);
+  g_autofree float *projected = g_new(float, n *PROJECTED);
+  for (gsize i = 0; i < fit->samples->len; i++) {
+    if (!velm_spool_read(fit->spools[layer], i * fit->n_patches, fit->n_patches, image, error))
+      return NULL;
+    for (gsize k = 0; k < share; k++)
+      memcpy(chosen + k * channels,
+             image + (candidates[i * share + k] - i * fit->n_patches) * channels,
+             channels * sizeof(float));
+    velm_patch_rows_scale(chosen, share, channels, scale);
+    velm_coreset_project(projection, channels, PROJECTED, chosen, share,
+                         projected + i * share * PROJECTED);
+  }
+  return g_steal_pointer(&projected);
+}
+
+/* A layer's memory bank, and which group each entry is of. */
+typedef struct {
+  float *entries;
+  guint *groups;
+  gsize n;
+} Bank;
+
+static void bank_clear(Bank *bank) {
+  g_free(bank->entries);
+  g_free(bank->groups);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Bank, bank_clear)
+
+static int compare_rows(gconstpointer a, gconstpointer b) {
+  gsize x = *(const gsize *)a, y = *(const gsize *)b;
+  return x < y ? -1 : x > y;
+}
+
+static gboolean select_bank(Fit *fit, gsize layer, const float *scale, Bank *bank, GError **error) {
+  gsize channels = (gsize)fit->layers[layer].channels, n_candidates = 0;
+  bank->n = bank_size(fit, fit->n_patches * fit->samples->len);
+  g_autofree gsize *candidates = choose_candidates(fit, bank->n, &n_candidates);
+  g_autofree float *projected =
+      project_candidates(fit, layer, scale, candidates, n_candidates, error);
+  if (!projected)
+    return FALSE;
+  bank->n = MIN(bank->n, n_candidates);
+  g_autofree gsize *picks =
+      velm_coreset_select(projected, n_candidates, PROJECTED, bank->n, 0, fit->params->progress,
+                          fit->params->progress_data, error);
+  if (!picks)
+    return FALSE;
+  for (gsize i = 0; i < bank->n; i++)
+    picks[i] = candidates[picks[i]];
+  /* In the order of the file: entries of one group lie together. */
+  qsort(picks, bank->n, sizeof *picks, compare_rows);
+  bank->entries = g_new(float, bank->n *channels);
+  bank->groups = g_new(guint, bank->n);
+  for (gsize i = 0; i < bank->n; i++) {
+    bank->groups[i] = fit->groups[picks[i] / fit->n_patches];
+    if (!velm_spool_read(fit->spools[layer], picks[i], 1, bank->entries + i * channels, error))
+      return FALSE;
+  }
+  velm_patch_rows_scale(bank->entries, bank->n, channels, scale);
+  return TRUE;
+}
+
+/* ---- calibration: each training image against the bank without its own part ---- */
+
+/* Evenly spaced training images, MAX_CALIBRATION at most. Returns their number. */
+static gsize calibration_image(const Fit *fit, gsize index, gsize n) {
+  return index * fit->samples->len / n;
+}
+
+static gsize n_calibration(const Fit *fit) { return MIN(fit->samples->len, MAX_CALIBRATION); }
+
+/* Distance of each patch to the nearest entry of another group; of any group where there is only one. */
+static void nearest_of_others(const float *squares, const Bank *bank, gsize n_patches, guint group,
+                              gboolean any, float *distances) {
+#pragma omp parallel for schedule(static)
+  for (gsize p = 0; p < n_patches; p++) {
+    const float *row = squares + p * bank->n;
+    float least = INFINITY;
+    for (gsize i = 0; i < bank->n; i++) {
+      float value = any || bank->groups[i] != group ? row[i] : INFINITY;
+      least = MIN(least, value);
+    }
+    distances[p] = sqrtf(MAX(least, 0.0f));
+  }
+}
+
+/* Whether some entry is of another group than @group. */
+static gboolean has_others(const Bank *bank, guint group) {
+  return bank->groups[0] != group || bank->groups[bank->n - 1] != group;
+}
+
+/*
+ * Finds the layer's typical distance and adds its share to @maps (one of n_patches a calibration image).
+ */
+static gboolean calibrate_layer(Fit *fit, gsize layer, const float *scale, const Bank *bank,
+                                float *maps, GError **error) {
+  gsize n = n_calibration(fit), channels = (gsize)fit->layers[layer].channels;
+  g_autoptr(VelmNearest) nearest =
+      velm_nearest_new(bank->entries, bank->n, channels, fit->n_patches, TRUE, error);
+  if (!nearest)
+    return FALSE;
+  g_autofree float *rows = g_new(float, fit->n_patches *channels);
+  g_autofree float *distances = g_new(float, n *fit->n_patches);
+  double sum = 0;
+  for (gsize i = 0; i < n; i++) {
+    gsize image = calibration_image(fit, i, n);
+    guint group = fit->groups[image];
+    if (!velm_spool_read(fit->spools[layer], image * fit->n_patches, fit->n_patches, rows, error))
+      return FALSE;
+    velm_patch_rows_scale(rows, fit->n_patches, channels, scale);
+    const float *squares = velm_nearest_all(nearest, rows, error);
+    if (!squares)
+      return FALSE;
+    nearest_of_others(squares, bank, fit->n_patches, group, !has_others(bank, group),
+                      distances + i * fit->n_patches);
+    for (gsize p = 0; p < fit->n_patches; p++)
+      sum += (double)distances[i * fit->n_patches + p];
+    if (!report(fit->params, "calibration", i + 1, n, error))
+      return FALSE;
+  }
+  fit->layers[layer].typical = (float)MAX(sum / (double)(n * fit->n_patches), 1e-6);
+  velm_patch_map_add(maps, distances, n * fit->n_patches, fit->layers[layer].typical, fit->n_layers);
+  return TRUE;
+}
+
+/* The value that the share @tail of @n sorted @values is over. */
+static double upper_quantile(const float *values, gsize n, double tail) {
+  double at = (1 - tail) * (double)(n - 1);
+  gsize i = (gsize)at;
+  double weight = at - (double)i;
+  return (1 - weight) * (double)values[i] + weight * (double)values[MIN(i + 1, n - 1)];
+}
+
+static gboolean calibrate_scores(Fit *fit, float *maps, VelmModel *model, GError **error) {
+  gsize n = n_calibration(fit), typical_image = 0;
+  g_autofree float *scores = g_new(float, n);
+  for (gsize i = 0; i < n; i++) {
+    VelmPlane raw = {fit->columns, fit->rows, maps + i * fit->n_patches};
+    g_autoptr(VelmPlane) map = velm_plane_blur(&raw, VELM_PATCHCORE_BLUR, error);
+    if (!map)
+      return FALSE;
+    scores[i] = (float)velm_patch_map_score(map);
+    if (scores[i] < scores[typical_image])
+      typical_image = i;
+  }
+  gsize image = calibration_image(fit, typical_image, n);
+  qsort(scores, n, sizeof *scores, velm_patch_compare_floats);
+  velm_model_set_floats(model, "patchcore.good_scores", scores, n);
+  velm_model_set_double(model, "patchcore.threshold",
+                        upper_quantile(scores, n, fit->params->false_alarms));
+  /* The image with the lowest score of all stands for what is normal. */
+  const VelmSample *sample = fit->samples->pdata[image];
+  g_autoptr(VelmImage) normal = velm_image_load(sample->path, 0, error);
+  g_autoptr(VelmImage) small = normal ? velm_image_resize(normal, 448, 448, error) : NULL;
+  g_autoptr(GBytes) png = small ? velm_image_to_png(small, error) : NULL;
+  if (!png)
+    return FALSE;
+  velm_model_set_bytes(model, "detector.normal_png", png);
+  return TRUE;
+}
+
+/* What the distance to an aligned reference is on good parts: each training image against a copy that was moved and lit a little. */
+static gboolean calibrate_reference(Fit *fit, VelmModel *model, GError **error) {
+  gsize n = MIN(fit->samples->len, MAX_SECOND_SHOTS);
+  g_autofree float *typical = velm_patch_layers_typical(fit->layers, fit->n_layers);
+  g_autofree float *scores = g_new(float, n);
+  for (gsize i = 0; i < n; i++) {
+    const VelmSample *sample = fit->samples->pdata[i * fit->samples->len / n];
+    g_autoptr(VelmImage) image = velm_image_load(sample->path, 0, error);
+    g_autoptr(VelmImage) copy =
+        image ? velm_reference_disturb(image, fit->params->seed + (guint32)i) : NULL;
+    g_autoptr(VelmFeatures) a = copy ? velm_backbone_extract(fit->backbone, image, error) : NULL;
+    g_autoptr(VelmFeatures) b = a ? velm_backbone_extract(fit->backbone, copy, error) : NULL;
+    g_autoptr(VelmPlane) map = b ? velm_reference_map(fit->backbone, typical, a, b, image, copy, error) : NULL;
+    g_autoptr(VelmPlane) smooth = map ? velm_plane_blur(map, VELM_PATCHCORE_BLUR, error) : NULL;
+    if (!smooth)
+      return FALSE;
+    scores[i] = (float)velm_patch_map_score(smooth);
+    if (!report(fit->params, "reference", i + 1, n, error))
+      return FALSE;
+  }
+  qsort(scores, n, sizeof *scores, velm_patch_compare_floats);
+  velm_model_set_double(model, "patchcore.reference_threshold",
+                        upper_quantile(scores, n, fit->params->false_alarms));
+  return TRUE;
+}
+
+static void store_layer(VelmModel *model, gsize layer, const float *scale, gsize channels,
+                        const Bank *bank, float typical) {
+  g_autofree char *bank_name = velm_patch_layer_key(layer, "bank");
+  g_autofree char *scale_name = velm_patch_layer_key(layer, "scale");
+  g_autofree char *typical_name = velm_patch_layer_key(layer, "typical");
+  velm_model_set_floats(model, bank_name, bank->entries, bank->n * channels);
+  velm_model_set_floats(model, scale_name, scale, channels);
+  velm_model_set_double(model, typical_name, (double)typical);
+}
+
+static gboolean fit_layers(Fit *fit, VelmModel *model, GError **error) {
+  g_autofree float *maps = g_new0(float, n_calibration(fit) *fit->n_patches);
+  for (gsize i = 0; i < fit->n_layers; i++) {
+    g_auto(Bank) bank = {0};
+    gsize channels = (gsize)fit->layers[i].channels;
+    g_autofree float *scale = g_new(float, channels);
+    if (!find_channel_scale(fit, i, scale, error) || !select_bank(fit, i, scale, &bank, error) ||
+        !calibrate_layer(fit, i, scale, &bank, maps, error))
+      return FALSE;
+    store_layer(model, i, scale, channels, &bank, fit->layers[i].typical);
+  }
+  return calibrate_scores(fit, maps, model, error);
+}
+
+gboolean velm_patchcore_fit(const VelmDataset *dataset, const VelmFitParams *params,
+                              VelmModel *model, GError **error) {
+  g_auto(Fit) fit = {.params = params, .samples = dataset->train};
+  fit.spec = velm_backbone_spec_new(params->backbone, params->layers, params->size, error);
+  fit.backbone = fit.spec ? velm_backbone_open(fit.spec, error) : NULL;
+  if (!fit.backbone || !velm_backbone_spec_store(fit.spec, model, error))
+    return FALSE;
+  number_groups(&fit);
+  if (!extract_all(&fit, error) || !fit_layers(&fit, model, error) ||
+      !calibrate_reference(&fit, model, error))
+    return FALSE;
+  velm_model_set_int(model, "patchcore.images", dataset->train->len);
+  velm_model_set_int(model, "patchcore.parts", fit.n_groups);
+  return TRUE;
+}
+

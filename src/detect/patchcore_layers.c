@@ -1,0 +1,67 @@
+#include "detect/patchcore_layers.h"
+
+#include <string.h>
+
+VelmPatchLayer *velm_patch_layers_new(const VelmBackbone *backbone, gsize *n) {
+  *n = velm_backbone_n_layers(backbone);
+  VelmPatchLayer *layers = g_new0(VelmPatchLayer, *n);
+  gsize offset = 0;
+  for (gsize i = 0; i < *n; i++) {
+    layers[i].channels = velm_backbone_layer_channels(backbone, i);
+    layers[i].offset = offset;
+    offset += (gsize)layers[i].channels;
+  }
+  return layers;
+}
+
+void velm_patch_layers_free(VelmPatchLayer *layers, gsize n) {
+  for (gsize i = 0; layers && i < n; i++)
+    velm_nearest_free(layers[i].nearest);
+  g_free(layers);
+}
+
+float *velm_patch_layers_typical(const VelmPatchLayer *layers, gsize n) {
+  float *typical = g_new(float, n);
+  for (gsize i = 0; i < n; i++)
+    typical[i] = layers[i].typical;
+  return typical;
+}
+
+void velm_patch_rows_scale(float *rows, gsize n, gsize channels, const float *scale) {
+  for (gsize i = 0; i < n; i++)
+    for (gsize k = 0; k < channels; k++)
+      rows[i * channels + k] *= scale[k];
+}
+
+void velm_patch_layer_take(const VelmPatchLayer *layer, const VelmFeatures *features,
+                           const float *scale, float *rows) {
+  gsize n = (gsize)features->rows * (gsize)features->columns, channels = (gsize)layer->channels;
+  for (gsize i = 0; i < n; i++)
+    memcpy(rows + i * channels, features->values + i * (gsize)features->channels + layer->offset,
+           channels * sizeof(float));
+  if (scale)
+    velm_patch_rows_scale(rows, n, channels, scale);
+}
+
+void velm_patch_map_add(float *map, const float *distances, gsize n, float typical,
+                        gsize n_layers) {
+  float scale = 1.0f / (typical * (float)n_layers);
+  for (gsize i = 0; i < n; i++)
+    map[i] += distances[i] * scale;
+}
+
+double velm_patch_map_score(const VelmPlane *map) {
+  float top = 0;
+  for (gsize i = 0; i < (gsize)map->width * (gsize)map->height; i++)
+    top = MAX(top, map->values[i]);
+  return (double)top;
+}
+
+int velm_patch_compare_floats(gconstpointer a, gconstpointer b) {
+  float x = *(const float *)a, y = *(const float *)b;
+  return x < y ? -1 : x > y;
+}
+
+char *velm_patch_layer_key(gsize layer, const char *what) {
+  return g_strdup_printf("patchcore.%s.%" G_GSIZE_FORMAT, what, layer);
+}

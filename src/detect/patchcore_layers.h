@@ -1,0 +1,46 @@
+/*
+ * What fitting and detecting share: PatchCore's layers, and how their distances become one map.
+ *
+ * There is one memory bank a layer, rather than one of their concatenated features: each layer's distances are divided by what is typical of
+ * good parts and the quotients averaged, so that no layer drowns another, and 1 means "as far as good patches are".
+ */
+#pragma once
+
+#include "detect/backbone.h"
+#include "detect/nearest.h"
+
+/* The map is blurred by this many patches. */
+#define VELM_PATCHCORE_BLUR 0.6
+
+typedef struct {
+  int channels;
+  gsize offset;         /* of the layer's channels in a patch's features */
+  float typical;        /* mean distance of good patches of parts that the bank does not know */
+  const float *scale;   /* of each channel, the model's; 1 where layers are not standardised */
+  VelmNearest *nearest; /* NULL while fitting */
+} VelmPatchLayer;
+
+/** The backbone's layers. Returns: (transfer full): @n of them, only channels and offset set. */
+VelmPatchLayer *velm_patch_layers_new(const VelmBackbone *backbone, gsize *n);
+void velm_patch_layers_free(VelmPatchLayer *layers, gsize n);
+
+/** The layers' typical distances. Returns: (transfer full). */
+float *velm_patch_layers_typical(const VelmPatchLayer *layers, gsize n);
+
+/** Copies the channels of @layer out of @features, row by row, each times its @scale. */
+void velm_patch_layer_take(const VelmPatchLayer *layer, const VelmFeatures *features, const float *scale, float *rows);
+
+/** Multiplies each channel of @n rows by its @scale. */
+void velm_patch_rows_scale(float *rows, gsize n, gsize channels, const float *scale);
+
+/** Adds the distances of one of @n_layers layers to the map of @n patches. */
+void velm_patch_map_add(float *map, const float *distances, gsize n, float typical, gsize n_layers);
+
+/** The image's score: the map's maximum. */
+double velm_patch_map_score(const VelmPlane *map);
+
+/** For qsort(): rising floats. */
+int velm_patch_compare_floats(gconstpointer a, gconstpointer b);
+
+/** The model's name for a layer's @what. Returns: (transfer full). */
+char *velm_patch_layer_key(gsize layer, const char *what);
