@@ -302,7 +302,7 @@ static VelmMask *crop_mask(const VelmMask *mask, Square square) {
 
 /* ---- the views of the crop ---- */
 
-/* A copy of @n_rows x @n_columns elements of @size bytes, mirrored. */
+/* Copies a square of @side x @side elements of @size bytes, mirrored. */
 static void mirror(guint8 *to, const guint8 *from, int side, gsize size, gboolean across,
                    gboolean down) {
   for (int y = 0; y < side; y++)

@@ -37,6 +37,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmSightNet, velm_sight_net_free)
 
 /**
  * Measures the inspection's focus. Its image and focus are set; features, map and reference where there are any.
+ * An image of more than a megapixel is measured on a copy of 1024 x 1024 pixels' area, in its own proportions; an empty focus (or none) is the
+ * whole image; a reference of another size is resized.
  * @detected: the focus is the detector's region, which is vague, not a mask that follows the defect: the patch features are then those of the
  *   patches whose score is near the map's largest, and the difference to the reference is looked for in the whole image
  * @flips: also look at the mirrored crops (for teaching)

@@ -68,11 +68,11 @@ int velm_cli_demo(int argc, char **argv) {
        "DIR"},
       G_OPTION_ENTRY_NULL};
   int code = VELM_CLI_USAGE;
-  g_auto(GStrv) paths =
-      velm_cli_parse(argc, argv, "[--out DIR]",
-                     "Makes a small set of made-up parts with made-up defects, and runs fit, teach, inspect and\n"
-                     "evaluate on it.",
-                     entries, 0, 0, &code);
+  g_auto(GStrv) paths = velm_cli_parse(
+      argc, argv, "",
+      "Makes a small set of made-up parts with made-up defects, and runs fit, teach, inspect and\n"
+      "evaluate on it. A folder that holds an earlier demo keeps its images.",
+      entries, 0, 0, &code);
   if (!paths)
     return code;
   g_autoptr(GError) error = NULL;

@@ -19,15 +19,21 @@ int velm_cli_evaluate(int argc, char **argv) {
   int seed = 0;
   const GOptionEntry entries[] = {
       {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model_path, "Model to measure", "MODEL.velm"},
-      {"spec", 's', 0, G_OPTION_ARG_FILENAME, &spec_path, "Spec whose classes are told apart (default: all folders)",
-       "SPEC.yaml"},
-      {"classifier", 0, 0, G_OPTION_ARG_STRING, &classifier, "auto, fewshot, mllm or none", "NAME"},
+      {"spec", 's', 0, G_OPTION_ARG_FILENAME, &spec_path,
+       "Spec whose classes are told apart (default: all folders)", "SPEC.yaml"},
+      {"classifier", 0, 0, G_OPTION_ARG_STRING, &classifier,
+       "auto (the default: fewshot where the model was taught, else none), fewshot, mllm or none",
+       "NAME"},
       {"endpoint", 0, 0, G_OPTION_ARG_STRING, &endpoint,
-       "OpenAI-compatible server for mllm (default: OPENAI_BASE_URL)", "URL"},
-      {"llm", 0, 0, G_OPTION_ARG_STRING, &llm, "Name of the server's model", "NAME"},
+       "OpenAI-compatible server for mllm (default: OPENAI_BASE_URL); its key comes from "
+       "OPENAI_API_KEY",
+       "URL"},
+      {"llm", 0, 0, G_OPTION_ARG_STRING, &llm,
+       "Name of the server's model (default: the first that it lists)", "NAME"},
       {"shots", 0, 0, G_OPTION_ARG_INT, &params.shots,
-       "Teach anew with K examples a class, test on other parts", "K"},
-      {"trials", 0, 0, G_OPTION_ARG_INT, &params.trials, "Random draws of the examples (default 1)", "N"},
+       "Teach a classifier anew with K examples a class, and test it on other parts", "K"},
+      {"trials", 0, 0, G_OPTION_ARG_INT, &params.trials,
+       "Random draws of the examples, with --shots (default 1)", "N"},
       {"seed", 0, 0, G_OPTION_ARG_INT, &seed, "Seed of the first draw (default 0)", "N"},
       {"regions", 0, 0, G_OPTION_ARG_STRING, &regions,
        "What is classified: detected (default) or oracle, the ground truth", "NAME"},
@@ -35,9 +41,11 @@ int velm_cli_evaluate(int argc, char **argv) {
       G_OPTION_ENTRY_NULL};
   int code = VELM_CLI_USAGE;
   g_auto(GStrv) paths = velm_cli_parse(
-      argc, argv, "DIR -m MODEL.velm [OPTION...]",
-      "Measures a model on DIR/test/CLASS with its masks in DIR/ground_truth/CLASS.", entries, 1, 1,
-      &code);
+      argc, argv, "DIR -m MODEL.velm",
+      "Measures a model on the labelled images in DIR/test/CLASS, with their masks in "
+      "DIR/ground_truth/CLASS.\n"
+      "Parts that the model was taught with are left out of the figures of its classifier.",
+      entries, 1, 1, &code);
   if (!paths)
     return code;
   if (!model_path || !read_regions(regions, &params.oracle)) {

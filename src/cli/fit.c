@@ -3,7 +3,19 @@
 
 #include "core/log.h"
 
+#include <glib/gstdio.h>
 #include <stdio.h>
+#include <unistd.h>
+
+/* A mistyped folder is better found before the work than after it. */
+static gboolean check_output(const char *path, GError **error) {
+  g_autofree char *folder = g_path_get_dirname(path);
+  if (g_file_test(folder, G_FILE_TEST_IS_DIR) && !g_file_test(path, G_FILE_TEST_IS_DIR) &&
+      g_access(folder, W_OK) == 0)
+    return TRUE;
+  g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: no file can be written there", path);
+  return FALSE;
+}
 
 int velm_cli_fit(int argc, char **argv) {
   VelmFitParams params = velm_fit_params_default();
@@ -16,21 +28,33 @@ int velm_cli_fit(int argc, char **argv) {
       {"backbone", 0, 0, G_OPTION_ARG_FILENAME, &backbone,
        "dinov2s (the default: localises best), lite2 (fast), or an ONNX or OpenVINO IR file",
        "NAME|FILE"},
-      {"layers", 0, 0, G_OPTION_ARG_STRING, &layers, "Layers whose features are used", "A,B"},
-      {"size", 0, 0, G_OPTION_ARG_INT, &size, "Side in pixels that images are resized to", "N"},
+      {"layers", 0, 0, G_OPTION_ARG_STRING, &layers,
+       "Layers whose features are used; A@N: averaged over N x N patches (default: the backbone's "
+       "own; a "
+       "file needs them)",
+       "A,B"},
+      {"size", 0, 0, G_OPTION_ARG_INT, &size,
+       "Side of the square that images are resized to, in pixels (default: 448 for dinov2s, 256 "
+       "for "
+       "lite2, 224 for a file)",
+       "N"},
       {"coreset", 0, 0, G_OPTION_ARG_DOUBLE, &coreset,
-       "Share of the patches that the memory bank keeps (default: 6000 patches a layer)", "RATIO"},
+       "Share of the patches that the memory bank keeps, over 0 to 1 (default: 6000 patches a "
+       "layer)",
+       "RATIO"},
       {"standardise", 0, 0, G_OPTION_ARG_NONE, &standardise,
        "Scale every feature channel to unit variance", NULL},
       {"false-alarms", 0, 0, G_OPTION_ARG_DOUBLE, &false_alarms,
-       "Share of good parts that may lie over the threshold (default 0.05)", "RATE"},
+       "Share of good parts that may lie over the threshold, over 0 to under 0.5 (default 0.05)",
+       "RATE"},
       {"seed", 0, 0, G_OPTION_ARG_INT, &seed, "Seed of every random choice (default 0)", "N"},
       G_OPTION_ENTRY_NULL};
   int code = VELM_CLI_USAGE;
-  g_auto(GStrv) paths = velm_cli_parse(
-      argc, argv, "DIR -o MODEL.velm [OPTION...]",
-      "Fits a detector to the good images of DIR (DIR/train/good, or a plain folder of images).",
-      entries, 1, 1, &code);
+  g_auto(GStrv) paths = velm_cli_parse(argc, argv, "DIR -o MODEL.velm",
+                                       "Fits a detector to good images: those in DIR/train/good, "
+                                       "or all below DIR where it has neither "
+                                       "train nor test.",
+                                       entries, 1, 1, &code);
   if (!paths)
     return code;
   if (!output) {
@@ -47,7 +71,8 @@ int velm_cli_fit(int argc, char **argv) {
   params.progress = velm_log_progress;
   gint64 start = g_get_monotonic_time();
   g_autoptr(GError) error = NULL;
-  g_autoptr(VelmModel) model = velm_model_fit(paths[0], &params, &error);
+  g_autoptr(VelmModel) model =
+      check_output(output, &error) ? velm_model_fit(paths[0], &params, &error) : NULL;
   if (!model || !velm_model_save(model, output, &error))
     return velm_cli_fail(error);
   g_autofree char *description = velm_model_describe(model);

@@ -112,19 +112,25 @@ int velm_cli_inspect(int argc, char **argv) {
       {"spec", 's', 0, G_OPTION_ARG_FILENAME, &spec_path,
        "Inspection spec (default: the one that the model was taught with)", "SPEC.yaml"},
       {"classifier", 0, 0, G_OPTION_ARG_STRING, &classifier,
-       "auto (few-shot where the model was taught), fewshot, mllm or none", "NAME"},
+       "auto (the default: fewshot where the model was taught, else none), fewshot, mllm or none",
+       "NAME"},
       {"endpoint", 0, 0, G_OPTION_ARG_STRING, &endpoint,
-       "OpenAI-compatible server for mllm (default: OPENAI_BASE_URL); its key comes from OPENAI_API_KEY", "URL"},
-      {"llm", 0, 0, G_OPTION_ARG_STRING, &llm, "Name of the server's model", "NAME"},
+       "OpenAI-compatible server for mllm (default: OPENAI_BASE_URL); its key comes from "
+       "OPENAI_API_KEY",
+       "URL"},
+      {"llm", 0, 0, G_OPTION_ARG_STRING, &llm,
+       "Name of the server's model (default: the first that it lists)", "NAME"},
       {"json", 0, 0, G_OPTION_ARG_NONE, &json, "Print one JSON object a line", NULL},
-      {"out", 0, 0, G_OPTION_ARG_FILENAME, &out, "Folder for overlay pictures and report.html", "DIR"},
+      {"out", 0, 0, G_OPTION_ARG_FILENAME, &out, "Folder for overlay pictures and report.html",
+       "DIR"},
       {"max-megapixels", 0, 0, G_OPTION_ARG_INT64, &megapixels,
-       "Refuse larger images (default 64)", "N"},
+       "Refuse images of more million pixels (default 64)", "N"},
       G_OPTION_ENTRY_NULL};
   int code = VELM_CLI_USAGE;
   g_auto(GStrv) paths = velm_cli_parse(
-      argc, argv, "-m MODEL.velm [OPTION...] PATH...",
-      "Inspects images, and all images below folders. An aligned reference image is used where the folder has one\n"
+      argc, argv, "-m MODEL.velm PATH...",
+      "Inspects images, and all images below folders. An aligned reference image is used where the "
+      "folder has one\n"
       "(DIR/reference/CLASS/NAME for DIR/test/CLASS/NAME).\n"
       "Exits with 1 where an image could not be inspected; the others are inspected all the same.",
       entries, 1, -1, &code);
@@ -152,7 +158,7 @@ int velm_cli_inspect(int argc, char **argv) {
   Run run = {inspector, json, out, report, 0};
   if (!inspect_all(&run, samples, &error))
     return velm_cli_fail(error);
-  if (run.n_failed)
+  if (run.n_failed && samples->len > 1)
     velm_log_line("velm: %u of %u images could not be inspected in full", run.n_failed, samples->len);
   return run.n_failed ? VELM_CLI_FAILED : VELM_CLI_OK;
 }

@@ -24,12 +24,20 @@ static void print_help(FILE *to) {
         to);
   for (gsize i = 0; i < velm_cli_n_commands; i++)
     fprintf(to, "  %-9s %s\n", velm_cli_commands[i].name, velm_cli_commands[i].summary);
-  fputs("\nvelm COMMAND --help explains a command; velm --version prints the version.\n", to);
+  fputs("\nEnvironment:\n"
+        "  VELM_MODELS      folder of the backbones dinov2s and lite2, in place of the installed "
+        "one\n"
+        "  OPENAI_BASE_URL  server of the classifier mllm, where --endpoint does not name one\n"
+        "  OPENAI_API_KEY   key for that server\n"
+        "\nExit status:\n"
+        "  0  all is well\n"
+        "  1  something failed, in whole or for some of the images\n"
+        "  2  it was asked for wrongly\n"
+        "\nvelm COMMAND --help explains a command; velm --version prints the version.\n",
+        to);
 }
 
-int main(int argc, char **argv) {
-  setlocale(LC_ALL, "");
-  setlocale(LC_NUMERIC, "C"); /* numbers in files and JSON have a point, wherever velm runs */
+static int run(int argc, char **argv) {
   if (argc < 2) {
     print_help(stderr);
     return VELM_CLI_USAGE;
@@ -47,4 +55,16 @@ int main(int argc, char **argv) {
       return velm_cli_commands[i].run(argc - 1, argv + 1);
   fprintf(stderr, "velm: no command \"%s\"; velm --help lists them\n", argv[1]);
   return VELM_CLI_USAGE;
+}
+
+int main(int argc, char **argv) {
+  setlocale(LC_ALL, "");
+  setlocale(LC_NUMERIC, "C"); /* numbers in files and JSON have a point, wherever velm runs */
+  int code = run(argc, argv);
+  /* On a full disk, say, what was printed may be lost only now. */
+  if ((fflush(stdout) != 0 || ferror(stdout)) && code == VELM_CLI_OK) {
+    fprintf(stderr, "velm: standard output cannot be written\n");
+    code = VELM_CLI_FAILED;
+  }
+  return code;
 }

@@ -139,8 +139,9 @@ static gboolean parse_import(Import *import, int *argc, char ***argv, GError **e
        "The file (with --all: the folder) to write; standard output without", "OUT"},
       {0}};
   g_autoptr(GOptionContext) context = g_option_context_new("FILE.json");
-  g_option_context_set_summary(context, "Makes a spec of the paper's description file: {OBJECT: "
-                                        "{CLASS: [NAME, DESCRIPTION]}}.");
+  g_option_context_set_summary(context, "Makes an inspection spec of a description file of the "
+                                        "method's paper:\n"
+                                        "{OBJECT: {CLASS: [NAME, DESCRIPTION]}}.");
   g_option_context_add_main_entries(context, entries, NULL);
   if (!g_option_context_parse(context, argc, argv, error))
     return FALSE;
@@ -188,9 +189,14 @@ int velm_cli_spec(int argc, char **argv) {
     return WRONG_USAGE;
   }
   if (g_str_equal(argv[1], "--help") || g_str_equal(argv[1], "-h")) {
-    g_print("%s", usage);
+    g_print(
+        "%s\nChecks inspection specs, or makes them of the descriptions that the method's paper "
+        "publishes.\nvelm spec check --help and velm spec import --help explain the two.\n",
+        usage);
     return 0;
   }
+  g_autofree char *name = g_strconcat("velm spec ", argv[1], NULL);
+  g_set_prgname(name); /* for --help */
   if (g_str_equal(argv[1], "check"))
     return check_command(argc - 1, argv + 1);
   if (g_str_equal(argv[1], "import"))

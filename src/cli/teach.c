@@ -28,11 +28,13 @@ int velm_cli_teach(int argc, char **argv) {
       {"seed", 0, 0, G_OPTION_ARG_INT, &seed, "Seed of the choice of examples (default 0)", "N"},
       G_OPTION_ENTRY_NULL};
   int code = VELM_CLI_USAGE;
-  g_auto(GStrv) paths = velm_cli_parse(
-      argc, argv, "DIR -m MODEL.velm -s SPEC.yaml [OPTION...]",
-      "Teaches a fitted model the classes of a spec from the images in DIR/test/CLASS, with their masks in\n"
-      "DIR/ground_truth/CLASS where there are any.",
-      entries, 1, 1, &code);
+  g_auto(GStrv) paths = velm_cli_parse(argc, argv, "DIR -m MODEL.velm -s SPEC.yaml",
+                                       "Teaches a fitted model the classes of a spec from the "
+                                       "images in DIR/test/CLASS, with their masks in\n"
+                                       "DIR/ground_truth/CLASS where there are any. Every class of "
+                                       "the spec needs an image; what the model was taught\n"
+                                       "before is replaced.",
+                                       entries, 1, 1, &code);
   if (!paths)
     return code;
   if (!model_path || !spec_path || params.shots < 0) {

@@ -32,6 +32,12 @@ static void set_vips_error(GError **error, const char *name) {
 static void unref_vips(VipsImage *image) { g_object_unref(image); }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VipsImage, unref_vips)
 
+static void unref_interpolate(VipsInterpolate *interpolate) { g_object_unref(interpolate); }
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VipsInterpolate, unref_interpolate)
+
+static void unref_array(VipsArrayInt *array) { vips_area_unref(VIPS_AREA(array)); }
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VipsArrayInt, unref_array)
+
 static VipsImage *wrap(const void *pixels, int width, int height, int bands, VipsBandFormat format) {
   vips_start();
   gsize size = (gsize)width * (gsize)height * (gsize)bands * vips_format_sizeof(format);
@@ -175,18 +181,41 @@ void velm_image_free(VelmImage *image) {
   g_free(image);
 }
 
-static VipsImage *resize(VipsImage *in, int width, int height, VipsKernel kernel) {
-  VipsImage *out = NULL;
+/*
+ * Enlarges bilinearly with the centres of the corner pixels' areas aligned. vips_resize() would lay the result half a pixel off.
+ */
+static VipsImage *enlarge(VipsImage *in, int width, int height) {
   double h = (double)width / vips_image_get_width(in);
   double v = (double)height / vips_image_get_height(in);
-  return vips_resize(in, &out, h, "vscale", v, "kernel", kernel, NULL) == 0 ? out : NULL;
+  g_autoptr(VipsInterpolate) bilinear = vips_interpolate_new("bilinear");
+  g_autoptr(VipsArrayInt) area = vips_array_int_newv(4, 0, 0, width, height);
+  VipsImage *out = NULL;
+  if (!bilinear || vips_affine(in, &out, h, 0, 0, v, "interpolate", bilinear, "oarea", area, "idx",
+                               0.5, "idy", 0.5, "odx", -0.5, "ody", -0.5, "extend",
+                               VIPS_EXTEND_COPY, NULL) != 0)
+    return NULL;
+  return out;
+}
+
+/* Resizes each axis: shrinks with the kernel stretched over the pixels that become one, then enlarges. */
+static VipsImage *resize(VipsImage *in, int width, int height) {
+  int between_width = MIN(width, vips_image_get_width(in));
+  int between_height = MIN(height, vips_image_get_height(in));
+  double h = (double)between_width / vips_image_get_width(in);
+  double v = (double)between_height / vips_image_get_height(in);
+  g_autoptr(VipsImage) between = NULL;
+  if (vips_resize(in, &between, h, "vscale", v, "kernel", VIPS_KERNEL_LINEAR, NULL) != 0)
+    return NULL;
+  if (between_width == width && between_height == height)
+    return g_steal_pointer(&between);
+  return enlarge(between, width, height);
 }
 
 VelmImage *velm_image_resize(const VelmImage *image, int width, int height, GError **error) {
   if (image->width == width && image->height == height)
     return velm_image_copy(image);
   g_autoptr(VipsImage) in = wrap(image->pixels, image->width, image->height, 3, VIPS_FORMAT_UCHAR);
-  g_autoptr(VipsImage) out = in ? resize(in, width, height, VIPS_KERNEL_LINEAR) : NULL;
+  g_autoptr(VipsImage) out = in ? resize(in, width, height) : NULL;
   VelmImage *resized = out ? image_from_vips(out) : NULL;
   if (!resized)
     set_vips_error(error, "resizing");
@@ -286,7 +315,7 @@ static VipsImage *rank(VipsImage *in, int radius, gboolean largest, VipsExtend e
 
 VelmPlane *velm_plane_resize(const VelmPlane *plane, int width, int height, GError **error) {
   g_autoptr(VipsImage) in = wrap(plane->values, plane->width, plane->height, 1, VIPS_FORMAT_FLOAT);
-  g_autoptr(VipsImage) out = in ? resize(in, width, height, VIPS_KERNEL_LINEAR) : NULL;
+  g_autoptr(VipsImage) out = in ? resize(in, width, height) : NULL;
   return plane_from_vips(out, error);
 }
 
@@ -360,7 +389,10 @@ void velm_mask_free(VelmMask *mask) {
 
 VelmMask *velm_mask_resize(const VelmMask *mask, int width, int height, GError **error) {
   g_autoptr(VipsImage) in = wrap(mask->values, mask->width, mask->height, 1, VIPS_FORMAT_UCHAR);
-  g_autoptr(VipsImage) out = in ? resize(in, width, height, VIPS_KERNEL_NEAREST) : NULL;
+  g_autoptr(VipsImage) out = NULL;
+  if (in && vips_resize(in, &out, (double)width / mask->width, "vscale",
+                        (double)height / mask->height, "kernel", VIPS_KERNEL_NEAREST, NULL) != 0)
+    out = NULL;
   return mask_from_vips(out, error);
 }
 
