@@ -114,8 +114,8 @@ VELM_API VelmFitParams velm_fit_params_default(void);
  * @directory: a folder in the MVTec layout (train/good), or a plain folder of good images
  * Returns: (transfer full): the model; NULL with VELM_ERROR_DATASET, VELM_ERROR_IMAGE, VELM_ERROR_ENGINE, ...
  *
- * The decision threshold and the calibration come from the training images alone: each is scored against the bank without the
- * patches of its own part.
+ * The decision threshold and the calibration come from the training images alone: in four turns a quarter of the parts is held back and scored
+ * against a bank of the others.
  */
 VELM_API VelmModel *velm_model_fit(const char *directory, const VelmFitParams *params, GError **error);
 

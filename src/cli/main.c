@@ -32,7 +32,7 @@ static void print_help(FILE *to) {
         "\nExit status:\n"
         "  0  all is well\n"
         "  1  something failed, in whole or for some of the images\n"
-        "  2  it was asked for wrongly\n"
+        "  2  the command line is wrong\n"
         "\nvelm COMMAND --help explains a command; velm --version prints the version.\n",
         to);
 }
@@ -57,9 +57,13 @@ static int run(int argc, char **argv) {
   return VELM_CLI_USAGE;
 }
 
+/* libvips warns of every piece of a damaged image; the error says it once. */
+static void ignore_warning(const char *domain, GLogLevelFlags level, const char *message, gpointer user_data) {}
+
 int main(int argc, char **argv) {
   setlocale(LC_ALL, "");
   setlocale(LC_NUMERIC, "C"); /* numbers in files and JSON have a point, wherever velm runs */
+  g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING, ignore_warning, NULL);
   int code = run(argc, argv);
   /* On a full disk, say, what was printed may be lost only now. */
   if ((fflush(stdout) != 0 || ferror(stdout)) && code == VELM_CLI_OK) {

@@ -37,7 +37,7 @@ char **velm_cli_parse(int argc, char **argv, const char *usage, const char *summ
   if (n >= min && (max < 0 || n <= max))
     return left;
   g_strfreev(left);
-  fprintf(stderr, "usage: velm %s [OPTION...] %s\n", argv[0], usage);
+  fprintf(stderr, "usage: velm %s %s [OPTION...]\n", argv[0], usage);
   return NULL;
 }
 

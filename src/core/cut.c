@@ -10,7 +10,7 @@
 
 static void set_missing(GError **error, const char *name, const char *layer, GPtrArray *known) {
   g_autoptr(GString) text = g_string_new(NULL);
-  guint step = MAX(1, known->len / MAX_NAMED);
+  guint step = MAX(1, (known->len + MAX_NAMED - 1) / MAX_NAMED);
   for (guint i = 0; i < known->len; i += step)
     g_string_append_printf(text, "%s%s", i ? ", " : "", (char *)g_ptr_array_index(known, i));
   g_set_error(error, VELM_ERROR, VELM_ERROR_ENGINE,
@@ -88,6 +88,19 @@ GBytes *velm_cut_onnx(GBytes *onnx, const char *const *layers, const char *name,
 
 static void free_xml(xmlDoc *document) { xmlFreeDoc(document); }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, free_xml)
+
+static xmlDoc *parse_xml(const char *xml, gsize length) {
+  xmlParserCtxt *context = length > G_MAXINT ? NULL : xmlNewParserCtxt();
+  if (!context)
+    return NULL;
+  /* Entities can make gigabytes of some lines, and XML_PARSE_HUGE, which a deep network needs, lets them. An IR declares none. */
+  context->sax->entityDecl = NULL;
+  xmlDoc *document = xmlCtxtReadMemory(
+      context, xml, (int)length, NULL, NULL,
+      XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_HUGE);
+  xmlFreeParserCtxt(context);
+  return document;
+}
 
 static xmlNode *child(xmlNode *parent, const char *name) {
   for (xmlNode *node = parent ? parent->children : NULL; node; node = node->next)
@@ -208,11 +221,7 @@ static void set_missing_in_ir(GError **error, const char *name, const char *want
 
 char *velm_cut_ir(const char *xml, gsize length, const char *const *wanted, const char *name,
                   GError **error) {
-  g_autoptr(xmlDoc) document =
-      length > G_MAXINT ? NULL
-                        : xmlReadMemory(xml, (int)length, NULL, NULL,
-                                        XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
-                                            XML_PARSE_HUGE);
+  g_autoptr(xmlDoc) document = parse_xml(xml, length);
   xmlNode *root = document ? xmlDocGetRootElement(document) : NULL;
   xmlNode *layers = child(root, "layers"), *edges = child(root, "edges");
   if (!layers || !edges) {

@@ -29,6 +29,8 @@ static gboolean check(ov_status_e status, const char *name, GError **error) {
   g_autoptr(GError) cause =
       g_error_new(VELM_ERROR, VELM_ERROR_ENGINE, "%s: %s", name,
                   detail && detail[0] ? detail : ov_get_error_info(status));
+  if (detail)
+    ov_free(detail);
   velm_error_one_line(cause);
   g_propagate_error(error, g_steal_pointer(&cause));
   return FALSE;
@@ -272,8 +274,13 @@ VelmNet *velm_net_open(const char *path, const VelmNetParams *params, GError **e
 
 VelmNet *velm_net_compile(const char *xml, gconstpointer data, gsize size,
                           const VelmNetParams *params, GError **error) {
+  g_autofree char *cut =
+      params->layers ? velm_cut_ir(xml, strlen(xml), params->layers, "network", error) : NULL;
+  if (params->layers && !cut)
+    return NULL;
+  const char *text = cut ? cut : xml;
   ov_tensor_t *weights = copy_weights(data, size, "network", error);
-  ov_model_t *model = weights ? read_text(xml, strlen(xml), weights, "network", error) : NULL;
+  ov_model_t *model = weights ? read_text(text, strlen(text), weights, "network", error) : NULL;
   return net_new(model, weights, params, "network", error);
 }
 

@@ -32,6 +32,9 @@ static void set_vips_error(GError **error, const char *name) {
 static void unref_vips(VipsImage *image) { g_object_unref(image); }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VipsImage, unref_vips)
 
+static void unref_source(VipsSource *source) { g_object_unref(source); }
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VipsSource, unref_source)
+
 static void unref_interpolate(VipsInterpolate *interpolate) { g_object_unref(interpolate); }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VipsInterpolate, unref_interpolate)
 
@@ -76,6 +79,32 @@ static gboolean check_pixels(VipsImage *image, gint64 max_pixels, const char *na
   return FALSE;
 }
 
+/*
+ * Opens the image in @source (by a source, since names given to libvips may end in "[...]", which it takes for options). Its pixels can be
+ * read once, from the top. They are read by one thread: of several that wait for the decoder, some miss that it failed, and the image
+ * comes out whole with a black part (libvips 8.14).
+ */
+static VipsImage *open_source(VipsSource *source) {
+  VipsImage *image = vips_image_new_from_source(source, "", "fail_on", VIPS_FAIL_ON_ERROR, "access",
+                                                VIPS_ACCESS_SEQUENTIAL, NULL);
+  if (image)
+    vips_image_set_int(image, "concurrency", 1);
+  return image;
+}
+
+/* Why @source could not be opened: of an unknown format, or damaged. */
+static void set_open_error(GError **error, const char *name, VipsSource *source) {
+  vips_error_freeze();
+  gboolean is_known = !source || vips_foreign_find_load_source(source) != NULL;
+  vips_error_thaw();
+  if (is_known) {
+    set_vips_error(error, name);
+    return;
+  }
+  vips_error_clear();
+  g_set_error(error, VELM_ERROR, VELM_ERROR_IMAGE, "%s: not an image of a known format", name);
+}
+
 static VipsImage *open_checked(const char *path, gint64 max_pixels, GError **error) {
   vips_start();
   if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
@@ -86,36 +115,36 @@ static VipsImage *open_checked(const char *path, gint64 max_pixels, GError **err
     g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: no such file", path);
     return NULL;
   }
-  /* Not vips_image_new_from_file(): it would take "[...]" at a name's end for options. */
-  const char *loader = vips_foreign_find_load(path);
-  if (!loader) {
-    vips_error_clear();
-    g_set_error(error, VELM_ERROR, VELM_ERROR_IMAGE, "%s: not an image of a known format", path);
-    return NULL;
-  }
-  g_autoptr(VipsImage) image = NULL;
-  if (vips_call(loader, path, &image, "fail_on", VIPS_FAIL_ON_ERROR, "access",
-                VIPS_ACCESS_SEQUENTIAL, NULL) != 0) {
-    set_vips_error(error, path);
+  g_autoptr(VipsSource) source = vips_source_new_from_file(path);
+  g_autoptr(VipsImage) image = source ? open_source(source) : NULL;
+  if (!image) {
+    set_open_error(error, path, source);
     return NULL;
   }
   return check_pixels(image, max_pixels, path, error) ? g_steal_pointer(&image) : NULL;
 }
 
-/* Any colour space, depth and alpha to 8-bit sRGB. */
-static VipsImage *to_srgb(VipsImage *in) {
-  g_autoptr(VipsImage) whole = NULL, turned = NULL, colour = NULL, flat = NULL, bytes = NULL,
-                       rgb = NULL;
+/* Turned as EXIF says, in @space, transparency over black. */
+static VipsImage *to_opaque(VipsImage *in, VipsInterpretation space) {
+  g_autoptr(VipsImage) whole = NULL, turned = NULL, colour = NULL;
+  VipsImage *flat = NULL;
   /* Turning reads pixels out of order, which a file read in sequence does not allow. */
   whole = vips_image_get_orientation(in) > 1 ? vips_image_copy_memory(in) : g_object_ref(in);
   if (!whole || vips_autorot(whole, &turned, NULL) != 0)
     return NULL;
-  if (vips_colourspace(turned, &colour, VIPS_INTERPRETATION_sRGB, NULL) != 0)
+  if (vips_colourspace(turned, &colour, space, NULL) != 0)
     return NULL;
   if (vips_image_hasalpha(colour) ? vips_flatten(colour, &flat, NULL) != 0
                                   : vips_copy(colour, &flat, NULL) != 0)
     return NULL;
-  if (vips_cast(flat, &bytes, VIPS_FORMAT_UCHAR, NULL) != 0)
+  return flat;
+}
+
+/* Any colour space, depth and alpha to 8-bit sRGB. */
+static VipsImage *to_srgb(VipsImage *in) {
+  g_autoptr(VipsImage) flat = to_opaque(in, VIPS_INTERPRETATION_sRGB);
+  g_autoptr(VipsImage) bytes = NULL, rgb = NULL;
+  if (!flat || vips_cast(flat, &bytes, VIPS_FORMAT_UCHAR, NULL) != 0)
     return NULL;
   if (vips_image_get_bands(bytes) >= 3)
     return vips_extract_band(bytes, &rgb, 0, "n", 3, NULL) == 0 ? g_steal_pointer(&rgb) : NULL;
@@ -149,11 +178,13 @@ VelmImage *velm_image_parse(GBytes *bytes, const char *name, GError **error) {
   vips_start();
   gsize size = 0;
   const void *data = g_bytes_get_data(bytes, &size);
-  g_autoptr(VipsImage) file =
-      vips_image_new_from_buffer(data, size, "", "fail_on", VIPS_FAIL_ON_ERROR, NULL);
-  if (file && !check_pixels(file, 0, name, error))
+  g_autoptr(VipsSource) source = vips_source_new_from_memory(data, size);
+  g_autoptr(VipsImage) file = source ? open_source(source) : NULL;
+  if (!file)
+    set_open_error(error, name, source);
+  if (!file || !check_pixels(file, 0, name, error))
     return NULL;
-  g_autoptr(VipsImage) rgb = file ? to_srgb(file) : NULL;
+  g_autoptr(VipsImage) rgb = to_srgb(file);
   VelmImage *image = rgb ? image_from_vips(rgb) : NULL;
   if (!image)
     set_vips_error(error, name);
@@ -340,10 +371,10 @@ VelmPlane *velm_plane_rank(const VelmPlane *plane, int radius, gboolean largest,
 
 /* ---- masks ---- */
 
-static VelmMask *mask_from_vips(VipsImage *image, GError **error) {
+static VelmMask *mask_from_vips(VipsImage *image, const char *name, GError **error) {
   guint8 *values = image ? unwrap(image, 1, VIPS_FORMAT_UCHAR) : NULL;
   if (!values) {
-    set_vips_error(error, "mask");
+    set_vips_error(error, name);
     return NULL;
   }
   VelmMask *mask = g_new0(VelmMask, 1);
@@ -353,17 +384,24 @@ static VelmMask *mask_from_vips(VipsImage *image, GError **error) {
   return mask;
 }
 
-VelmMask *velm_mask_load(const char *path, GError **error) {
-  g_autoptr(VelmImage) image = velm_image_load(path, 0, error);
-  if (!image)
+/* 255 where some colour is over 0. Not by way of 8 bits, which would lose a 16-bit mask's low values. */
+static VipsImage *to_mask(VipsImage *in) {
+  gboolean deep = vips_image_get_format(in) == VIPS_FORMAT_USHORT;
+  g_autoptr(VipsImage) flat =
+      to_opaque(in, deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB);
+  g_autoptr(VipsImage) over = NULL;
+  VipsImage *mask = NULL;
+  if (!flat || vips_more_const1(flat, &over, 0, NULL) != 0 || vips_bandor(over, &mask, NULL) != 0)
     return NULL;
-  VelmMask *mask = velm_mask_new(image->width, image->height);
-  gsize n = (gsize)image->width * (gsize)image->height;
-  for (gsize i = 0; i < n; i++) {
-    const guint8 *p = image->pixels + 3 * i;
-    mask->values[i] = p[0] | p[1] | p[2] ? 255 : 0;
-  }
   return mask;
+}
+
+VelmMask *velm_mask_load(const char *path, GError **error) {
+  g_autoptr(VipsImage) file = open_checked(path, 0, error);
+  if (!file)
+    return NULL;
+  g_autoptr(VipsImage) over = to_mask(file);
+  return mask_from_vips(over, path, error);
 }
 
 VelmMask *velm_mask_new(int width, int height) {
@@ -387,13 +425,27 @@ void velm_mask_free(VelmMask *mask) {
   g_free(mask);
 }
 
+/* Which of @n pixels the centre of pixel @i of @m lies in. */
+static int nearest(int i, int m, int n) { return (int)((2 * (gint64)i + 1) * n / (2 * (gint64)m)); }
+
 VelmMask *velm_mask_resize(const VelmMask *mask, int width, int height, GError **error) {
-  g_autoptr(VipsImage) in = wrap(mask->values, mask->width, mask->height, 1, VIPS_FORMAT_UCHAR);
-  g_autoptr(VipsImage) out = NULL;
-  if (in && vips_resize(in, &out, (double)width / mask->width, "vscale",
-                        (double)height / mask->height, "kernel", VIPS_KERNEL_NEAREST, NULL) != 0)
-    out = NULL;
-  return mask_from_vips(out, error);
+  if (width < 1 || height < 1) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_IMAGE, "mask: cannot be resized to %d x %d", width,
+                height);
+    return NULL;
+  }
+  VelmMask *out = velm_mask_new(width, height);
+  g_autofree int *columns = g_new(int, (gsize)width);
+  for (int x = 0; x < width; x++)
+    columns[x] = nearest(x, width, mask->width);
+  for (int y = 0; y < height; y++) {
+    const guint8 *from =
+        mask->values + (gsize)nearest(y, height, mask->height) * (gsize)mask->width;
+    guint8 *to = out->values + (gsize)y * (gsize)width;
+    for (int x = 0; x < width; x++)
+      to[x] = from[columns[x]];
+  }
+  return out;
 }
 
 static VelmMask *rank_mask(const VelmMask *mask, int radius, gboolean largest, GError **error) {
@@ -402,7 +454,7 @@ static VelmMask *rank_mask(const VelmMask *mask, int radius, gboolean largest, G
   g_autoptr(VipsImage) in = wrap(mask->values, mask->width, mask->height, 1, VIPS_FORMAT_UCHAR);
   g_autoptr(VipsImage) out =
       in ? rank(in, radius, largest, largest ? VIPS_EXTEND_BLACK : VIPS_EXTEND_WHITE) : NULL;
-  return mask_from_vips(out, error);
+  return mask_from_vips(out, "mask", error);
 }
 
 VelmMask *velm_mask_dilate(const VelmMask *mask, int radius, GError **error) {

@@ -1,5 +1,7 @@
 #include "core/json.h"
 
+#include "core/error.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -71,6 +73,7 @@ JsonNode *velm_json_parse(const char *text, gssize length, const char *name, GEr
     return NULL;
   }
   if (!json_parser_load_from_data(parser, text, length, &cause)) {
+    velm_error_one_line(cause); /* it may quote a string of the text */
     g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: not valid JSON: %s", name,
                 cause->message);
     return NULL;

@@ -171,6 +171,13 @@ GBytes *velm_model_serialise(VelmModel *model) {
   return g_bytes_new_take(file, HEADER_SIZE + size);
 }
 
+/* The header's flags and its spare bytes are for later versions. */
+static gboolean is_zero(const guint8 *file, gsize from, gsize to) {
+  while (from < to && file[from] == 0)
+    from++;
+  return from == to;
+}
+
 static gboolean check_header(const guint8 *file, gsize size, const char *name, GError **error) {
   const char *why = NULL;
   guint32 version = 0;
@@ -183,7 +190,8 @@ static gboolean check_header(const guint8 *file, gsize size, const char *name, G
   } else {
     memcpy(&version, file + 8, sizeof version);
     memcpy(&length, file + 16, sizeof length);
-    if (GUINT32_FROM_LE(version) != FORMAT_VERSION)
+    if (GUINT32_FROM_LE(version) != FORMAT_VERSION || !is_zero(file, 12, 16) ||
+        !is_zero(file, 24 + DIGEST_SIZE, HEADER_SIZE))
       why = "the model file is of another version; fit it again";
     else if (GUINT64_FROM_LE(length) > size - HEADER_SIZE)
       why = "the model file is truncated";

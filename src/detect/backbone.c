@@ -17,7 +17,7 @@ static const Known known[] = {
     /* Middle blocks localise best: the last ones know what a thing is, no longer where. The pooled one sees what is wrong with a wide area. */
     {"dinov2s", "dinov2s.onnx", "block4,block6,block8,block6@5", 448, 14,
      {123.675f, 116.28f, 103.53f}, {58.395f, 57.12f, 57.375f}},
-    {"lite2", "lite2.onnx", "stage3@3,stage4@3", 256, 32,
+    {"lite2", "lite2.onnx", "stage4@3,stage5@3,stage4@5", 256, 32,
      {127.0f, 127.0f, 127.0f}, {128.0f, 128.0f, 128.0f}},
 };
 

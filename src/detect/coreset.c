@@ -3,7 +3,14 @@
 #include <math.h>
 #include <string.h>
 
-static float distance2(const float *a, const float *b, gsize dims) {
+/* The inner loops are worth the processor's widest vectors; which they are is found out at run time. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__)
+#define WIDE_VECTORS __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define WIDE_VECTORS
+#endif
+
+static inline float distance2(const float *a, const float *b, gsize dims) {
   float sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (gsize k = 0; k < dims; k++) {
@@ -21,47 +28,41 @@ typedef struct {
   guint32 *owner;
 } Cover;
 
+/* The point farthest from all picks. */
+typedef struct {
+  float distance2;
+  gsize index;
+} Farthest;
+
 /*
- * Takes pick number @pick, the point @centre, into account, and returns the point that is then the farthest.
- * @between2: squared distance of the new centre to each earlier one. A point nearer to its own centre than half of that cannot be
- * nearer to the new one (triangle inequality), which spares most of the work.
+ * Takes pick number @pick, the point @centre, into account and returns the point that is then the farthest.
+ * @between2: scratch: squared distance of the new pick to each earlier one. A point nearer to its own pick than half of that cannot be nearer
+ * to the new one (triangle inequality), which spares most of the work.
  */
-static gsize update(Cover *cover, gsize centre, guint32 pick, const float *between2) {
+WIDE_VECTORS
+static Farthest update(Cover *cover, gsize centre, guint32 pick, const gsize *picks,
+                       float *between2) {
   const float *at = cover->points + centre * cover->dims;
-  float farthest = -1;
-  gsize index = 0;
-#pragma omp parallel
-  {
-    float own_farthest = -1;
-    gsize own_index = 0;
-#pragma omp for schedule(static) nowait
-    for (gsize i = 0; i < cover->n; i++) {
-      float nearest = cover->nearest2[i];
-      if (pick == 0 || between2[cover->owner[i]] < 4 * nearest) {
-        float d = distance2(cover->points + i * cover->dims, at, cover->dims);
-        if (d < nearest) {
-          cover->nearest2[i] = nearest = d;
-          cover->owner[i] = pick;
-        }
-      }
-      if (nearest > own_farthest) {
-        own_farthest = nearest;
-        own_index = i;
+  for (guint32 k = 0; k < pick; k++)
+    between2[k] = distance2(cover->points + picks[k] * cover->dims, at, cover->dims);
+  Farthest farthest = {-1, 0};
+  for (gsize i = 0; i < cover->n; i++) {
+    float nearest = cover->nearest2[i];
+    if (pick == 0 || between2[cover->owner[i]] < 4 * nearest) {
+      float d = distance2(cover->points + i * cover->dims, at, cover->dims);
+      if (d < nearest) {
+        cover->nearest2[i] = nearest = d;
+        cover->owner[i] = pick;
       }
     }
-    /* Ties go to the lower index, so that the result does not depend on the threads. */
-#pragma omp critical(velm_coreset)
-    if (own_farthest > farthest || (own_farthest == farthest && own_index < index)) {
-      farthest = own_farthest;
-      index = own_index;
-    }
+    if (nearest > farthest.distance2)
+      farthest = (Farthest){nearest, i};
   }
-  return index;
+  return farthest;
 }
 
-gsize *velm_coreset_select(const float *points, gsize n, gsize dims, gsize n_picks, gsize first,
-                           VelmProgress progress, gpointer progress_data, GError **error) {
-  g_autofree gsize *picks = g_new(gsize, n_picks);
+gsize *velm_coreset_select(const float *points, gsize n, gsize dims, gsize n_picks, gsize first) {
+  gsize *picks = g_new(gsize, n_picks);
   g_autofree float *nearest2 = g_new(float, n);
   g_autofree guint32 *owner = g_new0(guint32, n);
   g_autofree float *between2 = g_new0(float, n_picks);
@@ -71,17 +72,9 @@ gsize *velm_coreset_select(const float *points, gsize n, gsize dims, gsize n_pic
   gsize next = first;
   for (gsize pick = 0; pick < n_picks; pick++) {
     picks[pick] = next;
-    for (gsize k = 0; k < pick; k++)
-      between2[k] = distance2(points + picks[k] * dims, points + next * dims, dims);
-    next = update(&cover, next, (guint32)pick, between2);
-    if (progress && pick % 64 == 0 && !progress("coreset", pick, n_picks, progress_data)) {
-      g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "stopped while selecting the coreset");
-      return NULL;
-    }
+    next = update(&cover, next, (guint32)pick, picks, between2).index;
   }
-  if (progress)
-    progress("coreset", n_picks, n_picks, progress_data);
-  return g_steal_pointer(&picks);
+  return picks;
 }
 
 float *velm_coreset_projection(gsize from, gsize to, guint32 seed) {

@@ -8,10 +8,11 @@
  * @points: @n points of @dims floats
  * @n_picks: at most @n
  * @first: index of the first pick
- * Returns: (transfer full): @n_picks indices in the order of picking; NULL with VELM_ERROR_CANCELLED
+ * Returns: (transfer full): @n_picks indices in the order of picking
+ *
+ * One thread: banks are selected side by side instead.
  */
-gsize *velm_coreset_select(const float *points, gsize n, gsize dims, gsize n_picks, gsize first, VelmProgress progress,
-                           gpointer progress_data, GError **error);
+gsize *velm_coreset_select(const float *points, gsize n, gsize dims, gsize n_picks, gsize first);
 
 /**
  * A Gaussian random projection, which keeps distances well enough to select by (Johnson and Lindenstrauss).

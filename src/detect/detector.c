@@ -2,6 +2,8 @@
 
 #include "detect/patchcore.h"
 
+#include <math.h>
+
 static const VelmDetectorClass *const detectors[] = {
     &velm_detector_patchcore,
 };
@@ -27,7 +29,14 @@ VelmDetector *velm_detector_open(VelmModel *model, GError **error) {
 }
 
 gboolean velm_detector_detect(VelmDetector *detector, VelmInspection *inspection, GError **error) {
-  return detector->klass->detect(detector, inspection, error);
+  if (!detector->klass->detect(detector, inspection, error))
+    return FALSE;
+  /* No number is over a threshold that is none: the part would pass. */
+  if (isfinite(inspection->score) && isfinite(inspection->threshold))
+    return TRUE;
+  g_set_error(error, VELM_ERROR, VELM_ERROR_ENGINE, "%s: the anomaly score is not a number",
+              inspection->path);
+  return FALSE;
 }
 
 void velm_detector_free(VelmDetector *detector) {

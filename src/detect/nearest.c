@@ -8,18 +8,16 @@
 struct _VelmNearest {
   VelmNet *net;
   gsize n, channels, n_queries;
-  gboolean all;
   float *centre;  /* of the bank: distances do not depend on it, rounding does */
   float *shifted; /* queries less the centre */
   float *squares; /* of the queries' norms */
-  float *matrix;  /* for velm_nearest_all() */
 };
 
 /*
- * For query q and entry b, |q - b|^2 = |q|^2 + 2 (|b|^2 / 2 - q b). The network computes what is in brackets, with -b as its weights, and
- * (unless all are wanted) its minimum over the entries.
+ * For query q and entry b, |q - b|^2 = |q|^2 + 2 (|b|^2 / 2 - q b). The network computes the minimum over the entries of what is in
+ * brackets, with -b as its weights.
  */
-static char *network_text(gsize n, gsize channels, gsize n_queries, gboolean all) {
+static char *network_text(gsize n, gsize channels, gsize n_queries) {
   GString *xml = g_string_new("<net name=\"nearest\" version=\"11\"><layers>");
   gsize bank_bytes = n * channels * sizeof(float);
 #define DIM "<dim>%" G_GSIZE_FORMAT "</dim>"
@@ -63,30 +61,21 @@ static char *network_text(gsize n, gsize channels, gsize n_queries, gboolean all
       "<data element_type=\"i64\" shape=\"1\" offset=\"%" G_GSIZE_FORMAT "\" size=\"8\"/>"
       "<output><port id=\"0\" precision=\"I64\"><dim>1</dim></port></output></layer>",
       bank_bytes + n * sizeof(float));
-  if (all)
-    g_string_append_printf(
-        xml,
-        "<layer id=\"7\" name=\"result\" type=\"Result\" version=\"opset1\"><input><port id=\"0\">" DIM DIM
-        "</port></input></layer>",
-        n_queries, n);
-  else
-    g_string_append_printf(
-        xml,
-        "<layer id=\"6\" name=\"least\" type=\"ReduceMin\" version=\"opset1\">"
-        "<data keep_dims=\"false\"/>"
-        "<input><port id=\"0\">" DIM DIM "</port><port id=\"1\"><dim>1</dim></port></input>"
-        "<output><port id=\"2\" precision=\"FP32\">" DIM "</port></output></layer>"
-        "<layer id=\"7\" name=\"result\" type=\"Result\" version=\"opset1\"><input><port id=\"0\">" DIM
-        "</port></input></layer>",
-        n_queries, n, n_queries, n_queries);
+  g_string_append_printf(
+      xml,
+      "<layer id=\"6\" name=\"least\" type=\"ReduceMin\" version=\"opset1\">"
+      "<data keep_dims=\"false\"/>"
+      "<input><port id=\"0\">" DIM DIM "</port><port id=\"1\"><dim>1</dim></port></input>"
+      "<output><port id=\"2\" precision=\"FP32\">" DIM "</port></output></layer>"
+      "<layer id=\"7\" name=\"result\" type=\"Result\" version=\"opset1\"><input><port id=\"0\">" DIM
+      "</port></input></layer>",
+      n_queries, n, n_queries, n_queries);
 #undef DIM
 #define EDGE(from, from_port, to, to_port)                                                         \
   "<edge from-layer=\"" #from "\" from-port=\"" #from_port "\" to-layer=\"" #to                    \
   "\" to-port=\"" #to_port "\"/>"
   g_string_append(xml, "</layers><edges>" EDGE(0, 0, 3, 0) EDGE(1, 0, 3, 1) EDGE(3, 2, 4, 0)
-                           EDGE(2, 0, 4, 1));
-  g_string_append(xml, all ? EDGE(4, 2, 7, 0)
-                           : EDGE(4, 2, 6, 0) EDGE(5, 0, 6, 1) EDGE(6, 2, 7, 0));
+                           EDGE(2, 0, 4, 1) EDGE(4, 2, 6, 0) EDGE(5, 0, 6, 1) EDGE(6, 2, 7, 0));
 #undef EDGE
   g_string_append(xml, "</edges></net>");
   return g_string_free(xml, FALSE);
@@ -122,20 +111,18 @@ static guint8 *network_weights(const VelmNearest *nearest, const float *bank, gs
 }
 
 VelmNearest *velm_nearest_new(const float *bank, gsize n, gsize channels, gsize n_queries,
-                              gboolean all, GError **error) {
+                              GError **error) {
   g_autoptr(VelmNearest) nearest = g_new0(VelmNearest, 1);
   nearest->n = n;
   nearest->channels = channels;
   nearest->n_queries = n_queries;
-  nearest->all = all;
   nearest->centre = g_new(float, channels);
   nearest->shifted = g_new(float, n_queries *channels);
   nearest->squares = g_new(float, n_queries);
-  nearest->matrix = all ? g_new(float, n_queries *n) : NULL;
   find_centre(nearest, bank);
   gsize size = 0;
   g_autofree guint8 *weights = network_weights(nearest, bank, &size);
-  g_autofree char *xml = network_text(n, channels, n_queries, all);
+  g_autofree char *xml = network_text(n, channels, n_queries);
   VelmNetParams params = {0};
   nearest->net = velm_net_compile(xml, weights, size, &params, error);
   return nearest->net ? g_steal_pointer(&nearest) : NULL;
@@ -167,18 +154,6 @@ gboolean velm_nearest_distances(VelmNearest *nearest, const float *queries, floa
   return TRUE;
 }
 
-const float *velm_nearest_all(VelmNearest *nearest, const float *queries, GError **error) {
-  const float *halves = nearest->all ? run(nearest, queries, error) : NULL;
-  if (!halves)
-    return NULL;
-#pragma omp parallel for schedule(static)
-  for (gsize i = 0; i < nearest->n_queries; i++)
-    for (gsize k = 0; k < nearest->n; k++)
-      nearest->matrix[i * nearest->n + k] =
-          nearest->squares[i] + 2 * halves[i * nearest->n + k];
-  return nearest->matrix;
-}
-
 void velm_nearest_free(VelmNearest *nearest) {
   if (!nearest)
     return;
@@ -186,6 +161,5 @@ void velm_nearest_free(VelmNearest *nearest) {
   g_free(nearest->centre);
   g_free(nearest->shifted);
   g_free(nearest->squares);
-  g_free(nearest->matrix);
   g_free(nearest);
 }

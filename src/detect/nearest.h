@@ -12,18 +12,11 @@ typedef struct _VelmNearest VelmNearest;
 /**
  * @bank: @n entries of @channels floats, copied
  * @n_queries: how many are asked at a time
- * @all: keep every distance for velm_nearest_all(), not only the smallest
  */
-VelmNearest *velm_nearest_new(const float *bank, gsize n, gsize channels, gsize n_queries, gboolean all, GError **error);
+VelmNearest *velm_nearest_new(const float *bank, gsize n, gsize channels, gsize n_queries, GError **error);
 
 /** Euclidean distance of each of the n_queries rows of @queries to its nearest entry. @distances: (out): n_queries floats. */
 gboolean velm_nearest_distances(VelmNearest *nearest, const float *queries, float *distances, GError **error);
-
-/**
- * Squared Euclidean distances to all entries: n_queries rows of n floats, borrowed until the next call. Negative by rounding where a query is an
- * entry.
- */
-const float *velm_nearest_all(VelmNearest *nearest, const float *queries, GError **error);
 
 void velm_nearest_free(VelmNearest *nearest);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmNearest, velm_nearest_free)

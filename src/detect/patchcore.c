@@ -50,7 +50,7 @@ static gboolean open_layer(Patchcore *self, VelmModel *model, gsize index, GErro
   }
   layer->typical = (float)typical;
   layer->nearest = velm_nearest_new(bank, n / channels, channels,
-                                    (gsize)self->rows * (gsize)self->columns, FALSE, error);
+                                    (gsize)self->rows * (gsize)self->columns, error);
   return layer->nearest != NULL;
 }
 

@@ -17,6 +17,9 @@
 /* Selection happens in this many dimensions (random projection). */
 #define PROJECTED 32
 
+/* Parts are held back for the calibration in this many turns. */
+#define FOLDS 4
+
 /* Images scored for the calibration, at most: quantiles need no more. */
 #define MAX_CALIBRATION 600
 
@@ -35,6 +38,8 @@ typedef struct {
   VelmSpool **spools; /* one a layer */
   guint *groups;      /* of each image */
   guint n_groups;
+  guint *folds; /* of each image: which calibration fold its part is in */
+  guint n_folds;
 } Fit;
 
 static void fit_clear(Fit *fit) {
@@ -45,6 +50,7 @@ static void fit_clear(Fit *fit) {
   g_free(fit->spools);
   velm_patch_layers_free(fit->layers, fit->n_layers);
   g_free(fit->groups);
+  g_free(fit->folds);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Fit, fit_clear)
 
@@ -188,113 +194,144 @@ static float *project_candidates(Fit *fit, gsize layer, const float *scale, cons
   return g_steal_pointer(&projected);
 }
 
-/* A layer's memory bank, and which group each entry is of. */
+/* What a layer's banks are chosen from. */
 typedef struct {
-  float *entries;
-  guint *groups;
+  const float *scale; /* of the channels */
+  gsize *rows;        /* of the candidates in the spool */
+  float *projected;
+  gsize n, n_bank;
+} Candidates;
+
+static void candidates_clear(Candidates *candidates) {
+  g_free(candidates->rows);
+  g_free(candidates->projected);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Candidates, candidates_clear)
+
+static gboolean find_candidates(Fit *fit, gsize layer, const float *scale, Candidates *candidates,
+                                GError **error) {
+  candidates->scale = scale;
+  candidates->n_bank = bank_size(fit, fit->n_patches * fit->samples->len);
+  candidates->rows = choose_candidates(fit, candidates->n_bank, &candidates->n);
+  candidates->projected =
+      project_candidates(fit, layer, scale, candidates->rows, candidates->n, error);
+  return candidates->projected != NULL;
+}
+
+/* The candidates of the parts that are not in @fold (all where it is negative), as indices. */
+static gsize *others(const Fit *fit, const Candidates *candidates, int fold, gsize *n) {
+  gsize *indices = g_new(gsize, candidates->n);
+  *n = 0;
+  for (gsize i = 0; i < candidates->n; i++)
+    if (fold < 0 || fit->folds[candidates->rows[i] / fit->n_patches] != (guint)fold)
+      indices[(*n)++] = i;
+  return indices;
+}
+
+/* Reads the entries of a bank: the candidates at @picks. */
+static float *read_entries(Fit *fit, gsize layer, const Candidates *candidates, const gsize *picks,
+                           gsize n, GError **error) {
+  gsize channels = (gsize)fit->layers[layer].channels;
+  g_autofree float *entries = g_new(float, n *channels);
+  for (gsize i = 0; i < n; i++)
+    if (!velm_spool_read(fit->spools[layer], candidates->rows[picks[i]], 1, entries + i * channels,
+                         error))
+      return NULL;
+  velm_patch_rows_scale(entries, n, channels, candidates->scale);
+  return g_steal_pointer(&entries);
+}
+
+/* A choice of candidates, in the order of picking. */
+typedef struct {
+  gsize *picks;
   gsize n;
-} Bank;
+} Choice;
 
-static void bank_clear(Bank *bank) {
-  g_free(bank->entries);
-  g_free(bank->groups);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Bank, bank_clear)
-
-static int compare_rows(gconstpointer a, gconstpointer b) {
-  gsize x = *(const gsize *)a, y = *(const gsize *)b;
-  return x < y ? -1 : x > y;
-}
-
-static gboolean select_bank(Fit *fit, gsize layer, const float *scale, Bank *bank, GError **error) {
-  gsize channels = (gsize)fit->layers[layer].channels, n_candidates = 0;
-  bank->n = bank_size(fit, fit->n_patches * fit->samples->len);
-  g_autofree gsize *candidates = choose_candidates(fit, bank->n, &n_candidates);
-  g_autofree float *projected =
-      project_candidates(fit, layer, scale, candidates, n_candidates, error);
-  if (!projected)
-    return FALSE;
-  bank->n = MIN(bank->n, n_candidates);
-  g_autofree gsize *picks =
-      velm_coreset_select(projected, n_candidates, PROJECTED, bank->n, 0, fit->params->progress,
-                          fit->params->progress_data, error);
-  if (!picks)
-    return FALSE;
-  for (gsize i = 0; i < bank->n; i++)
-    picks[i] = candidates[picks[i]];
-  /* In the order of the file: entries of one group lie together. */
-  qsort(picks, bank->n, sizeof *picks, compare_rows);
-  bank->entries = g_new(float, bank->n *channels);
-  bank->groups = g_new(guint, bank->n);
-  for (gsize i = 0; i < bank->n; i++) {
-    bank->groups[i] = fit->groups[picks[i] / fit->n_patches];
-    if (!velm_spool_read(fit->spools[layer], picks[i], 1, bank->entries + i * channels, error))
-      return FALSE;
-  }
-  velm_patch_rows_scale(bank->entries, bank->n, channels, scale);
-  return TRUE;
+/* Selects the bank of all parts but those in @fold. */
+static Choice select_bank(const Fit *fit, const Candidates *candidates, int fold) {
+  gsize n = 0;
+  g_autofree gsize *indices = others(fit, candidates, fold, &n);
+  g_autofree float *points = g_new(float, n *PROJECTED);
+  for (gsize i = 0; i < n; i++)
+    memcpy(points + i * PROJECTED, candidates->projected + indices[i] * PROJECTED,
+           PROJECTED * sizeof(float));
+  Choice choice = {.n = MIN(candidates->n_bank, n)};
+  choice.picks = velm_coreset_select(points, n, PROJECTED, choice.n, 0);
+  for (gsize i = 0; i < choice.n; i++)
+    choice.picks[i] = indices[choice.picks[i]];
+  return choice;
 }
 
-/* ---- calibration: each training image against the bank without its own part ---- */
+/* The banks without each fold, and last the one of all parts: selected side by side. */
+static void select_banks(const Fit *fit, const Candidates *candidates, Choice *choices) {
+#pragma omp parallel for schedule(dynamic)
+  for (guint fold = 0; fold <= fit->n_folds; fold++)
+    choices[fold] = select_bank(fit, candidates, fold < fit->n_folds ? (int)fold : -1);
+}
 
-/* Evenly spaced training images, MAX_CALIBRATION at most. Returns their number. */
+/* ---- calibration: the parts in folds, each scored against a bank of the parts in the others ---- */
+
+/* Evenly spaced training images, MAX_CALIBRATION at most. */
 static gsize calibration_image(const Fit *fit, gsize index, gsize n) {
   return index * fit->samples->len / n;
 }
 
 static gsize n_calibration(const Fit *fit) { return MIN(fit->samples->len, MAX_CALIBRATION); }
 
-/* Distance of each patch to the nearest entry of another group; of any group where there is only one. */
-static void nearest_of_others(const float *squares, const Bank *bank, gsize n_patches, guint group,
-                              gboolean any, float *distances) {
-#pragma omp parallel for schedule(static)
-  for (gsize p = 0; p < n_patches; p++) {
-    const float *row = squares + p * bank->n;
-    float least = INFINITY;
-    for (gsize i = 0; i < bank->n; i++) {
-      float value = any || bank->groups[i] != group ? row[i] : INFINITY;
-      least = MIN(least, value);
-    }
-    distances[p] = sqrtf(MAX(least, 0.0f));
+/* Deals the parts, shuffled, to the folds; each image is in its part's. One part alone is dealt image by image. */
+static void deal_folds(Fit *fit) {
+  guint n_groups = fit->n_groups > 1 ? fit->n_groups : fit->samples->len;
+  g_autoptr(GRand) random = g_rand_new_with_seed(fit->params->seed + 2);
+  g_autofree guint *order = g_new(guint, n_groups);
+  for (guint i = 0; i < n_groups; i++) {
+    guint j = (guint)g_rand_int_range(random, 0, (gint32)i + 1);
+    order[i] = order[j];
+    order[j] = i;
   }
+  fit->n_folds = MIN(FOLDS, n_groups);
+  fit->folds = g_new(guint, fit->samples->len);
+  for (guint i = 0; i < fit->samples->len; i++)
+    fit->folds[i] = order[fit->n_groups > 1 ? fit->groups[i] : i] % fit->n_folds;
 }
 
-/* Whether some entry is of another group than @group. */
-static gboolean has_others(const Bank *bank, guint group) {
-  return bank->groups[0] != group || bank->groups[bank->n - 1] != group;
-}
-
-/*
- * Finds the layer's typical distance and adds its share to @maps (one of n_patches a calibration image).
- */
-static gboolean calibrate_layer(Fit *fit, gsize layer, const float *scale, const Bank *bank,
-                                float *maps, GError **error) {
+/* Writes the distances of the calibration images in @fold to @distances (n_patches an image). */
+static gboolean score_fold(Fit *fit, gsize layer, const Candidates *candidates, guint fold,
+                           const Choice *choice, float *distances, GError **error) {
   gsize n = n_calibration(fit), channels = (gsize)fit->layers[layer].channels;
+  g_autofree float *bank = read_entries(fit, layer, candidates, choice->picks, choice->n, error);
   g_autoptr(VelmNearest) nearest =
-      velm_nearest_new(bank->entries, bank->n, channels, fit->n_patches, TRUE, error);
+      bank ? velm_nearest_new(bank, choice->n, channels, fit->n_patches, error) : NULL;
   if (!nearest)
     return FALSE;
   g_autofree float *rows = g_new(float, fit->n_patches *channels);
-  g_autofree float *distances = g_new(float, n *fit->n_patches);
-  double sum = 0;
   for (gsize i = 0; i < n; i++) {
     gsize image = calibration_image(fit, i, n);
-    guint group = fit->groups[image];
+    if (fit->folds[image] != fold)
+      continue;
     if (!velm_spool_read(fit->spools[layer], image * fit->n_patches, fit->n_patches, rows, error))
       return FALSE;
-    velm_patch_rows_scale(rows, fit->n_patches, channels, scale);
-    const float *squares = velm_nearest_all(nearest, rows, error);
-    if (!squares)
-      return FALSE;
-    nearest_of_others(squares, bank, fit->n_patches, group, !has_others(bank, group),
-                      distances + i * fit->n_patches);
-    for (gsize p = 0; p < fit->n_patches; p++)
-      sum += (double)distances[i * fit->n_patches + p];
-    if (!report(fit->params, "calibration", i + 1, n, error))
+    velm_patch_rows_scale(rows, fit->n_patches, channels, candidates->scale);
+    if (!velm_nearest_distances(nearest, rows, distances + i * fit->n_patches, error))
       return FALSE;
   }
-  fit->layers[layer].typical = (float)MAX(sum / (double)(n * fit->n_patches), 1e-6);
-  velm_patch_map_add(maps, distances, n * fit->n_patches, fit->layers[layer].typical, fit->n_layers);
+  return TRUE;
+}
+
+/* Finds the layer's typical distance and adds its share to @maps (n_patches a calibration image). */
+static gboolean calibrate_layer(Fit *fit, gsize layer, const Candidates *candidates,
+                                const Choice *choices, float *maps, GError **error) {
+  gsize n = n_calibration(fit) * fit->n_patches;
+  g_autofree float *distances = g_new0(float, n);
+  for (guint fold = 0; fold < fit->n_folds; fold++)
+    if (!score_fold(fit, layer, candidates, fold, &choices[fold], distances, error) ||
+        !report(fit->params, "calibration", layer * fit->n_folds + fold + 1,
+                fit->n_layers * fit->n_folds, error))
+      return FALSE;
+  double sum = 0;
+  for (gsize i = 0; i < n; i++)
+    sum += (double)distances[i];
+  fit->layers[layer].typical = (float)MAX(sum / (double)n, 1e-6);
+  velm_patch_map_add(maps, distances, n, fit->layers[layer].typical, fit->n_layers);
   return TRUE;
 }
 
@@ -361,32 +398,52 @@ static gboolean calibrate_reference(Fit *fit, VelmModel *model, GError **error) 
 }
 
 static void store_layer(VelmModel *model, gsize layer, const float *scale, gsize channels,
-                        const Bank *bank, float typical) {
-  g_autofree char *bank_name = velm_patch_layer_key(layer, "bank");
-  g_autofree char *scale_name = velm_patch_layer_key(layer, "scale");
-  g_autofree char *typical_name = velm_patch_layer_key(layer, "typical");
-  velm_model_set_floats(model, bank_name, bank->entries, bank->n * channels);
-  velm_model_set_floats(model, scale_name, scale, channels);
-  velm_model_set_double(model, typical_name, (double)typical);
+                        const float *bank, gsize n_bank, float typical) {
+  g_autofree char *bank_key = velm_patch_layer_key(layer, "bank");
+  g_autofree char *scale_key = velm_patch_layer_key(layer, "scale");
+  g_autofree char *typical_key = velm_patch_layer_key(layer, "typical");
+  velm_model_set_floats(model, bank_key, bank, n_bank * channels);
+  velm_model_set_floats(model, scale_key, scale, channels);
+  velm_model_set_double(model, typical_key, (double)typical);
+}
+
+static gboolean fit_layer(Fit *fit, gsize layer, float *maps, VelmModel *model, GError **error) {
+  g_auto(Candidates) candidates = {0};
+  Choice choices[FOLDS + 1] = {{0}};
+  gsize channels = (gsize)fit->layers[layer].channels;
+  g_autofree float *scale = g_new(float, channels);
+  if (!find_channel_scale(fit, layer, scale, error) ||
+      !find_candidates(fit, layer, scale, &candidates, error))
+    return FALSE;
+  select_banks(fit, &candidates, choices);
+  const Choice *whole = &choices[fit->n_folds];
+  g_autofree float *bank = NULL;
+  if (calibrate_layer(fit, layer, &candidates, choices, maps, error))
+    bank = read_entries(fit, layer, &candidates, whole->picks, whole->n, error);
+  if (bank)
+    store_layer(model, layer, scale, channels, bank, whole->n, fit->layers[layer].typical);
+  for (gsize i = 0; i < G_N_ELEMENTS(choices); i++)
+    g_free(choices[i].picks);
+  return bank != NULL;
 }
 
 static gboolean fit_layers(Fit *fit, VelmModel *model, GError **error) {
   g_autofree float *maps = g_new0(float, n_calibration(fit) *fit->n_patches);
-  for (gsize i = 0; i < fit->n_layers; i++) {
-    g_auto(Bank) bank = {0};
-    gsize channels = (gsize)fit->layers[i].channels;
-    g_autofree float *scale = g_new(float, channels);
-    if (!find_channel_scale(fit, i, scale, error) || !select_bank(fit, i, scale, &bank, error) ||
-        !calibrate_layer(fit, i, scale, &bank, maps, error))
+  deal_folds(fit);
+  for (gsize i = 0; i < fit->n_layers; i++)
+    if (!fit_layer(fit, i, maps, model, error))
       return FALSE;
-    store_layer(model, i, scale, channels, &bank, fit->layers[i].typical);
-  }
   return calibrate_scores(fit, maps, model, error);
 }
 
 gboolean velm_patchcore_fit(const VelmDataset *dataset, const VelmFitParams *params,
                               VelmModel *model, GError **error) {
   g_auto(Fit) fit = {.params = params, .samples = dataset->train};
+  if (dataset->train->len < 2) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_DATASET,
+                "%s: has one good image; the threshold needs at least two", dataset->directory);
+    return FALSE;
+  }
   fit.spec = velm_backbone_spec_new(params->backbone, params->layers, params->size, error);
   fit.backbone = fit.spec ? velm_backbone_open(fit.spec, error) : NULL;
   if (!fit.backbone || !velm_backbone_spec_store(fit.spec, model, error))

@@ -139,9 +139,9 @@ static char *draw_contour(const VelmInspection *inspection, GError **error) {
  * own ends.
  */
 static void find_scale(const VelmInspection *inspection, double *low, double *high) {
-  double level = inspection->region_threshold;
-  *low = level / 2;
-  *high = level * 1.5;
+  double level = inspection->threshold;
+  *low = level * 0.6;
+  *high = level * 1.6;
   if (isfinite(level) && level > 0)
     return;
   const VelmPlane *map = inspection->map;

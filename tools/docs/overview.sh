@@ -6,13 +6,18 @@ set -euo pipefail
 [ $# = 2 ] || { echo "usage: overview.sh DEMO OUT.png" >&2; exit 2; }
 demo=$1 out=$2
 side=172
-parts=(good/part030_view0 scratch/part042_view0 missing_hole/part069_view0 stain/part056_view0 dust/part079_view0)
+parts=(scratch/part042_view0 dent/part048_view0 missing_hole/part069_view0 stain/part056_view0 dust/part072_view0)
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # record PART: the line of the report with its record as JSON, and its pictures in base 64: contour, heatmap.
-record() { grep -F "\"name\":\"${1##*/}.png\"" "$demo/report/report.html"; }
+record() {
+  grep -F "\"name\":\"${1##*/}.png\"" "$demo/report/report.html" || {
+    echo "overview.sh: $demo/report/report.html has no record of $1" >&2
+    exit 1
+  }
+}
 
 # field NAME: the value of a string member of the record on standard input; nothing where it is null.
 field() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"; }
@@ -35,4 +40,4 @@ done
 
 # A palette without dithering: a third of the bytes, and nobody sees it.
 convert "${columns[@]}" -background white -bordercolor white -splice 4x0 +append -chop 4x0 \
-  +dither -colors 96 -define png:compression-level=9 -strip "PNG8:$out"
+  +dither -colors 200 -define png:compression-level=9 -strip "PNG8:$out"

@@ -1,0 +1,367 @@
+/* The command from fit to evaluate, as a user would type it. */
+#include "classify/scripted_server.h"
+#include "cli/command.h"
+#include "core/file.h"
+
+#include <string.h>
+
+#define RECORD_KEYS                                                                                \
+  "image score threshold anomalous regions class confidence probabilities classifier severity "    \
+  "decision action rule timings_ms"
+#define REGION_KEYS "x y width height area centroid_x centroid_y elongation score"
+#define FIGURE_KEYS                                                                                \
+  "accuracy macro_accuracy macro_accuracy_std macro_f1 micro_f1 cohen_kappa classes confusion "    \
+  "trials images missed excluded"
+
+/* ---- fit, info, teach ---- */
+
+static void test_info(void) {
+  g_autoptr(Outcome) fitted = velm("info", FITTED);
+  assert_success(fitted);
+  assert_contains(fitted->out, "fitted to: 20 images of 10 parts\n");
+  assert_contains(fitted->out, "backbone: lite2, ");
+  assert_contains(fitted->out, "images at 128 px\n");
+  assert_contains(fitted->out, "taught: nothing yet");
+  g_autoptr(Outcome) taught = velm("info", TAUGHT);
+  assert_success(taught);
+  assert_contains(taught->out, "taught: scratch, dent, stain, chip, missing_hole, dust\n");
+}
+
+static void test_fit_again(void) {
+  g_autoptr(Outcome) fit =
+      velm("fit", PARTS, "-o", "again.velm", "--backbone", "lite2", "--size", "128");
+  assert_success(fit);
+  g_autoptr(GBytes) first = command_read(FITTED), second = command_read("again.velm");
+  g_assert_true(g_bytes_equal(first, second));
+}
+
+static void test_fit_plain_folder(void) {
+  g_autoptr(Outcome) fit = velm("fit", PARTS "/train/good", "-o", "plain.velm", "--backbone",
+                                "lite2", "--size", "64", "--coreset", "0.1", "--seed", "7");
+  assert_success(fit);
+  g_autoptr(Outcome) info = velm("info", "plain.velm");
+  assert_success(info);
+  assert_contains(info->out, "images at 64 px\n");
+}
+
+static void test_version(void) {
+  g_autoptr(Outcome) outcome = velm("--version");
+  assert_success(outcome);
+  g_assert_true(g_str_has_prefix(outcome->out, "velm 0."));
+}
+
+/* ---- inspect ---- */
+
+static void test_inspect_text(void) {
+  g_autoptr(Outcome) outcome = velm("inspect", "-m", TAUGHT, PARTS "/test/missing_hole");
+  assert_success(outcome);
+  g_auto(GStrv) lines = g_strsplit(outcome->out, "\n", -1);
+  g_assert_cmpuint(g_strv_length(lines), ==, N_PER_CLASS + 1);
+  guint n_right = 0;
+  for (guint i = 0; i < N_PER_CLASS; i++) {
+    g_assert_true(g_str_has_prefix(lines[i], PARTS "/test/missing_hole/part"));
+    assert_contains(lines[i], "[score ");
+    n_right += strstr(lines[i], ": defect, missing_hole (") && strstr(lines[i], " -> scrap ");
+  }
+  g_assert_cmpuint(n_right, >=, N_PER_CLASS / 2); /* as many were taught */
+}
+
+static void assert_share(JsonObject *object, const char *name) {
+  double value = json_object_get_double_member(object, name);
+  g_assert_cmpfloat(value, >=, 0);
+  g_assert_cmpfloat(value, <=, 1);
+}
+
+static void assert_regions(JsonObject *record) {
+  JsonArray *regions = json_object_get_array_member(record, "regions");
+  gboolean anomalous = json_object_get_boolean_member(record, "anomalous");
+  g_assert_cmpint(json_array_get_length(regions) > 0, ==, anomalous);
+  for (guint i = 0; i < json_array_get_length(regions); i++) {
+    JsonObject *region = json_array_get_object_element(regions, i);
+    assert_keys(region, REGION_KEYS);
+    gint64 x = json_object_get_int_member(region, "x"), y = json_object_get_int_member(region, "y");
+    gint64 width = json_object_get_int_member(region, "width");
+    gint64 height = json_object_get_int_member(region, "height");
+    double area = json_object_get_double_member(region, "area");
+    g_assert_true(x >= 0 && y >= 0 && width > 0 && height > 0);
+    g_assert_true(x + width <= 128 && y + height <= 128);
+    g_assert_true(area > 0 && area <= (double)(width * height));
+  }
+}
+
+static void assert_timings(JsonObject *record) {
+  JsonObject *timings = json_object_get_object_member(record, "timings_ms");
+  assert_keys(timings, "decode features search mark classify total");
+  double sum = 0;
+  const char *const stages[] = {"decode", "features", "search", "mark", "classify"};
+  for (gsize i = 0; i < G_N_ELEMENTS(stages); i++)
+    sum += json_object_get_double_member(timings, stages[i]);
+  g_assert_cmpfloat(sum, >, 0);
+  g_assert_cmpfloat(sum, <=, json_object_get_double_member(timings, "total") + 0.01);
+}
+
+static void assert_class(JsonObject *record) {
+  static const char *const classes[] = {CLASSES};
+  JsonObject *probabilities = json_object_get_object_member(record, "probabilities");
+  double sum = 0;
+  assert_keys(probabilities, "scratch dent stain chip missing_hole dust");
+  for (guint i = 0; i < N_CLASSES; i++)
+    sum += json_object_get_double_member(probabilities, classes[i]);
+  g_assert_cmpfloat_with_epsilon(sum, 1, 1e-6);
+  g_assert_cmpstr(json_object_get_string_member(record, "classifier"), ==, "fewshot");
+  assert_share(record, "confidence");
+}
+
+static void test_inspect_json(void) {
+  g_autoptr(Outcome) outcome = velm("inspect", "-m", TAUGHT, "--json", PARTS "/test");
+  assert_success(outcome);
+  g_autoptr(GPtrArray) records = parse_records(outcome->out);
+  g_assert_cmpuint(records->len, ==, (N_CLASSES + 1) * N_PER_CLASS);
+  guint n_anomalous = 0;
+  for (guint i = 0; i < records->len; i++) {
+    JsonObject *record = record_at(records, i);
+    assert_keys(record, RECORD_KEYS);
+    assert_regions(record);
+    assert_timings(record);
+    gboolean anomalous = json_object_get_boolean_member(record, "anomalous");
+    g_assert_cmpint(anomalous, ==,
+                    json_object_get_double_member(record, "score") >
+                        json_object_get_double_member(record, "threshold"));
+    if (anomalous)
+      assert_class(record);
+    else
+      g_assert_cmpstr(json_object_get_string_member(record, "decision"), ==, "normal");
+    n_anomalous += anomalous;
+  }
+  g_assert_cmpuint(n_anomalous, >, records->len / 2);
+  g_assert_cmpuint(n_anomalous, <, records->len);
+}
+
+/* Without a classifier the members are there all the same. */
+static void test_inspect_unclassified(void) {
+  g_autoptr(Outcome) outcome = velm("inspect", "-m", FITTED, "--json", PARTS "/test/missing_hole");
+  assert_success(outcome);
+  g_autoptr(GPtrArray) records = parse_records(outcome->out);
+  g_assert_cmpuint(records->len, ==, N_PER_CLASS);
+  for (guint i = 0; i < records->len; i++) {
+    JsonObject *record = record_at(records, i);
+    assert_keys(record, RECORD_KEYS);
+    g_assert_true(json_object_get_null_member(record, "class"));
+    g_assert_true(json_object_get_null_member(record, "confidence"));
+    g_assert_true(json_object_get_null_member(record, "probabilities"));
+    g_assert_true(json_object_get_null_member(record, "classifier"));
+    g_assert_cmpstr(json_object_get_string_member(record, "decision"), ==,
+                    json_object_get_boolean_member(record, "anomalous") ? "defect" : "normal");
+  }
+}
+
+static void assert_file(const char *name, const char *magic) {
+  g_autoptr(GBytes) bytes = command_read(name);
+  gsize size = 0;
+  const char *data = g_bytes_get_data(bytes, &size);
+  g_assert_cmpuint(size, >, strlen(magic));
+  g_assert_cmpmem(data, strlen(magic), magic, strlen(magic));
+}
+
+static void test_inspect_out(void) {
+  g_autoptr(Outcome) outcome =
+      velm("inspect", "-m", FITTED, "--out", "new/pages", PARTS "/test/stain", PARTS "/test/good");
+  assert_success(outcome);
+  g_autofree char *folder = command_path("new/pages");
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GPtrArray) names = velm_file_list(folder, &error);
+  g_assert_no_error(error);
+  g_assert_cmpuint(names->len, ==, 2 * N_PER_CLASS + 1);
+  for (guint i = 0; i < names->len; i++) {
+    g_autofree char *name = g_build_filename("new/pages", names->pdata[i], NULL);
+    if (g_str_has_suffix(name, "_overlay.png"))
+      assert_file(name, "\x89PNG");
+    else
+      assert_file(name, "<!");
+  }
+  g_autoptr(GBytes) page = command_read("new/pages/report.html");
+  g_autofree char *text = g_strndup(g_bytes_get_data(page, NULL), g_bytes_get_size(page));
+  assert_contains(text, PARTS "/test/stain/part");
+}
+
+/* ---- the language model ---- */
+
+static void test_mllm(void) {
+  g_autoptr(ScriptedServer) server = scripted_server_new();
+  scripted_server_answer(server, "{\"class\":\"missing_hole\",\"reason\":\"two holes\"}");
+  scripted_server_answer(server, "{\"class\":\"none of these\",\"reason\":\"odd\"}");
+  g_autoptr(Outcome) outcome =
+      velm("inspect", "-m", FITTED, "-s", SPEC, "--json", "--classifier", "mllm", "--endpoint",
+           scripted_server_endpoint(server), "--llm", "scripted", PARTS "/test/missing_hole");
+  assert_success(outcome);
+  g_autoptr(GPtrArray) records = parse_records(outcome->out);
+  guint n_asked = 0;
+  for (guint i = 0; i < records->len; i++) {
+    JsonObject *record = record_at(records, i);
+    if (!json_object_get_boolean_member(record, "anomalous"))
+      continue;
+    gboolean first = n_asked++ == 0;
+    g_assert_cmpstr(json_object_get_string_member(record, "classifier"), ==, "mllm");
+    g_assert_cmpstr(json_object_get_string_member(record, "class"), ==,
+                    first ? "missing_hole" : "unknown");
+    g_assert_cmpstr(json_object_get_string_member(record, "reason"), ==,
+                    first ? "two holes" : "odd");
+    g_assert_cmpstr(json_object_get_string_member(record, "decision"), ==,
+                    first ? "defect" : "review");
+    g_assert_cmpstr(json_object_get_string_member(record, "action"), ==,
+                    first ? "scrap" : "hold for review");
+  }
+  g_assert_cmpuint(n_asked, >, 1);
+  g_assert_cmpuint(n_asked, ==, scripted_server_n_requests(server));
+}
+
+/* What was detected stands, and the part is held. */
+static void test_server_down(void) {
+  ScriptedServer *server = scripted_server_new();
+  g_autofree char *endpoint = g_strdup(scripted_server_endpoint(server));
+  scripted_server_free(server);
+  g_autofree char *folder = command_path(PARTS "/test/missing_hole");
+  g_autoptr(GPtrArray) names = velm_file_list(folder, NULL);
+  g_autofree char *image = g_build_filename(PARTS "/test/missing_hole", names->pdata[0], NULL);
+  g_autoptr(Outcome) outcome = velm("inspect", "-m", TAUGHT, "--json", "--classifier", "mllm",
+                                    "--endpoint", endpoint, "--llm", "scripted", image);
+  assert_refused(outcome, 1, "127.0.0.1");
+  g_autoptr(GPtrArray) records = parse_records(outcome->out);
+  g_assert_cmpuint(records->len, ==, 1);
+  JsonObject *record = record_at(records, 0);
+  assert_keys(record, RECORD_KEYS " error");
+  g_assert_true(json_object_get_boolean_member(record, "anomalous"));
+  g_assert_true(json_object_get_null_member(record, "class"));
+  g_assert_cmpstr(json_object_get_string_member(record, "decision"), ==, "review");
+  assert_contains(json_object_get_string_member(record, "error"), "127.0.0.1");
+}
+
+/* ---- evaluate ---- */
+
+static void assert_detection(JsonObject *root) {
+  JsonObject *detection = json_object_get_object_member(root, "detection");
+  assert_keys(detection, "image_auroc image_f1_max pixel_auroc aupro pointing by_class images "
+                         "ms_per_image");
+  const char *const shares[] = {"image_auroc", "image_f1_max", "pixel_auroc", "aupro", "pointing"};
+  for (gsize i = 0; i < G_N_ELEMENTS(shares); i++)
+    assert_share(detection, shares[i]);
+  g_assert_cmpfloat(json_object_get_double_member(detection, "image_auroc"), >, 0.65);
+  g_assert_cmpint(json_object_get_int_member(detection, "images"), ==,
+                  (N_CLASSES + 1) * N_PER_CLASS);
+  g_assert_cmpfloat(json_object_get_double_member(detection, "ms_per_image"), >, 0);
+  JsonObject *by_class = json_object_get_object_member(detection, "by_class");
+  assert_keys(by_class, "chip dent dust missing_hole scratch stain");
+  JsonObject *stain = json_object_get_object_member(by_class, "stain");
+  assert_keys(stain, "images image_auroc pixel_auroc pointing");
+  g_assert_cmpint(json_object_get_int_member(stain, "images"), ==, N_PER_CLASS);
+  assert_share(stain, "image_auroc");
+  assert_share(stain, "pixel_auroc");
+  assert_share(stain, "pointing");
+}
+
+/* The sum of the confusion matrix, which has a row and a column for each of @classes. */
+static gint64 sum_confusion(JsonObject *figures, const char *classes) {
+  g_autoptr(GString) names = g_string_new(NULL);
+  JsonArray *array = json_object_get_array_member(figures, "classes");
+  for (guint i = 0; i < json_array_get_length(array); i++)
+    g_string_append_printf(names, "%s%s", i ? " " : "", json_array_get_string_element(array, i));
+  g_assert_cmpstr(names->str, ==, classes);
+  JsonArray *rows = json_object_get_array_member(figures, "confusion");
+  g_assert_cmpuint(json_array_get_length(rows), ==, json_array_get_length(array));
+  gint64 sum = 0;
+  for (guint i = 0; i < json_array_get_length(rows); i++) {
+    JsonArray *row = json_array_get_array_element(rows, i);
+    g_assert_cmpuint(json_array_get_length(row), ==, json_array_get_length(array));
+    for (guint k = 0; k < json_array_get_length(row); k++)
+      sum += json_array_get_int_element(row, k);
+  }
+  return sum;
+}
+
+static void assert_figures(JsonObject *root, const char *name, const char *classes, gint64 trials) {
+  JsonObject *figures = json_object_get_object_member(root, name);
+  assert_keys(figures, FIGURE_KEYS);
+  const char *const shares[] = {"accuracy", "macro_accuracy", "macro_accuracy_std", "macro_f1",
+                                "micro_f1"};
+  for (gsize i = 0; i < G_N_ELEMENTS(shares); i++)
+    assert_share(figures, shares[i]);
+  g_assert_cmpfloat(json_object_get_double_member(figures, "cohen_kappa"), <=, 1);
+  gint64 images = json_object_get_int_member(figures, "images");
+  g_assert_cmpint(images, >, 0);
+  g_assert_cmpint(sum_confusion(figures, classes), ==, images);
+  g_assert_cmpint(json_object_get_int_member(figures, "trials"), ==, trials);
+}
+
+#define SORTED "chip dent dust missing_hole scratch stain"
+#define AS_IN_SPEC "scratch dent stain chip missing_hole dust"
+
+/* The model's own classifier, on the parts that it was not taught. */
+static void test_evaluate_json(void) {
+  g_autoptr(Outcome) outcome = velm("evaluate", PARTS, "-m", TAUGHT, "--json");
+  assert_success(outcome);
+  g_autoptr(GPtrArray) lines = parse_records(outcome->out);
+  g_assert_cmpuint(lines->len, ==, 1);
+  JsonObject *root = record_at(lines, 0);
+  assert_keys(root, "detection classification end_to_end");
+  assert_detection(root);
+  assert_figures(root, "classification", SORTED " unknown", 1);
+  assert_figures(root, "end_to_end", "good " SORTED " unknown", 1);
+  JsonObject *classification = json_object_get_object_member(root, "classification");
+  gint64 excluded = json_object_get_int_member(classification, "excluded");
+  g_assert_cmpint(excluded, >=, 3 * N_CLASSES);
+  g_assert_cmpint(json_object_get_int_member(classification, "images") + excluded, ==,
+                  N_CLASSES * N_PER_CLASS);
+}
+
+static void test_evaluate_trials(void) {
+  g_autoptr(Outcome) outcome = velm("evaluate", PARTS, "-m", FITTED, "-s", SPEC, "--json",
+                                    "--shots", "2", "--trials", "3", "--regions", "oracle");
+  assert_success(outcome);
+  g_autoptr(GPtrArray) lines = parse_records(outcome->out);
+  JsonObject *root = record_at(lines, 0);
+  assert_keys(root, "detection classification end_to_end");
+  assert_figures(root, "classification", AS_IN_SPEC " unknown", 3);
+  assert_figures(root, "end_to_end", "good " AS_IN_SPEC " unknown", 3);
+  JsonObject *classification = json_object_get_object_member(root, "classification");
+  /* Chance is a sixth. */
+  g_assert_cmpfloat(json_object_get_double_member(classification, "accuracy"), >, 0.4);
+}
+
+/* A model that was taught nothing has no classification to measure. */
+static void test_evaluate_detection_alone(void) {
+  g_autoptr(Outcome) outcome = velm("evaluate", PARTS, "-m", FITTED, "--json");
+  assert_success(outcome);
+  g_autoptr(GPtrArray) lines = parse_records(outcome->out);
+  assert_keys(record_at(lines, 0), "detection");
+  assert_detection(record_at(lines, 0));
+}
+
+static void test_evaluate_text(void) {
+  g_autoptr(Outcome) outcome = velm("evaluate", PARTS, "-m", FITTED);
+  assert_success(outcome);
+  assert_contains(outcome->out, "detection, 42 images");
+  assert_contains(outcome->out, "missing_hole");
+  assert_contains(outcome->out, "AUPRO");
+}
+
+int main(int argc, char **argv) {
+  g_test_init(&argc, &argv, NULL);
+  command_set_up();
+  g_test_add_func("/cli/info", test_info);
+  g_test_add_func("/cli/fit/again", test_fit_again);
+  g_test_add_func("/cli/fit/plain_folder", test_fit_plain_folder);
+  g_test_add_func("/cli/version", test_version);
+  g_test_add_func("/cli/inspect/text", test_inspect_text);
+  g_test_add_func("/cli/inspect/json", test_inspect_json);
+  g_test_add_func("/cli/inspect/unclassified", test_inspect_unclassified);
+  g_test_add_func("/cli/inspect/out", test_inspect_out);
+  g_test_add_func("/cli/mllm/answers", test_mllm);
+  g_test_add_func("/cli/mllm/server_down", test_server_down);
+  g_test_add_func("/cli/evaluate/json", test_evaluate_json);
+  g_test_add_func("/cli/evaluate/trials", test_evaluate_trials);
+  g_test_add_func("/cli/evaluate/detection_alone", test_evaluate_detection_alone);
+  g_test_add_func("/cli/evaluate/text", test_evaluate_text);
+  int code = g_test_run();
+  command_tear_down();
+  return code;
+}

@@ -1,0 +1,149 @@
+#include "core/networks.h"
+
+#include <string.h>
+
+/* ---- OpenVINO IR ---- */
+
+#define DIMS(a, b) "<dim>" #a "</dim><dim>" #b "</dim>"
+#define LAYER(id, name, type, rest)                                                                \
+  "<layer id=\"" #id "\" name=\"" name "\" type=\"" type "\" version=\"opset1\">" rest "</layer>\n"
+#define IN(id, dims) "<port id=\"" #id "\" precision=\"FP32\">" dims "</port>"
+#define OUT(id, names, dims)                                                                       \
+  "<port id=\"" #id "\" precision=\"FP32\" names=\"" names "\">" dims "</port>"
+#define EDGE(from, from_port, to, to_port)                                                         \
+  "<edge from-layer=\"" #from "\" from-port=\"" #from_port "\" to-layer=\"" #to                    \
+  "\" to-port=\"" #to_port "\"/>\n"
+
+const char network_ir[] =
+    "<?xml version=\"1.0\"?>\n<net name=\"small\" version=\"11\">\n<layers>\n"
+    /* */
+    LAYER(0, "x", "Parameter",
+          "<data shape=\"1,4\" element_type=\"f32\"/><output>" OUT(0, "x", DIMS(1, 4)) "</output>")
+    /* */
+    LAYER(1, "offset", "Const",
+          "<data element_type=\"f32\" shape=\"1,4\" offset=\"0\" size=\"16\"/>"
+          "<output>" OUT(0, "offset", DIMS(1, 4)) "</output>")
+    /* */
+    LAYER(2, "sum", "Add",
+          "<data auto_broadcast=\"numpy\"/><input>" IN(0, DIMS(1, 4)) IN(1, DIMS(1, 4))
+          "</input><output>" OUT(2, "sum:0,total", DIMS(1, 4)) "</output>")
+    /* */
+    LAYER(3, "square", "Multiply",
+          "<data auto_broadcast=\"numpy\"/><input>" IN(0, DIMS(1, 4)) IN(1, DIMS(1, 4))
+          "</input><output>" OUT(2, "square", DIMS(1, 4)) "</output>")
+    /* */
+    LAYER(4, "axis", "Const",
+          "<data element_type=\"i64\" shape=\"\" offset=\"16\" size=\"8\"/>"
+          "<output><port id=\"0\" precision=\"I64\"/></output>")
+    /* */
+    LAYER(5, "halves", "Split",
+          "<data num_splits=\"2\"/><input>" IN(0, DIMS(1, 4))
+          "<port id=\"1\" precision=\"I64\"/></input><output>" OUT(2, "left", DIMS(1, 2))
+          OUT(3, "right", DIMS(1, 2)) "</output>")
+    /* */
+    LAYER(6, "result", "Result", "<input>" IN(0, DIMS(1, 4)) "</input>")
+    /* */
+    "</layers>\n<edges>\n" EDGE(0, 0, 2, 0) EDGE(1, 0, 2, 1) EDGE(2, 2, 3, 0) EDGE(2, 2, 3, 1)
+    EDGE(2, 2, 5, 0) EDGE(4, 0, 5, 1) EDGE(3, 2, 6, 0) "</edges>\n</net>\n";
+
+/* 10, 20, 30, 40 as 32-bit floats; the axis 1 as a 64-bit number. */
+const guint8 network_weights[32] = {0, 0, 0x20, 0x41, 0, 0, 0xa0, 0x41, 0, 0, 0xf0, 0x41,
+                                    0, 0, 0x20, 0x42, 1, 0, 0,    0,    0, 0, 0,    0};
+
+#define ANY "<dim>-1</dim><dim>3</dim><dim>-1</dim><dim>-1</dim>"
+
+const char network_image_ir[] =
+    "<net name=\"image\" version=\"11\">\n<layers>\n"
+    /* */
+    LAYER(0, "image", "Parameter",
+          "<data shape=\"?,3,?,?\" element_type=\"f32\"/><output>" OUT(0, "image", ANY) "</output>")
+    /* */
+    LAYER(1, "two", "Const",
+          "<data element_type=\"f32\" shape=\"1\" offset=\"0\" size=\"4\"/>"
+          "<output>" OUT(0, "two", "<dim>1</dim>") "</output>")
+    /* */
+    LAYER(2, "doubled", "Multiply",
+          "<data auto_broadcast=\"numpy\"/><input>" IN(0, ANY) IN(1, "<dim>1</dim>")
+          "</input><output>" OUT(2, "doubled", ANY) "</output>")
+    /* */
+    LAYER(3, "axes", "Const",
+          "<data element_type=\"i64\" shape=\"2\" offset=\"4\" size=\"16\"/>"
+          "<output><port id=\"0\" precision=\"I64\"><dim>2</dim></port></output>")
+    /* */
+    LAYER(4, "mean", "ReduceMean",
+          "<data keep_dims=\"false\"/><input>" IN(0, ANY)
+          "<port id=\"1\" precision=\"I64\"><dim>2</dim></port></input><output>"
+          OUT(2, "mean", DIMS(-1, 3)) "</output>")
+    /* */
+    LAYER(5, "result", "Result", "<input>" IN(0, ANY) "</input>")
+    /* */
+    "</layers>\n<edges>\n" EDGE(0, 0, 2, 0) EDGE(1, 0, 2, 1) EDGE(2, 2, 4, 0) EDGE(3, 0, 4, 1)
+    EDGE(2, 2, 5, 0) "</edges>\n</net>\n";
+
+/* 2 as a 32-bit float; the axes 2 and 3 as 64-bit numbers. */
+const guint8 network_image_weights[20] = {0, 0, 0, 0x40, 2, 0, 0, 0, 0, 0, 0, 0, 3};
+
+/* ---- ONNX ---- */
+
+/* Protocol buffers: a field is a key (number and kind) and a number, or a key, a length and bytes. */
+static void put_number(GByteArray *out, guint field, guint8 number) {
+  const guint8 bytes[] = {(guint8)(field << 3), number};
+  g_byte_array_append(out, bytes, sizeof bytes);
+}
+
+static void put_bytes(GByteArray *out, guint field, gconstpointer data, gsize size) {
+  const guint8 head[] = {(guint8)(field << 3 | 2), (guint8)(size & 127) | (size > 127 ? 128 : 0),
+                         (guint8)(size >> 7)};
+  g_assert_cmpuint(size, <, 1 << 14);
+  g_byte_array_append(out, head, size > 127 ? 3 : 2);
+  g_byte_array_append(out, data, (guint)size);
+}
+
+static void put_string(GByteArray *out, guint field, const char *text) {
+  put_bytes(out, field, text, strlen(text));
+}
+
+static void put_message(GByteArray *out, guint field, GByteArray *message) {
+  put_bytes(out, field, message->data, message->len);
+  g_byte_array_unref(message);
+}
+
+static GByteArray *node(const char *op, const char *input, const char *output) {
+  GByteArray *out = g_byte_array_new();
+  put_string(out, 1, input);
+  put_string(out, 2, output);
+  put_string(out, 4, op);
+  return out;
+}
+
+/* A tensor of 1 x 4 floats. */
+static GByteArray *value(const char *name) {
+  GByteArray *one = g_byte_array_new(), *four = g_byte_array_new(), *shape = g_byte_array_new();
+  put_number(one, 1, 1);
+  put_number(four, 1, 4);
+  put_message(shape, 1, one);
+  put_message(shape, 1, four);
+  GByteArray *tensor = g_byte_array_new(), *type = g_byte_array_new(), *out = g_byte_array_new();
+  put_number(tensor, 1, 1);
+  put_message(tensor, 2, shape);
+  put_message(type, 1, tensor);
+  put_string(out, 1, name);
+  put_message(out, 2, type);
+  return out;
+}
+
+GBytes *network_onnx(void) {
+  GByteArray *graph = g_byte_array_new(), *opset = g_byte_array_new(), *model = g_byte_array_new();
+  put_message(graph, 1, node("Relu", "x", "a"));
+  put_message(graph, 1, node("Neg", "a", "b"));
+  put_message(graph, 1, node("Abs", "b", "c"));
+  put_string(graph, 2, "small");
+  put_message(graph, 11, value("x"));
+  put_message(graph, 12, value("c"));
+  put_string(opset, 1, "");
+  put_number(opset, 2, 13);
+  put_number(model, 1, 8);
+  put_message(model, 7, graph);
+  put_message(model, 8, opset);
+  return g_byte_array_free_to_bytes(model);
+}
