@@ -33,8 +33,8 @@ test-asan: setup $(ASAN_BUILD)/build.ninja  ## the tests in C under ASan and UBS
 	@$(MESON) compile -C $(ASAN_BUILD)
 	@tools/test/run-tests.sh $(ASAN_BUILD)
 
-bench: build  ## the programs that measure
-	$(MESON) test -C $(BUILD) --benchmark --verbose
+bench: build  ## the programs that measure; ARGS="MODEL.velm IMAGE|FOLDER..." for images of your own
+	$(if $(ARGS),$(BUILD)/bench/bench_inspect $(ARGS),$(MESON) test -C $(BUILD) --benchmark --verbose)
 
 install: setup  ## into PREFIX (/usr/local), with weights and OpenVINO; DESTDIR is honoured
 	@test -f $(INSTALL_BUILD)/build.ninja || $(MESON) setup $(INSTALL_BUILD)

@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ROUNDS 5
+#define ROUNDS 3
 
 /* ---- times ---- */
 

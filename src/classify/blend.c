@@ -9,7 +9,7 @@
 /* Weights are prior * exp(theta). */
 #define MIN_THETA -3.0
 #define MAX_THETA 2.0
-#define THETA_PENALTY 0.1
+#define THETA_PENALTY 1.0
 #define MAX_STEPS 100
 #define MIN_GAIN 1e-7
 #define MIN_STEP 1e-6

@@ -20,7 +20,7 @@ static inline float distance2(const float *a, const float *b, gsize dims) {
   return sum;
 }
 
-/* What is known of the points: squared distance to the nearest pick, and which pick that is. */
+/* What is known of the points: squared distance to the nearest pick (-1 for a pick itself), and which pick that is. */
 typedef struct {
   const float *points;
   gsize n, dims;
@@ -45,6 +45,7 @@ static Farthest update(Cover *cover, gsize centre, guint32 pick, const gsize *pi
   const float *at = cover->points + centre * cover->dims;
   for (guint32 k = 0; k < pick; k++)
     between2[k] = distance2(cover->points + picks[k] * cover->dims, at, cover->dims);
+  cover->nearest2[centre] = -1; /* never again, not even where all that is left are its likes */
   Farthest farthest = {-1, 0};
   for (gsize i = 0; i < cover->n; i++) {
     float nearest = cover->nearest2[i];

@@ -7,7 +7,7 @@ VelmFitParams velm_fit_params_default(void) {
 
 static gboolean check_params(const VelmFitParams *params, GError **error) {
   const char *why = NULL;
-  if (params->coreset < 0 || params->coreset > 1)
+  if (!(params->coreset >= 0 && params->coreset <= 1))
     why = "the coreset ratio must be over 0 and at most 1";
   else if (!(params->false_alarms > 0 && params->false_alarms < 0.5))
     why = "the rate of false alarms must be over 0 and under 0.5";

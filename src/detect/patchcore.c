@@ -4,7 +4,7 @@
 #include "detect/reference.h"
 
 /* A region reaches from a peak down to this share of its height over the image's median score. */
-#define REGION_LEVEL 0.4
+#define REGION_LEVEL 0.7
 
 typedef struct {
   VelmDetector base;

@@ -55,6 +55,8 @@ gboolean velm_spool_read(VelmSpool *spool, gsize first, gsize n, float *rows, GE
     if (got < 0 && errno == EINTR)
       continue;
     if (got <= 0) {
+      if (got == 0)
+        errno = ENODATA; /* the file ends before */
       set_errno(error, "read");
       return FALSE;
     }

@@ -151,15 +151,15 @@ gboolean velm_classification_trials(const VelmDataset *dataset, const GPtrArray 
                                     VelmEvaluation *evaluation, GError **error) {
   g_autoptr(VelmTally) classes = velm_tally_new(names, FALSE);
   g_autoptr(VelmTally) line = velm_tally_new(names, TRUE);
-  g_autoptr(GPtrArray) keys = g_ptr_array_copy((GPtrArray *)names, NULL, NULL);
-  g_ptr_array_add(keys, NULL);
+  g_autofree const char **keys = g_new0(const char *, names->len + 1);
+  for (guint i = 0; i < names->len; i++)
+    keys[i] = names->pdata[i];
   for (int trial = 0; trial < params->trials; trial++) {
     g_autoptr(GRand) random = g_rand_new_with_seed(params->seed + (guint32)trial);
     g_autoptr(GPtrArray) examples = NULL, tests = NULL;
     velm_dataset_draw(dataset, params->shots, random, &examples, &tests);
     g_autoptr(GPtrArray) seen = seen_of(scans, examples);
-    g_autoptr(VelmFewshot) fewshot = velm_examples_learn(
-        seen, (const char *const *)keys->pdata, !params->oracle, error);
+    g_autoptr(VelmFewshot) fewshot = velm_examples_learn(seen, keys, !params->oracle, error);
     if (!fewshot)
       return FALSE;
     test(scans, tests, names, fewshot, params->oracle, classes, line);

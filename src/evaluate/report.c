@@ -134,9 +134,8 @@ static char *draw_contour(const VelmInspection *inspection, GError **error) {
 }
 
 /*
- * The ends of the colour scale: half and one and a half times the level over which a pixel is
- * anomalous, so that colours mean the same on every card; of a level that is no scale, the map's
- * own ends.
+ * The ends of the colour scale: below and above the image's threshold, so that colours mean the
+ * same on every card; of a threshold that is no scale, the map's own ends.
  */
 static void find_scale(const VelmInspection *inspection, double *low, double *high) {
   double level = inspection->threshold;

@@ -75,13 +75,41 @@ const char network_image_ir[] =
           "<port id=\"1\" precision=\"I64\"><dim>2</dim></port></input><output>"
           OUT(2, "mean", DIMS(-1, 3)) "</output>")
     /* */
-    LAYER(5, "result", "Result", "<input>" IN(0, ANY) "</input>")
+    LAYER(5, "halved", "AvgPool",
+          "<data kernel=\"2,2\" strides=\"2,2\" pads_begin=\"0,0\" pads_end=\"0,0\" "
+          "exclude-pad=\"true\" rounding_type=\"floor\"/><input>" IN(0, ANY)
+          "</input><output>" OUT(1, "halved", ANY) "</output>")
+    /* */
+    LAYER(6, "order", "Const",
+          "<data element_type=\"i64\" shape=\"4\" offset=\"20\" size=\"32\"/>"
+          "<output><port id=\"0\" precision=\"I64\"><dim>4</dim></port></output>")
+    /* */
+    LAYER(7, "last", "Transpose",
+          "<input>" IN(0, ANY) "<port id=\"1\" precision=\"I64\"><dim>4</dim></port></input><output>"
+          OUT(2, "last", "<dim>-1</dim><dim>-1</dim><dim>-1</dim><dim>3</dim>") "</output>")
+    /* */
+    LAYER(8, "shape", "Const",
+          "<data element_type=\"i64\" shape=\"3\" offset=\"52\" size=\"24\"/>"
+          "<output><port id=\"0\" precision=\"I64\"><dim>3</dim></port></output>")
+    /* */
+    LAYER(9, "tokens", "Reshape",
+          "<data special_zero=\"false\"/><input>"
+          IN(0, "<dim>-1</dim><dim>-1</dim><dim>-1</dim><dim>3</dim>")
+          "<port id=\"1\" precision=\"I64\"><dim>3</dim></port></input><output>"
+          OUT(2, "tokens", "<dim>1</dim><dim>-1</dim><dim>3</dim>") "</output>")
+    /* */
+    LAYER(10, "result", "Result", "<input>" IN(0, ANY) "</input>")
     /* */
     "</layers>\n<edges>\n" EDGE(0, 0, 2, 0) EDGE(1, 0, 2, 1) EDGE(2, 2, 4, 0) EDGE(3, 0, 4, 1)
-    EDGE(2, 2, 5, 0) "</edges>\n</net>\n";
+    EDGE(2, 2, 5, 0) EDGE(2, 2, 7, 0) EDGE(6, 0, 7, 1) EDGE(7, 2, 9, 0) EDGE(8, 0, 9, 1)
+    EDGE(2, 2, 10, 0) "</edges>\n</net>\n";
 
-/* 2 as a 32-bit float; the axes 2 and 3 as 64-bit numbers. */
-const guint8 network_image_weights[20] = {0, 0, 0, 0x40, 2, 0, 0, 0, 0, 0, 0, 0, 3};
+/* 2 as a 32-bit float, then 64-bit numbers: the axes 2, 3; the order 0, 2, 3, 1; the shape 1, -1, 3. */
+const guint8 network_image_weights[76] = {
+    0,    0,    0,    0x40, 2,    0,    0,    0,    0,    0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0,
+    0,    0,    0,    0,    0,    0,    0,    0,    2,    0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0,
+    0,    0,    0,    0,    1,    0,    0,    0,    0,    0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 3};
 
 /* ---- ONNX ---- */
 

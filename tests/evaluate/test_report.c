@@ -227,7 +227,7 @@ static void test_pictures_missing(void) {
   velm_plane_free(g_steal_pointer(&no_map->map));
   velm_image_free(g_steal_pointer(&no_image->image));
   velm_mask_free(g_steal_pointer(&no_mask->mask));
-  no_mask->region_threshold = NAN;
+  no_mask->threshold = NAN;
   add(report, no_map, NULL);
   add(report, no_image, NULL);
   add(report, no_mask, NULL);
