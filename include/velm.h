@@ -1,15 +1,19 @@
 /*
  * velm: find an anomaly on a part, name the kind of defect, decide what to do.
  *
- * The method is "Detect, Classify, Act" (arXiv 2505.02626): a vision expert scores every pixel (section 3.1), what it marks is
- * outlined in red, a classifier names it by classes that the user describes (section 3.2), and the class leads to an action.
+ * The method is "Detect, Classify, Act" (arXiv 2505.02626): a vision expert scores every pixel
+ * (section 3.1), what it marks is outlined in red, a classifier names it by classes that the user
+ * describes (section 3.2), and the class leads to an action.
  *
  * Conventions
- *  - Every failure is a GError of the domain VELM_ERROR; a function that takes a GError returns NULL or FALSE when it sets it.
- *  - "transfer full" results are the caller's to free, with the type's own _free() or g_autoptr(); everything else is borrowed and
- *    lives as long as its owner.
- *  - Strings are UTF-8, paths are in the file system's encoding, lengths are pixels of the image as stored, times milliseconds.
- *  - A VelmModel and a VelmSpec may be shared between threads once loaded; a VelmInspector serves one thread at a time.
+ *  - Every failure is a GError of the domain VELM_ERROR; a function that takes a GError returns
+ * NULL or FALSE when it sets it.
+ *  - "transfer full" results are the caller's to free, with the type's own _free() or g_autoptr();
+ * everything else is borrowed and lives as long as its owner.
+ *  - Strings are UTF-8, paths are in the file system's encoding, lengths are pixels of the image as
+ * stored, times milliseconds.
+ *  - A VelmModel and a VelmSpec may be shared between threads once loaded; a VelmInspector serves
+ * one thread at a time.
  */
 #pragma once
 
@@ -23,7 +27,9 @@ G_BEGIN_DECLS
 #define VELM_API
 #endif
 
-/* ---- errors ------------------------------------------------------------------------------------------------------------ */
+/* ---- errors
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 #define VELM_ERROR (velm_error_quark())
 
@@ -31,7 +37,8 @@ G_BEGIN_DECLS
  * VelmError: why something failed.
  * @VELM_ERROR_FILE: a file or folder cannot be read or written
  * @VELM_ERROR_IMAGE: an image is damaged, too large, or no image
- * @VELM_ERROR_MODEL: a model file is truncated, foreign, of another version, or lacks what is asked of it
+ * @VELM_ERROR_MODEL: a model file is truncated, foreign, of another version, or lacks what is asked
+ * of it
  * @VELM_ERROR_SPEC: an inspection spec is wrong; the message names the line
  * @VELM_ERROR_DATASET: a folder does not have the layout, images, classes or masks that are needed
  * @VELM_ERROR_ENGINE: inference failed
@@ -64,7 +71,8 @@ VELM_API const char *velm_version(void);
  */
 typedef gboolean (*VelmProgress)(const char *stage, gsize done, gsize total, gpointer user_data);
 
-/* ---- model: everything that inspecting one product needs, in one file --------------------------------------------------- */
+/* ---- model: everything that inspecting one product needs, in one file
+ * --------------------------------------------------- */
 
 typedef struct _VelmModel VelmModel;
 
@@ -78,7 +86,8 @@ VELM_API VelmModel *velm_model_load(const char *path, GError **error);
 /** Writes @model to @path, by a temporary file that is renamed. */
 VELM_API gboolean velm_model_save(VelmModel *model, const char *path, GError **error);
 
-/** Describes @model for a person: backbone, layers, bank, thresholds, classes taught. Returns: (transfer full). */
+/** Describes @model for a person: backbone, layers, bank, thresholds, classes taught. Returns:
+ * (transfer full). */
 VELM_API char *velm_model_describe(VelmModel *model);
 
 VELM_API void velm_model_free(VelmModel *model);
@@ -89,7 +98,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmModel, velm_model_free)
  * @backbone: "dinov2s", "lite2", or the path of an ONNX or OpenVINO IR file
  * @layers: NULL for the backbone's own choice, else layer (tensor) names separated by commas
  * @size: side in pixels of the square that images are resized to; 0 for the backbone's own choice
- * @coreset: share of the training patches that the memory bank keeps, over 0 to 1; 0 for the default (a bank of 6,000 at most)
+ * @coreset: share of the training patches that the memory bank keeps, over 0 to 1; 0 for the
+ * default (a bank of 6,000 at most)
  * @standardise: scale each feature channel to unit variance before distances are taken
  * @false_alarms: share of good parts that may lie over the decision threshold, over 0 to under 0.5
  * @seed: of every random choice; the same seed gives the same model
@@ -112,18 +122,22 @@ VELM_API VelmFitParams velm_fit_params_default(void);
 /**
  * Fits a detector (PatchCore, arXiv 2106.08265) to good images.
  * @directory: a folder in the MVTec layout (train/good), or a plain folder of good images
- * Returns: (transfer full): the model; NULL with VELM_ERROR_DATASET, VELM_ERROR_IMAGE, VELM_ERROR_ENGINE, ...
+ * Returns: (transfer full): the model; NULL with VELM_ERROR_DATASET, VELM_ERROR_IMAGE,
+ * VELM_ERROR_ENGINE, ...
  *
- * The decision threshold and the calibration come from the training images alone: in four turns a quarter of the parts is held back and scored
- * against a bank of the others.
+ * The decision threshold and the calibration come from the training images alone: in four turns a
+ * quarter of the parts is held back and scored against a bank of the others.
  */
-VELM_API VelmModel *velm_model_fit(const char *directory, const VelmFitParams *params, GError **error);
+VELM_API VelmModel *velm_model_fit(const char *directory, const VelmFitParams *params,
+                                   GError **error);
 
-/* ---- spec: the user's classes, and what each leads to -------------------------------------------------------------------- */
+/* ---- spec: the user's classes, and what each leads to
+ * -------------------------------------------------------------------- */
 
 typedef struct _VelmSpec VelmSpec;
 
-/** Reads an inspection spec (YAML). Returns: (transfer full); NULL with VELM_ERROR_FILE or VELM_ERROR_SPEC and the line. */
+/** Reads an inspection spec (YAML). Returns: (transfer full); NULL with VELM_ERROR_FILE or
+ * VELM_ERROR_SPEC and the line. */
 VELM_API VelmSpec *velm_spec_load(const char *path, GError **error);
 VELM_API void velm_spec_free(VelmSpec *spec);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmSpec, velm_spec_free)
@@ -144,12 +158,14 @@ VELM_API VelmTeachParams velm_teach_params_default(void);
 
 /**
  * Teaches @model the classes of @spec from labelled images, in place.
- * @directory: a folder in the MVTec layout; test/CLASS/ holds the examples, ground_truth/CLASS/ their masks where there are any
+ * @directory: a folder in the MVTec layout; test/CLASS/ holds the examples, ground_truth/CLASS/
+ * their masks where there are any
  */
-VELM_API gboolean velm_model_teach(VelmModel *model, const char *directory, VelmSpec *spec, const VelmTeachParams *params,
-                                   GError **error);
+VELM_API gboolean velm_model_teach(VelmModel *model, const char *directory, VelmSpec *spec,
+                                   const VelmTeachParams *params, GError **error);
 
-/* ---- inspection: the record of one image ---------------------------------------------------------------------------------- */
+/* ---- inspection: the record of one image
+ * ---------------------------------------------------------------------------------- */
 
 /** What happens to a part. VELM_DECISION_REVIEW: a person looks. */
 typedef enum {
@@ -189,8 +205,10 @@ VELM_API double velm_inspection_get_score(const VelmInspection *inspection);
 VELM_API double velm_inspection_get_threshold(const VelmInspection *inspection);
 VELM_API gboolean velm_inspection_get_anomalous(const VelmInspection *inspection);
 /** The regions, the highest score first. @n_regions: (out). */
-VELM_API const VelmRegion *velm_inspection_get_regions(const VelmInspection *inspection, gsize *n_regions);
-/** The class by its key in the spec, "unknown" where none fits, or NULL where nothing was classified. */
+VELM_API const VelmRegion *velm_inspection_get_regions(const VelmInspection *inspection,
+                                                       gsize *n_regions);
+/** The class by its key in the spec, "unknown" where none fits, or NULL where nothing was
+ * classified. */
 VELM_API const char *velm_inspection_get_class(const VelmInspection *inspection);
 /** Probability of the class, 0 to 1; 0 where nothing was classified. */
 VELM_API double velm_inspection_get_confidence(const VelmInspection *inspection);
@@ -200,16 +218,19 @@ VELM_API const char *velm_inspection_get_action(const VelmInspection *inspection
 /** The record as one JSON object on one line. Returns: (transfer full). */
 VELM_API char *velm_inspection_to_json(const VelmInspection *inspection);
 /** Writes the image with its regions outlined in red, as PNG. */
-VELM_API gboolean velm_inspection_save_overlay(const VelmInspection *inspection, const char *path, GError **error);
+VELM_API gboolean velm_inspection_save_overlay(const VelmInspection *inspection, const char *path,
+                                               GError **error);
 
-/* ---- inspector: the stages in a row ---------------------------------------------------------------------------------------- */
+/* ---- inspector: the stages in a row
+ * ---------------------------------------------------------------------------------------- */
 
 typedef struct _VelmInspector VelmInspector;
 
 /**
  * VelmInspectorParams: which classifier names what the detector marked.
  * @classifier: "auto" (few-shot where the model was taught, else none), "fewshot", "mllm" or "none"
- * @endpoint: base URL of an OpenAI-compatible server, for "mllm"; NULL for the environment's OPENAI_BASE_URL
+ * @endpoint: base URL of an OpenAI-compatible server, for "mllm"; NULL for the environment's
+ * OPENAI_BASE_URL
  * @llm: its model's name; NULL for the server's first
  * @max_pixels: larger images are refused
  */
@@ -224,19 +245,21 @@ VELM_API VelmInspectorParams velm_inspector_params_default(void);
 
 /**
  * @model: must outlive the inspector
- * @spec: may be NULL: the decision is then by the detector alone, or, where the model was taught, by the spec it was taught with
- * Returns: (transfer full): an inspector; NULL on error
+ * @spec: may be NULL: the decision is then by the detector alone, or, where the model was taught,
+ * by the spec it was taught with Returns: (transfer full): an inspector; NULL on error
  */
-VELM_API VelmInspector *velm_inspector_new(VelmModel *model, VelmSpec *spec, const VelmInspectorParams *params, GError **error);
+VELM_API VelmInspector *velm_inspector_new(VelmModel *model, VelmSpec *spec,
+                                           const VelmInspectorParams *params, GError **error);
 
 /**
  * Inspects one image: detect, mark, classify, act.
  * @path: the image
  * @reference: path of the aligned defect-free image of the same part, or NULL
- * Returns: (transfer full): the record; NULL with VELM_ERROR_IMAGE, VELM_ERROR_FILE, VELM_ERROR_ENGINE, VELM_ERROR_LLM
+ * Returns: (transfer full): the record; NULL with VELM_ERROR_IMAGE, VELM_ERROR_FILE,
+ * VELM_ERROR_ENGINE, VELM_ERROR_LLM
  */
-VELM_API VelmInspection *velm_inspector_inspect(VelmInspector *inspector, const char *path, const char *reference,
-                                                GError **error);
+VELM_API VelmInspection *velm_inspector_inspect(VelmInspector *inspector, const char *path,
+                                                const char *reference, GError **error);
 
 VELM_API void velm_inspector_free(VelmInspector *inspector);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmInspector, velm_inspector_free)

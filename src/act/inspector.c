@@ -85,13 +85,15 @@ static gboolean mark(VelmInspection *inspection, GError **error) {
   if (!inspection->anomalous)
     return TRUE;
   gint64 start = g_get_monotonic_time();
-  /* An anomalous image has a region, even where its score lies in many pixels and its map's top is low. */
+  /* An anomalous image has a region, even where its score lies in many pixels and its map's top is
+   * low. */
   gboolean ok = velm_mark_regions(inspection, TRUE, error);
   inspection->timings_ms[VELM_TIMING_MARK] = ms_since(start);
   return ok;
 }
 
-/* A classifier that fails does not undo what was detected: the record says so and the part is held. */
+/* A classifier that fails does not undo what was detected: the record says so and the part is held.
+ */
 static void classify(VelmInspector *inspector, VelmInspection *inspection) {
   if (!inspection->anomalous || !inspector->classifier)
     return;

@@ -7,5 +7,6 @@
 /** Adds the record's members to the builder's current object. */
 void velm_record_build(JsonBuilder *builder, const VelmInspection *inspection);
 
-/** The record of an image that could not be inspected: {"image": ..., "error": ...}. Returns: (transfer full). */
+/** The record of an image that could not be inspected: {"image": ..., "error": ...}. Returns:
+ * (transfer full). */
 char *velm_record_error_json(const char *path, const char *message);

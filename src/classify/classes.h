@@ -1,6 +1,6 @@
 /*
- * What the user says of a product in words: the normal object, the classes with their definitions, the strategy (section 3.2). The spec of
- * act/ fills it; classifiers read it.
+ * What the user says of a product in words: the normal object, the classes with their definitions,
+ * the strategy (section 3.2). The spec of act/ fills it; classifiers read it.
  */
 #pragma once
 
@@ -20,7 +20,8 @@ typedef struct {
 } VelmClasses;
 
 VelmClasses *velm_classes_new(void);
-void velm_classes_add(VelmClasses *classes, const char *key, const char *name, const char *description);
+void velm_classes_add(VelmClasses *classes, const char *key, const char *name,
+                      const char *description);
 /** Index of the class with @key, or -1. */
 int velm_classes_find(const VelmClasses *classes, const char *key);
 void velm_classes_free(VelmClasses *classes);

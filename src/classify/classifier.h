@@ -1,5 +1,6 @@
 /*
- * The classifier's interface: names what was marked (section 3.2). A classifier is one file and one row in the table of classifier.c.
+ * The classifier's interface: names what was marked (section 3.2). A classifier is one file and one
+ * row in the table of classifier.c.
  */
 #pragma once
 
@@ -25,7 +26,8 @@ typedef struct {
 typedef struct {
   const char *name;
   /** @model, @classes (may be NULL) and the strings of @params outlive the classifier. */
-  VelmClassifier *(*open)(VelmModel *model, const VelmClasses *classes, const VelmClassifierParams *params, GError **error);
+  VelmClassifier *(*open)(VelmModel *model, const VelmClasses *classes,
+                          const VelmClassifierParams *params, GError **error);
   /** Fills the classify part of @inspection, whose focus is set. */
   gboolean (*classify)(VelmClassifier *classifier, VelmInspection *inspection, GError **error);
   void (*free)(VelmClassifier *classifier);
@@ -42,6 +44,7 @@ const VelmClassifierClass *velm_classifier_find(const char *name);
 /** Opens the classifier @name; an unknown name is VELM_ERROR_USAGE and says which there are. */
 VelmClassifier *velm_classifier_open(const char *name, VelmModel *model, const VelmClasses *classes,
                                      const VelmClassifierParams *params, GError **error);
-gboolean velm_classifier_classify(VelmClassifier *classifier, VelmInspection *inspection, GError **error);
+gboolean velm_classifier_classify(VelmClassifier *classifier, VelmInspection *inspection,
+                                  GError **error);
 void velm_classifier_free(VelmClassifier *classifier);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmClassifier, velm_classifier_free)

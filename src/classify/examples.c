@@ -37,8 +37,7 @@ static VelmSeen *collect_one(VelmDetector *detector, VelmSightNet *net, const Ve
   inspection->image = velm_image_load(sample->path, 0, error);
   if (!inspection->image)
     return NULL;
-  if (sample->reference &&
-      !(inspection->reference = velm_image_load(sample->reference, 0, error)))
+  if (sample->reference && !(inspection->reference = velm_image_load(sample->reference, 0, error)))
     return NULL;
   if (!velm_detector_detect(detector, inspection, error))
     return NULL;

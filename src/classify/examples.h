@@ -1,4 +1,5 @@
-/* Labelled images as the few-shot classifier's examples: seen through their ground-truth masks and through the detector's regions. */
+/* Labelled images as the few-shot classifier's examples: seen through their ground-truth masks and
+ * through the detector's regions. */
 #pragma once
 
 #include "classify/fewshot.h"
@@ -16,20 +17,23 @@ void velm_seen_free(VelmSeen *seen);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmSeen, velm_seen_free)
 
 /**
- * Looks at the image of @inspection, which the detector has scored, in both ways. Marks it as it goes: in the end the record holds the
- * detector's regions.
+ * Looks at the image of @inspection, which the detector has scored, in both ways. Marks it as it
+ * goes: in the end the record holds the detector's regions.
  */
-VelmSeen *velm_examples_see(VelmSightNet *net, VelmInspection *inspection, const VelmSample *sample, GError **error);
+VelmSeen *velm_examples_see(VelmSightNet *net, VelmInspection *inspection, const VelmSample *sample,
+                            GError **error);
 
 /**
  * Loads, scores and looks at each of @samples.
  * Returns: (transfer full) (element-type VelmSeen)
  */
-GPtrArray *velm_examples_collect(VelmDetector *detector, const GPtrArray *samples, VelmProgress progress,
-                                 gpointer progress_data, GError **error);
+GPtrArray *velm_examples_collect(VelmDetector *detector, const GPtrArray *samples,
+                                 VelmProgress progress, gpointer progress_data, GError **error);
 
 /**
- * Learns from @seen (of VelmSeen) the classes @class_names (NULL-terminated); images of other labels are left out.
+ * Learns from @seen (of VelmSeen) the classes @class_names (NULL-terminated); images of other
+ * labels are left out.
  * @detected: as for velm_fewshot_learn()
  */
-VelmFewshot *velm_examples_learn(const GPtrArray *seen, const char *const *class_names, gboolean detected, GError **error);
+VelmFewshot *velm_examples_learn(const GPtrArray *seen, const char *const *class_names,
+                                 gboolean detected, GError **error);

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#define SHOWN_BYTES 200  /* of a server's message */
-#define REASON_BYTES 500 
+#define SHOWN_BYTES 200 /* of a server's message */
+#define REASON_BYTES 500
 #define ENDPOINT_FLAGS (G_URI_FLAGS_ENCODED | G_URI_FLAGS_HAS_PASSWORD)
 
 /* Name in the model of the PNG of a normal image, bytes, that serves as reference. */

@@ -28,14 +28,15 @@ int velm_cli_info(int argc, char **argv);
 int velm_cli_spec(int argc, char **argv);
 
 /**
- * Parses the options of a subcommand; help and mistakes are printed. @usage: what follows the subcommand's name.
+ * Parses the options of a subcommand; help and mistakes are printed. @usage: what follows the
+ * subcommand's name.
  * @entries: NULL-terminated
  * @min, @max: number of arguments that may be left; @max under 0 for any
  * @exit_code: (out): set where the caller is to return at once
  * Returns: (transfer full): the arguments that are left, or NULL to return @exit_code
  */
-char **velm_cli_parse(int argc, char **argv, const char *usage, const char *summary, const GOptionEntry *entries, int min,
-                      int max, int *exit_code);
+char **velm_cli_parse(int argc, char **argv, const char *usage, const char *summary,
+                      const GOptionEntry *entries, int min, int max, int *exit_code);
 
 /** Prints "velm: message" on stderr, clear of the progress line. Returns: the exit code for it. */
 int velm_cli_fail(const GError *error);

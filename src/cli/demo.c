@@ -39,11 +39,13 @@ static int run_all(const char *out) {
     if (code != VELM_CLI_OK)
       return code;
   }
-  printf("\nLook at\n"
-         "  %s/report.html   every part with its verdict, heatmap and red contour: open it in a browser\n"
-         "  %s   the classes in words, and what each leads to: change it and inspect again with -s\n"
-         "  %s   the images, in the layout that your own would have\n",
-         pages, spec, parts);
+  printf(
+      "\nLook at\n"
+      "  %s/report.html   every part with its verdict, heatmap and red contour: open it in a "
+      "browser\n"
+      "  %s   the classes in words, and what each leads to: change it and inspect again with -s\n"
+      "  %s   the images, in the layout that your own would have\n",
+      pages, spec, parts);
   return VELM_CLI_OK;
 }
 
@@ -63,10 +65,9 @@ static gboolean prepare(const char *out, GError **error) {
 
 int velm_cli_demo(int argc, char **argv) {
   g_autofree char *out = NULL;
-  const GOptionEntry entries[] = {
-      {"out", 0, 0, G_OPTION_ARG_FILENAME, &out, "Folder for what the demo makes (default velm-demo)",
-       "DIR"},
-      G_OPTION_ENTRY_NULL};
+  const GOptionEntry entries[] = {{"out", 0, 0, G_OPTION_ARG_FILENAME, &out,
+                                   "Folder for what the demo makes (default velm-demo)", "DIR"},
+                                  G_OPTION_ENTRY_NULL};
   int code = VELM_CLI_USAGE;
   g_auto(GStrv) paths = velm_cli_parse(
       argc, argv, "",

@@ -1,7 +1,7 @@
 /* velm evaluate: how good a model is on labelled images. */
+#include "evaluate/evaluate.h"
 #include "cli/cli.h"
 #include "core/log.h"
-#include "evaluate/evaluate.h"
 
 #include <stdio.h>
 

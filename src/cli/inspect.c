@@ -159,6 +159,7 @@ int velm_cli_inspect(int argc, char **argv) {
   if (!inspect_all(&run, samples, &error))
     return velm_cli_fail(error);
   if (run.n_failed && samples->len > 1)
-    velm_log_line("velm: %u of %u images could not be inspected in full", run.n_failed, samples->len);
+    velm_log_line("velm: %u of %u images could not be inspected in full", run.n_failed,
+                  samples->len);
   return run.n_failed ? VELM_CLI_FAILED : VELM_CLI_OK;
 }

@@ -6,7 +6,8 @@
 
 const VelmCommand velm_cli_commands[] = {
     {"fit", "DIR -o MODEL.velm", "fit a detector to good images", velm_cli_fit},
-    {"teach", "DIR -m MODEL.velm -s SPEC.yaml", "teach a model the classes of a spec", velm_cli_teach},
+    {"teach", "DIR -m MODEL.velm -s SPEC.yaml", "teach a model the classes of a spec",
+     velm_cli_teach},
     {"inspect", "-m MODEL.velm PATH...", "inspect images: detect, mark, classify, act",
      velm_cli_inspect},
     {"evaluate", "DIR -m MODEL.velm", "measure detection and classification on labelled images",
@@ -19,7 +20,8 @@ const VelmCommand velm_cli_commands[] = {
 const gsize velm_cli_n_commands = G_N_ELEMENTS(velm_cli_commands);
 
 static void print_help(FILE *to) {
-  fputs("velm finds what is wrong on a part, says what kind of defect it is, and decides what to do.\n\n"
+  fputs("velm finds what is wrong on a part, says what kind of defect it is, and decides what to "
+        "do.\n\n"
         "usage: velm COMMAND [OPTION...] [ARGUMENT...]\n\n",
         to);
   for (gsize i = 0; i < velm_cli_n_commands; i++)
@@ -42,7 +44,8 @@ static int run(int argc, char **argv) {
     print_help(stderr);
     return VELM_CLI_USAGE;
   }
-  if (g_str_equal(argv[1], "--help") || g_str_equal(argv[1], "-h") || g_str_equal(argv[1], "help")) {
+  if (g_str_equal(argv[1], "--help") || g_str_equal(argv[1], "-h") ||
+      g_str_equal(argv[1], "help")) {
     print_help(stdout);
     return VELM_CLI_OK;
   }
@@ -58,7 +61,8 @@ static int run(int argc, char **argv) {
 }
 
 /* libvips warns of every piece of a damaged image; the error says it once. */
-static void ignore_warning(const char *domain, GLogLevelFlags level, const char *message, gpointer user_data) {}
+static void ignore_warning(const char *domain, GLogLevelFlags level, const char *message,
+                           gpointer user_data) {}
 
 int main(int argc, char **argv) {
   setlocale(LC_ALL, "");

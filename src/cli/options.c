@@ -44,5 +44,5 @@ char **velm_cli_parse(int argc, char **argv, const char *usage, const char *summ
 int velm_cli_fail(const GError *error) {
   velm_log_line("velm: %s", error->message);
   return error->domain == VELM_ERROR && error->code == VELM_ERROR_USAGE ? VELM_CLI_USAGE
-                                                                         : VELM_CLI_FAILED;
+                                                                        : VELM_CLI_FAILED;
 }

@@ -22,9 +22,12 @@ int velm_cli_teach(int argc, char **argv) {
   g_autofree char *model_path = NULL, *spec_path = NULL;
   int seed = 0;
   const GOptionEntry entries[] = {
-      {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model_path, "Model to teach, in place", "MODEL.velm"},
-      {"spec", 's', 0, G_OPTION_ARG_FILENAME, &spec_path, "Spec whose classes are taught", "SPEC.yaml"},
-      {"shots", 0, 0, G_OPTION_ARG_INT, &params.shots, "Examples of each class at most (default: all)", "K"},
+      {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model_path, "Model to teach, in place",
+       "MODEL.velm"},
+      {"spec", 's', 0, G_OPTION_ARG_FILENAME, &spec_path, "Spec whose classes are taught",
+       "SPEC.yaml"},
+      {"shots", 0, 0, G_OPTION_ARG_INT, &params.shots,
+       "Examples of each class at most (default: all)", "K"},
       {"seed", 0, 0, G_OPTION_ARG_INT, &seed, "Seed of the choice of examples (default 0)", "N"},
       G_OPTION_ENTRY_NULL};
   int code = VELM_CLI_USAGE;

@@ -93,11 +93,12 @@ static xmlDoc *parse_xml(const char *xml, gsize length) {
   xmlParserCtxt *context = length > G_MAXINT ? NULL : xmlNewParserCtxt();
   if (!context)
     return NULL;
-  /* Entities can make gigabytes of some lines, and XML_PARSE_HUGE, which a deep network needs, lets them. An IR declares none. */
+  /* Entities can make gigabytes of some lines, and XML_PARSE_HUGE, which a deep network needs, lets
+   * them. An IR declares none. */
   context->sax->entityDecl = NULL;
-  xmlDoc *document = xmlCtxtReadMemory(
-      context, xml, (int)length, NULL, NULL,
-      XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_HUGE);
+  xmlDoc *document =
+      xmlCtxtReadMemory(context, xml, (int)length, NULL, NULL,
+                        XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_HUGE);
   xmlFreeParserCtxt(context);
   return document;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 struct _VelmNet {
-  char *name; /* what messages call it */
+  char *name;           /* what messages call it */
   ov_tensor_t *weights; /* that the model's constants point into */
   ov_compiled_model_t *compiled;
   ov_infer_request_t *request;
@@ -26,9 +26,8 @@ static gboolean check(ov_status_e status, const char *name, GError **error) {
   if (status == OK)
     return TRUE;
   const char *detail = ov_get_last_err_msg();
-  g_autoptr(GError) cause =
-      g_error_new(VELM_ERROR, VELM_ERROR_ENGINE, "%s: %s", name,
-                  detail && detail[0] ? detail : ov_get_error_info(status));
+  g_autoptr(GError) cause = g_error_new(VELM_ERROR, VELM_ERROR_ENGINE, "%s: %s", name,
+                                        detail && detail[0] ? detail : ov_get_error_info(status));
   if (detail)
     ov_free(detail);
   velm_error_one_line(cause);
@@ -233,8 +232,8 @@ static gboolean bind_output(VelmNet *net, gsize index, GError **error) {
   }
   ov_shape_free(&shape);
   if (!fits || type != F32) {
-    g_set_error(error, VELM_ERROR, VELM_ERROR_ENGINE, "%s: output %" G_GSIZE_FORMAT " is no tensor of 32-bit floats",
-                net->name, index);
+    g_set_error(error, VELM_ERROR, VELM_ERROR_ENGINE,
+                "%s: output %" G_GSIZE_FORMAT " is no tensor of 32-bit floats", net->name, index);
     return FALSE;
   }
   if (!check(ov_tensor_data(net->tensors[index], &data), net->name, error))

@@ -1,7 +1,9 @@
 /*
- * Inference: a VelmNet is a compiled network on OpenVINO's C API, with a fixed input shape and named outputs.
+ * Inference: a VelmNet is a compiled network on OpenVINO's C API, with a fixed input shape and
+ * named outputs.
  *
- * The OpenVINO core is the one global of the library: made at first use, kept for the process's life.
+ * The OpenVINO core is the one global of the library: made at first use, kept for the process's
+ * life.
  */
 #pragma once
 
@@ -11,9 +13,10 @@ typedef struct _VelmNet VelmNet;
 
 /**
  * VelmNetParams:
- * @layers: NULL-terminated tensor names to become the outputs, in this order (the network is cut after the last); NULL for the
- *   network's own outputs
- * @width, @height: of the image input; 0 for a network whose input is no image and whose shape is static
+ * @layers: NULL-terminated tensor names to become the outputs, in this order (the network is cut
+ * after the last); NULL for the network's own outputs
+ * @width, @height: of the image input; 0 for a network whose input is no image and whose shape is
+ * static
  * @mean, @scale: an image byte v of channel c becomes (v - mean[c]) / scale[c]
  * @exact: compute in f32 even where the processor has bf16
  */
@@ -24,7 +27,8 @@ typedef struct {
   gboolean exact;
 } VelmNetParams;
 
-/** One output of the last inference: @dims of @rank, @data row-major, borrowed until the next inference. */
+/** One output of the last inference: @dims of @rank, @data row-major, borrowed until the next
+ * inference. */
 typedef struct {
   gsize rank;
   gint64 dims[8];
@@ -39,7 +43,8 @@ VelmNet *velm_net_open(const char *path, const VelmNetParams *params, GError **e
  * Compiles a network given as OpenVINO IR text and weights, which are copied.
  * @xml: NUL-terminated
  */
-VelmNet *velm_net_compile(const char *xml, gconstpointer weights, gsize n_weights, const VelmNetParams *params, GError **error);
+VelmNet *velm_net_compile(const char *xml, gconstpointer weights, gsize n_weights,
+                          const VelmNetParams *params, GError **error);
 
 /** Runs on one image: @pixels of width x height x 3 bytes, RGB. */
 gboolean velm_net_run_image(VelmNet *net, const guint8 *pixels, GError **error);

@@ -1,4 +1,5 @@
-/* Error helpers: every failure is a GError of VELM_ERROR, its message one line that names the file and the reason. */
+/* Error helpers: every failure is a GError of VELM_ERROR, its message one line that names the file
+ * and the reason. */
 #pragma once
 
 #include "velm.h"

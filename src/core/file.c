@@ -30,9 +30,8 @@ gboolean velm_file_write(const char *path, gconstpointer data, gsize size, GErro
     return FALSE;
   }
   g_autoptr(GError) cause = NULL;
-  if (g_file_set_contents_full(path, data, (gssize)size,
-                               G_FILE_SET_CONTENTS_CONSISTENT,
-                               0644, &cause))
+  if (g_file_set_contents_full(path, data, (gssize)size, G_FILE_SET_CONTENTS_CONSISTENT, 0644,
+                               &cause))
     return TRUE;
   g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: cannot be written: %s", path,
               cause->message);
@@ -81,9 +80,9 @@ GPtrArray *velm_file_list_folders(const char *path, GError **error) {
 }
 
 gboolean velm_file_is_image_name(const char *path) {
-  static const char *const endings[] = {".png",  ".jpg", ".jpeg", ".bmp", ".tif", ".tiff",
-                                        ".webp", ".gif", ".ppm",  ".pgm", ".pnm", ".avif",
-                                        ".heic", ".jp2", ".jxl"};
+  static const char *const endings[] = {".png",  ".jpg",  ".jpeg", ".bmp", ".tif",
+                                        ".tiff", ".webp", ".gif",  ".ppm", ".pgm",
+                                        ".pnm",  ".avif", ".heic", ".jp2", ".jxl"};
   const char *dot = strrchr(path, '.');
   if (!dot)
     return FALSE;

@@ -6,16 +6,19 @@
 /** Reads all of @path. Returns: (transfer full); NULL with VELM_ERROR_FILE naming @path. */
 GBytes *velm_file_read(const char *path, GError **error);
 
-/** Writes @size bytes to @path by a temporary file that is renamed; an existing file stays whole when it fails. */
+/** Writes @size bytes to @path by a temporary file that is renamed; an existing file stays whole
+ * when it fails. */
 gboolean velm_file_write(const char *path, gconstpointer data, gsize size, GError **error);
 
 /** Makes the folder @path with its parents. */
 gboolean velm_file_make_folder(const char *path, GError **error);
 
-/** Names of the regular files in folder @path (no hidden ones), sorted. Returns: (transfer full) (element-type filename). */
+/** Names of the regular files in folder @path (no hidden ones), sorted. Returns: (transfer full)
+ * (element-type filename). */
 GPtrArray *velm_file_list(const char *path, GError **error);
 
-/** Names of the folders in folder @path (no hidden ones), sorted. Returns: (transfer full) (element-type filename). */
+/** Names of the folders in folder @path (no hidden ones), sorted. Returns: (transfer full)
+ * (element-type filename). */
 GPtrArray *velm_file_list_folders(const char *path, GError **error);
 
 /** Whether @path has the ending of an image format that velm reads. */

@@ -41,7 +41,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VipsInterpolate, unref_interpolate)
 static void unref_array(VipsArrayInt *array) { vips_area_unref(VIPS_AREA(array)); }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VipsArrayInt, unref_array)
 
-static VipsImage *wrap(const void *pixels, int width, int height, int bands, VipsBandFormat format) {
+static VipsImage *wrap(const void *pixels, int width, int height, int bands,
+                       VipsBandFormat format) {
   vips_start();
   gsize size = (gsize)width * (gsize)height * (gsize)bands * vips_format_sizeof(format);
   VipsImage *image = vips_image_new_from_memory(pixels, size, width, height, bands, format);
@@ -80,9 +81,10 @@ static gboolean check_pixels(VipsImage *image, gint64 max_pixels, const char *na
 }
 
 /*
- * Opens the image in @source (by a source, since names given to libvips may end in "[...]", which it takes for options). Its pixels can be
- * read once, from the top. They are read by one thread: of several that wait for the decoder, some miss that it failed, and the image
- * comes out whole with a black part (libvips 8.14).
+ * Opens the image in @source (by a source, since names given to libvips may end in "[...]", which
+ * it takes for options). Its pixels can be read once, from the top. They are read by one thread: of
+ * several that wait for the decoder, some miss that it failed, and the image comes out whole with a
+ * black part (libvips 8.14).
  */
 static VipsImage *open_source(VipsSource *source) {
   VipsImage *image = vips_image_new_from_source(source, "", "fail_on", VIPS_FAIL_ON_ERROR, "access",
@@ -213,7 +215,8 @@ void velm_image_free(VelmImage *image) {
 }
 
 /*
- * Enlarges bilinearly with the centres of the corner pixels' areas aligned. vips_resize() would lay the result half a pixel off.
+ * Enlarges bilinearly with the centres of the corner pixels' areas aligned. vips_resize() would lay
+ * the result half a pixel off.
  */
 static VipsImage *enlarge(VipsImage *in, int width, int height) {
   double h = (double)width / vips_image_get_width(in);
@@ -221,14 +224,15 @@ static VipsImage *enlarge(VipsImage *in, int width, int height) {
   g_autoptr(VipsInterpolate) bilinear = vips_interpolate_new("bilinear");
   g_autoptr(VipsArrayInt) area = vips_array_int_newv(4, 0, 0, width, height);
   VipsImage *out = NULL;
-  if (!bilinear || vips_affine(in, &out, h, 0, 0, v, "interpolate", bilinear, "oarea", area, "idx",
-                               0.5, "idy", 0.5, "odx", -0.5, "ody", -0.5, "extend",
-                               VIPS_EXTEND_COPY, NULL) != 0)
+  if (!bilinear ||
+      vips_affine(in, &out, h, 0, 0, v, "interpolate", bilinear, "oarea", area, "idx", 0.5, "idy",
+                  0.5, "odx", -0.5, "ody", -0.5, "extend", VIPS_EXTEND_COPY, NULL) != 0)
     return NULL;
   return out;
 }
 
-/* Resizes each axis: shrinks with the kernel stretched over the pixels that become one, then enlarges. */
+/* Resizes each axis: shrinks with the kernel stretched over the pixels that become one, then
+ * enlarges. */
 static VipsImage *resize(VipsImage *in, int width, int height) {
   int between_width = MIN(width, vips_image_get_width(in));
   int between_height = MIN(height, vips_image_get_height(in));
@@ -384,7 +388,8 @@ static VelmMask *mask_from_vips(VipsImage *image, const char *name, GError **err
   return mask;
 }
 
-/* 255 where some colour is over 0. Not by way of 8 bits, which would lose a 16-bit mask's low values. */
+/* 255 where some colour is over 0. Not by way of 8 bits, which would lose a 16-bit mask's low
+ * values. */
 static VipsImage *to_mask(VipsImage *in) {
   gboolean deep = vips_image_get_format(in) == VIPS_FORMAT_USHORT;
   g_autoptr(VipsImage) flat =

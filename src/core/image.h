@@ -1,8 +1,9 @@
 /*
  * Pixels: colour images, masks and float maps, on libvips.
  *
- * A VelmImage is 8-bit sRGB, three bytes a pixel, rows from the top without padding. A VelmPlane is one float a pixel (a score
- * map, a grey image). A VelmMask is one byte a pixel, 0 or 255. All three own their pixels.
+ * A VelmImage is 8-bit sRGB, three bytes a pixel, rows from the top without padding. A VelmPlane is
+ * one float a pixel (a score map, a grey image). A VelmMask is one byte a pixel, 0 or 255. All
+ * three own their pixels.
  */
 #pragma once
 
@@ -27,8 +28,9 @@ typedef struct {
 #define VELM_IMAGE_MAX_PIXELS (G_GINT64_CONSTANT(64) * 1000 * 1000)
 
 /**
- * Decodes an image file of any format, depth and colour space to 8-bit sRGB: turned as its EXIF tag says, transparency over
- * black, 16 bits scaled. A truncated or damaged file is an error, never a half image.
+ * Decodes an image file of any format, depth and colour space to 8-bit sRGB: turned as its EXIF tag
+ * says, transparency over black, 16 bits scaled. A truncated or damaged file is an error, never a
+ * half image.
  * @max_pixels: refuses a larger one before decoding; 0 for VELM_IMAGE_MAX_PIXELS
  */
 VelmImage *velm_image_load(const char *path, gint64 max_pixels, GError **error);
@@ -56,10 +58,12 @@ VelmPlane *velm_plane_copy(const VelmPlane *plane);
 void velm_plane_free(VelmPlane *plane);
 /** Resizes bilinearly, pixel centres aligned. */
 VelmPlane *velm_plane_resize(const VelmPlane *plane, int width, int height, GError **error);
-/** Gaussian blur with standard deviation @sigma in pixels, edges repeated; a copy where @sigma is 0. */
+/** Gaussian blur with standard deviation @sigma in pixels, edges repeated; a copy where @sigma is
+ * 0. */
 VelmPlane *velm_plane_blur(const VelmPlane *plane, double sigma, GError **error);
 
-/** The largest (else the smallest) value in the square of side 2 * @radius + 1 about each pixel, edges repeated. */
+/** The largest (else the smallest) value in the square of side 2 * @radius + 1 about each pixel,
+ * edges repeated. */
 VelmPlane *velm_plane_rank(const VelmPlane *plane, int radius, gboolean largest, GError **error);
 
 /** Reads a mask image: every pixel over 0 counts. */

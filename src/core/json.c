@@ -44,7 +44,8 @@ void velm_json_set_string(JsonBuilder *builder, const char *name, const char *va
 /* json-glib recurses with the text: it overflows the stack on brackets nested by the thousand. */
 #define MAX_DEPTH 64
 
-/* FALSE too for what json-glib takes beyond JSON (comments, 'strings'), which would lead the count astray. */
+/* FALSE too for what json-glib takes beyond JSON (comments, 'strings'), which would lead the count
+ * astray. */
 static gboolean is_shallow(const char *text, gsize length) {
   gsize depth = 0;
   gboolean in_string = FALSE;
@@ -74,8 +75,7 @@ JsonNode *velm_json_parse(const char *text, gssize length, const char *name, GEr
   }
   if (!json_parser_load_from_data(parser, text, length, &cause)) {
     velm_error_one_line(cause); /* it may quote a string of the text */
-    g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: not valid JSON: %s", name,
-                cause->message);
+    g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: not valid JSON: %s", name, cause->message);
     return NULL;
   }
   JsonNode *root = json_parser_steal_root(parser);

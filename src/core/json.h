@@ -5,10 +5,12 @@
 
 #include <json-glib/json-glib.h>
 
-/** The builder's root as text, on one line or indented. Consumes the builder's state, not the builder. Returns: (transfer full). */
+/** The builder's root as text, on one line or indented. Consumes the builder's state, not the
+ * builder. Returns: (transfer full). */
 char *velm_json_print(JsonBuilder *builder, gboolean indented);
 
-/** Sets member @name of the current object. A double that JSON cannot hold (NaN, infinite) becomes null. */
+/** Sets member @name of the current object. A double that JSON cannot hold (NaN, infinite) becomes
+ * null. */
 void velm_json_set_double(JsonBuilder *builder, const char *name, double value);
 void velm_json_set_int(JsonBuilder *builder, const char *name, gint64 value);
 void velm_json_set_boolean(JsonBuilder *builder, const char *name, gboolean value);

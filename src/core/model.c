@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* "\x89" keeps text tools away, "\r\n" and "\n" show a file that went through a line-ending conversion (as in PNG). */
+/* "\x89" keeps text tools away, "\r\n" and "\n" show a file that went through a line-ending
+ * conversion (as in PNG). */
 static const guint8 magic[8] = {0x89, 'V', 'E', 'L', 'M', '\r', '\n', '\n'};
 
 #define FORMAT_VERSION 1
@@ -12,7 +13,7 @@ static const guint8 magic[8] = {0x89, 'V', 'E', 'L', 'M', '\r', '\n', '\n'};
 #define DIGEST_SIZE 32
 
 struct _VelmModel {
-  char *name; /* what messages call it */
+  char *name;         /* what messages call it */
   GHashTable *values; /* name -> GVariant */
 };
 
@@ -50,7 +51,8 @@ void velm_model_set_int(VelmModel *model, const char *name, gint64 value) {
   velm_model_set(model, name, g_variant_new_int64(value));
 }
 
-/* GVariant has no 32-bit float: the bytes are kept as an array of 32-bit numbers, which also aligns them. */
+/* GVariant has no 32-bit float: the bytes are kept as an array of 32-bit numbers, which also aligns
+ * them. */
 void velm_model_set_floats(VelmModel *model, const char *name, const float *values, gsize n) {
   velm_model_set(model, name,
                  g_variant_new_fixed_array(G_VARIANT_TYPE_UINT32, values, n, sizeof(float)));
@@ -115,8 +117,7 @@ const float *velm_model_get_floats(VelmModel *model, const char *name, gsize exp
   const float *values = g_variant_get_fixed_array(value, &count, sizeof(float));
   if (count == 0 || (expected && count != expected)) {
     g_set_error(error, VELM_ERROR, VELM_ERROR_MODEL,
-                "%s: \"%s\" has %" G_GSIZE_FORMAT " numbers where %" G_GSIZE_FORMAT
-                " are expected",
+                "%s: \"%s\" has %" G_GSIZE_FORMAT " numbers where %" G_GSIZE_FORMAT " are expected",
                 model->name, name, count, expected);
     return NULL;
   }

@@ -1,9 +1,11 @@
 /*
- * The model file: named values, nothing more. What they mean is the business of the stage that wrote them, which prefixes its names
+ * The model file: named values, nothing more. What they mean is the business of the stage that
+ * wrote them, which prefixes its names
  * ("patchcore.bank", "fewshot.classes").
  *
- * File: 8 bytes of magic, version and flags as 32-bit little-endian numbers, payload length (64 bits), SHA-256 of the payload, then the
- * payload, a GVariant of type a{sv} in little-endian normal form, from byte 64 on.
+ * File: 8 bytes of magic, version and flags as 32-bit little-endian numbers, payload length (64
+ * bits), SHA-256 of the payload, then the payload, a GVariant of type a{sv} in little-endian normal
+ * form, from byte 64 on.
  */
 #pragma once
 
@@ -27,12 +29,14 @@ void velm_model_remove_prefix(VelmModel *model, const char *prefix);
 
 gboolean velm_model_has(VelmModel *model, const char *name);
 
-/* The readers fail with VELM_ERROR_MODEL where the name is missing or of another type. Strings and arrays are borrowed. */
+/* The readers fail with VELM_ERROR_MODEL where the name is missing or of another type. Strings and
+ * arrays are borrowed. */
 const char *velm_model_get_string(VelmModel *model, const char *name, GError **error);
 gboolean velm_model_get_double(VelmModel *model, const char *name, double *value, GError **error);
 gboolean velm_model_get_int(VelmModel *model, const char *name, gint64 *value, GError **error);
 /** @expected: number of floats that there must be, or 0 for any; @n: (out) (optional). */
-const float *velm_model_get_floats(VelmModel *model, const char *name, gsize expected, gsize *n, GError **error);
+const float *velm_model_get_floats(VelmModel *model, const char *name, gsize expected, gsize *n,
+                                   GError **error);
 /** Returns: (transfer full). */
 GBytes *velm_model_get_bytes(VelmModel *model, const char *name, GError **error);
 /** Returns: (transfer container): free with g_free(). */

@@ -33,9 +33,9 @@ typedef struct {
 } VelmDataset;
 
 /**
- * Opens a folder. One without train/ and test/ is a plain folder: its images, searched in depth, are all "train".
- * Fails where there is no image at all, or where groups.csv is malformed or leaves an image out. Its lines, and masks, for images that are
- * gone do no harm.
+ * Opens a folder. One without train/ and test/ is a plain folder: its images, searched in depth,
+ * are all "train". Fails where there is no image at all, or where groups.csv is malformed or leaves
+ * an image out. Its lines, and masks, for images that are gone do no harm.
  */
 VelmDataset *velm_dataset_open(const char *directory, GError **error);
 void velm_dataset_free(VelmDataset *dataset);
@@ -45,8 +45,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmDataset, velm_dataset_free)
 int velm_dataset_class_index(const VelmDataset *dataset, const char *label);
 
 /**
- * The images that @paths name: a file is itself, a folder all images below it, sorted. Each has only path and, where the file lies in
- * an MVTec layout with reference/, its reference. A path that does not exist stays as it is, for its record to say so; an empty folder is
- * an error.
+ * The images that @paths name: a file is itself, a folder all images below it, sorted. Each has
+ * only path and, where the file lies in an MVTec layout with reference/, its reference. A path that
+ * does not exist stays as it is, for its record to say so; an empty folder is an error.
  */
 GPtrArray *velm_dataset_expand(const char *const *paths, GError **error);

@@ -14,16 +14,28 @@ typedef struct {
 } Known;
 
 static const Known known[] = {
-    /* Middle blocks localise best: the last ones know what a thing is, no longer where. The pooled one sees what is wrong with a wide area. */
-    {"dinov2s", "dinov2s.onnx", "block4,block6,block8,block6@5", 448, 14,
-     {123.675f, 116.28f, 103.53f}, {58.395f, 57.12f, 57.375f}},
-    {"lite2", "lite2.onnx", "stage4@3,stage5@3,stage4@5", 256, 32,
-     {127.0f, 127.0f, 127.0f}, {128.0f, 128.0f, 128.0f}},
+    /* Middle blocks localise best: the last ones know what a thing is, no longer where. The pooled
+       one sees what is wrong with a wide area. */
+    {"dinov2s",
+     "dinov2s.onnx",
+     "block4,block6,block8,block6@5",
+     448,
+     14,
+     {123.675f, 116.28f, 103.53f},
+     {58.395f, 57.12f, 57.375f}},
+    {"lite2",
+     "lite2.onnx",
+     "stage4@3,stage5@3,stage4@5",
+     256,
+     32,
+     {127.0f, 127.0f, 127.0f},
+     {128.0f, 128.0f, 128.0f}},
 };
 
-/* A network by file is taken to expect what most were trained with: ImageNet's mean and deviation. */
-static const Known by_file = {"file", NULL, NULL, 224, 1,
-                              {123.675f, 116.28f, 103.53f}, {58.395f, 57.12f, 57.375f}};
+/* A network by file is taken to expect what most were trained with: ImageNet's mean and deviation.
+ */
+static const Known by_file = {
+    "file", NULL, NULL, 224, 1, {123.675f, 116.28f, 103.53f}, {58.395f, 57.12f, 57.375f}};
 
 static const Known *find_known(const char *name) {
   for (gsize i = 0; i < G_N_ELEMENTS(known); i++)
@@ -240,9 +252,8 @@ VelmBackbone *velm_backbone_open(const VelmBackboneSpec *spec, GError **error) {
   if (!parse_layers(backbone, spec->layers, names, error))
     return NULL;
   g_ptr_array_add(names, NULL);
-  VelmNetParams params = {.layers = (const char *const *)names->pdata,
-                          .width = spec->size,
-                          .height = spec->size};
+  VelmNetParams params = {
+      .layers = (const char *const *)names->pdata, .width = spec->size, .height = spec->size};
   memcpy(params.mean, spec->mean, sizeof params.mean);
   memcpy(params.scale, spec->scale, sizeof params.scale);
   backbone->size = spec->size;
@@ -290,7 +301,8 @@ static float *read_cells(const Grid *grid, const float *data) {
   return values;
 }
 
-/* Replaces each of @n vectors, @stride apart, by the mean over those up to @half before and after it, as far as there are. */
+/* Replaces each of @n vectors, @stride apart, by the mean over those up to @half before and after
+ * it, as far as there are. */
 static void pool_line(float *values, gsize n, gsize stride, gsize channels, gsize half,
                       float *scratch) {
   for (gsize i = 0; i < n; i++)
@@ -343,7 +355,8 @@ static void interpolate_cell(const Grid *grid, const float *values, int row, int
     to[k] = (1 - wy) * ((1 - wx) * a[k] + wx * b[k]) + wy * ((1 - wx) * c[k] + wx * d[k]);
 }
 
-/* Writes one layer to the channels from @offset on: pooled on its own grid, then bilinear on the finest. */
+/* Writes one layer to the channels from @offset on: pooled on its own grid, then bilinear on the
+ * finest. */
 static void gather_layer(const VelmBackbone *backbone, gsize layer, gsize offset,
                          VelmFeatures *out) {
   const Grid *grid = &backbone->grids[layer];
@@ -364,16 +377,15 @@ static void gather_layer(const VelmBackbone *backbone, gsize layer, gsize offset
 
 VelmFeatures *velm_backbone_extract(VelmBackbone *backbone, const VelmImage *image,
                                     GError **error) {
-  g_autoptr(VelmImage) resized =
-      velm_image_resize(image, backbone->size, backbone->size, error);
+  g_autoptr(VelmImage) resized = velm_image_resize(image, backbone->size, backbone->size, error);
   if (!resized || !velm_net_run_image(backbone->net, resized->pixels, error))
     return NULL;
   VelmFeatures *features = g_new0(VelmFeatures, 1);
   features->rows = backbone->rows;
   features->columns = backbone->columns;
   features->channels = backbone->channels;
-  features->values = g_new(float, (gsize)features->rows *(gsize)features->columns *
-                                      (gsize)features->channels);
+  features->values =
+      g_new(float, (gsize)features->rows *(gsize)features->columns *(gsize)features->channels);
   gsize offset = 0;
   for (gsize i = 0; i < backbone->n_layers; i++) {
     gather_layer(backbone, i, offset, features);

@@ -12,8 +12,9 @@ typedef struct _VelmBackbone VelmBackbone;
  * How a backbone is used.
  * @name: "dinov2s", "lite2", or "file"
  * @path: of the network
- * @layers: NULL-terminated "NAME" or "NAME@N": the features of layer NAME, averaged over squares of N x N of its cells (PatchCore, section
- *   3.1: neighbourhood aggregation). They are concatenated, on the finest of their grids. A layer may stand twice, with another N.
+ * @layers: NULL-terminated "NAME" or "NAME@N": the features of layer NAME, averaged over squares of
+ * N x N of its cells (PatchCore, section 3.1: neighbourhood aggregation). They are concatenated, on
+ * the finest of their grids. A layer may stand twice, with another N.
  * @size: side of the square that images are resized to
  * @mean, @scale: an image byte v of channel c becomes (v - mean[c]) / scale[c]
  */
@@ -31,14 +32,16 @@ typedef struct {
  * @layers: separated by commas, or NULL for the backbone's own; a file has none of its own
  * @size: or 0 for the backbone's own
  */
-VelmBackboneSpec *velm_backbone_spec_new(const char *backbone, const char *layers, int size, GError **error);
+VelmBackboneSpec *velm_backbone_spec_new(const char *backbone, const char *layers, int size,
+                                         GError **error);
 void velm_backbone_spec_free(VelmBackboneSpec *spec);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmBackboneSpec, velm_backbone_spec_free)
 
 /** Writes @spec and the network file's SHA-256 to @model under "backbone.". */
 gboolean velm_backbone_spec_store(const VelmBackboneSpec *spec, VelmModel *model, GError **error);
 
-/** Reads it back. Fails where the network is not found or is another than the one the model was fitted with. */
+/** Reads it back. Fails where the network is not found or is another than the one the model was
+ * fitted with. */
 VelmBackboneSpec *velm_backbone_spec_restore(VelmModel *model, GError **error);
 
 VelmBackbone *velm_backbone_open(const VelmBackboneSpec *spec, GError **error);

@@ -3,7 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-/* The inner loops are worth the processor's widest vectors; which they are is found out at run time. */
+/* The inner loops are worth the processor's widest vectors; which they are is found out at run
+ * time. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__)
 #define WIDE_VECTORS __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
@@ -20,7 +21,8 @@ static inline float distance2(const float *a, const float *b, gsize dims) {
   return sum;
 }
 
-/* What is known of the points: squared distance to the nearest pick (-1 for a pick itself), and which pick that is. */
+/* What is known of the points: squared distance to the nearest pick (-1 for a pick itself), and
+ * which pick that is. */
 typedef struct {
   const float *points;
   gsize n, dims;
@@ -35,9 +37,11 @@ typedef struct {
 } Farthest;
 
 /*
- * Takes pick number @pick, the point @centre, into account and returns the point that is then the farthest.
- * @between2: scratch: squared distance of the new pick to each earlier one. A point nearer to its own pick than half of that cannot be nearer
- * to the new one (triangle inequality), which spares most of the work.
+ * Takes pick number @pick, the point @centre, into account and returns the point that is then the
+ * farthest.
+ * @between2: scratch: squared distance of the new pick to each earlier one. A point nearer to its
+ * own pick than half of that cannot be nearer to the new one (triangle inequality), which spares
+ * most of the work.
  */
 WIDE_VECTORS
 static Farthest update(Cover *cover, gsize centre, guint32 pick, const gsize *picks,

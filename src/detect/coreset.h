@@ -15,10 +15,11 @@
 gsize *velm_coreset_select(const float *points, gsize n, gsize dims, gsize n_picks, gsize first);
 
 /**
- * A Gaussian random projection, which keeps distances well enough to select by (Johnson and Lindenstrauss).
- * Returns: (transfer full): @to rows of @from floats
+ * A Gaussian random projection, which keeps distances well enough to select by (Johnson and
+ * Lindenstrauss). Returns: (transfer full): @to rows of @from floats
  */
 float *velm_coreset_projection(gsize from, gsize to, guint32 seed);
 
 /** Projects @n rows of @from floats to @n rows of @to floats. */
-void velm_coreset_project(const float *projection, gsize from, gsize to, const float *rows, gsize n, float *projected);
+void velm_coreset_project(const float *projection, gsize from, gsize to, const float *rows, gsize n,
+                          float *projected);

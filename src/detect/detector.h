@@ -1,5 +1,6 @@
 /*
- * The vision expert's interface: fitted once to good images, then it scores each image and its pixels (section 3.1).
+ * The vision expert's interface: fitted once to good images, then it scores each image and its
+ * pixels (section 3.1).
  *
  * A detector is one file and one row in the table of detector.c.
  */
@@ -13,8 +14,10 @@ typedef struct _VelmDetector VelmDetector;
 
 typedef struct {
   const char *name;
-  /** Fits to @dataset's training images and writes all it needs into @model, under its own prefix. */
-  gboolean (*fit)(const VelmDataset *dataset, const VelmFitParams *params, VelmModel *model, GError **error);
+  /** Fits to @dataset's training images and writes all it needs into @model, under its own prefix.
+   */
+  gboolean (*fit)(const VelmDataset *dataset, const VelmFitParams *params, VelmModel *model,
+                  GError **error);
   /** Opens what fit() wrote. @model outlives the detector. */
   VelmDetector *(*open)(VelmModel *model, GError **error);
   /** Fills the detect part of @inspection, whose image (and reference, or NULL) is set. */

@@ -1,5 +1,6 @@
 /*
- * The record of one image that flows through the pipeline. Each stage fills its part and changes no other.
+ * The record of one image that flows through the pipeline. Each stage fills its part and changes no
+ * other.
  */
 #pragma once
 
@@ -33,7 +34,8 @@ struct _VelmInspection {
 
   /* detect */
   VelmPlane *map;         /* anomaly score a patch, or finer; any size, stretched over the image */
-  VelmFeatures *features; /* of the detector's backbone, for those that classify by them; NULL where the detector has none */
+  VelmFeatures *features; /* of the detector's backbone, for those that classify by them; NULL where
+                             the detector has none */
   VelmFeatures *reference_features;
   double score, threshold;
   double region_threshold; /* level of the map over which a pixel is anomalous */
@@ -42,7 +44,8 @@ struct _VelmInspection {
   /* mark */
   GArray *regions; /* of VelmRegion, the highest score first */
   VelmMask *mask;  /* all regions, at the image's size; NULL before marking */
-  VelmMask *focus; /* the region (or given mask) that is classified, at the image's size; NULL where there is none */
+  VelmMask *focus; /* the region (or given mask) that is classified, at the image's size; NULL where
+                      there is none */
 
   /* classify */
   char *class_name; /* key of the spec, "good", or "unknown" */
@@ -59,7 +62,8 @@ struct _VelmInspection {
   char *rule; /* why: what in the spec decided, in words */
 
   double timings_ms[VELM_N_TIMINGS];
-  char *error; /* what failed after detection (the classifier, say); the record stands all the same */
+  char *
+      error; /* what failed after detection (the classifier, say); the record stands all the same */
 };
 
 VelmInspection *velm_inspection_new(const char *path);

@@ -14,8 +14,8 @@ struct _VelmNearest {
 };
 
 /*
- * For query q and entry b, |q - b|^2 = |q|^2 + 2 (|b|^2 / 2 - q b). The network computes the minimum over the entries of what is in
- * brackets, with -b as its weights.
+ * For query q and entry b, |q - b|^2 = |q|^2 + 2 (|b|^2 / 2 - q b). The network computes the
+ * minimum over the entries of what is in brackets, with -b as its weights.
  */
 static char *network_text(gsize n, gsize channels, gsize n_queries) {
   GString *xml = g_string_new("<net name=\"nearest\" version=\"11\"><layers>");
@@ -27,20 +27,20 @@ static char *network_text(gsize n, gsize channels, gsize n_queries) {
       "<data shape=\"%" G_GSIZE_FORMAT ",%" G_GSIZE_FORMAT "\" element_type=\"f32\"/>"
       "<output><port id=\"0\" precision=\"FP32\">" DIM DIM "</port></output></layer>",
       n_queries, channels, n_queries, channels);
-  g_string_append_printf(
-      xml,
-      "<layer id=\"1\" name=\"bank\" type=\"Const\" version=\"opset1\">"
-      "<data element_type=\"f32\" shape=\"%" G_GSIZE_FORMAT ",%" G_GSIZE_FORMAT
-      "\" offset=\"0\" size=\"%" G_GSIZE_FORMAT "\"/>"
-      "<output><port id=\"0\" precision=\"FP32\">" DIM DIM "</port></output></layer>",
-      n, channels, bank_bytes, n, channels);
-  g_string_append_printf(
-      xml,
-      "<layer id=\"2\" name=\"norms\" type=\"Const\" version=\"opset1\">"
-      "<data element_type=\"f32\" shape=\"1,%" G_GSIZE_FORMAT "\" offset=\"%" G_GSIZE_FORMAT
-      "\" size=\"%" G_GSIZE_FORMAT "\"/>"
-      "<output><port id=\"0\" precision=\"FP32\"><dim>1</dim>" DIM "</port></output></layer>",
-      n, bank_bytes, n * sizeof(float), n);
+  g_string_append_printf(xml,
+                         "<layer id=\"1\" name=\"bank\" type=\"Const\" version=\"opset1\">"
+                         "<data element_type=\"f32\" shape=\"%" G_GSIZE_FORMAT ",%" G_GSIZE_FORMAT
+                         "\" offset=\"0\" size=\"%" G_GSIZE_FORMAT "\"/>"
+                         "<output><port id=\"0\" precision=\"FP32\">" DIM DIM
+                         "</port></output></layer>",
+                         n, channels, bank_bytes, n, channels);
+  g_string_append_printf(xml,
+                         "<layer id=\"2\" name=\"norms\" type=\"Const\" version=\"opset1\">"
+                         "<data element_type=\"f32\" shape=\"1,%" G_GSIZE_FORMAT
+                         "\" offset=\"%" G_GSIZE_FORMAT "\" size=\"%" G_GSIZE_FORMAT "\"/>"
+                         "<output><port id=\"0\" precision=\"FP32\"><dim>1</dim>" DIM
+                         "</port></output></layer>",
+                         n, bank_bytes, n * sizeof(float), n);
   g_string_append_printf(
       xml,
       "<layer id=\"3\" name=\"products\" type=\"MatMul\" version=\"opset1\">"
@@ -61,15 +61,15 @@ static char *network_text(gsize n, gsize channels, gsize n_queries) {
       "<data element_type=\"i64\" shape=\"1\" offset=\"%" G_GSIZE_FORMAT "\" size=\"8\"/>"
       "<output><port id=\"0\" precision=\"I64\"><dim>1</dim></port></output></layer>",
       bank_bytes + n * sizeof(float));
-  g_string_append_printf(
-      xml,
-      "<layer id=\"6\" name=\"least\" type=\"ReduceMin\" version=\"opset1\">"
-      "<data keep_dims=\"false\"/>"
-      "<input><port id=\"0\">" DIM DIM "</port><port id=\"1\"><dim>1</dim></port></input>"
-      "<output><port id=\"2\" precision=\"FP32\">" DIM "</port></output></layer>"
-      "<layer id=\"7\" name=\"result\" type=\"Result\" version=\"opset1\"><input><port id=\"0\">" DIM
-      "</port></input></layer>",
-      n_queries, n, n_queries, n_queries);
+  g_string_append_printf(xml,
+                         "<layer id=\"6\" name=\"least\" type=\"ReduceMin\" version=\"opset1\">"
+                         "<data keep_dims=\"false\"/>"
+                         "<input><port id=\"0\">" DIM DIM
+                         "</port><port id=\"1\"><dim>1</dim></port></input>"
+                         "<output><port id=\"2\" precision=\"FP32\">" DIM "</port></output></layer>"
+                         "<layer id=\"7\" name=\"result\" type=\"Result\" "
+                         "version=\"opset1\"><input><port id=\"0\">" DIM "</port></input></layer>",
+                         n_queries, n, n_queries, n_queries);
 #undef DIM
 #define EDGE(from, from_port, to, to_port)                                                         \
   "<edge from-layer=\"" #from "\" from-port=\"" #from_port "\" to-layer=\"" #to                    \
@@ -90,7 +90,8 @@ static void find_centre(VelmNearest *nearest, const float *bank) {
     nearest->centre[k] = (float)(sums[k] / (double)nearest->n);
 }
 
-/* The network's constants: the negated bank, half of its squared norms, and the axis of the minimum. */
+/* The network's constants: the negated bank, half of its squared norms, and the axis of the
+ * minimum. */
 static guint8 *network_weights(const VelmNearest *nearest, const float *bank, gsize *size) {
   gsize n = nearest->n, channels = nearest->channels;
   *size = (n * channels + n) * sizeof(float) + sizeof(gint64);

@@ -119,9 +119,8 @@ static gboolean patchcore_detect(VelmDetector *detector, VelmInspection *inspect
   if (!extract(self, inspection, error))
     return FALSE;
   gint64 start = g_get_monotonic_time();
-  g_autoptr(VelmPlane) raw = inspection->reference
-                                 ? reference_map(self, inspection, error)
-                                 : bank_map(self, inspection->features, error);
+  g_autoptr(VelmPlane) raw = inspection->reference ? reference_map(self, inspection, error)
+                                                   : bank_map(self, inspection->features, error);
   inspection->map = raw ? velm_plane_blur(raw, VELM_PATCHCORE_BLUR, error) : NULL;
   if (!inspection->map)
     return FALSE;

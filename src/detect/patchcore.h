@@ -6,4 +6,5 @@
 extern const VelmDetectorClass velm_detector_patchcore;
 
 /** The class's fit(), in a file of its own. */
-gboolean velm_patchcore_fit(const VelmDataset *dataset, const VelmFitParams *params, VelmModel *model, GError **error);
+gboolean velm_patchcore_fit(const VelmDataset *dataset, const VelmFitParams *params,
+                            VelmModel *model, GError **error);

@@ -115,7 +115,8 @@ static gboolean extract_all(Fit *fit, GError **error) {
   return TRUE;
 }
 
-/* Divides each channel by its deviation over the training patches where the user asks for it; else leaves 1. */
+/* Divides each channel by its deviation over the training patches where the user asks for it; else
+ * leaves 1. */
 static gboolean find_channel_scale(Fit *fit, gsize layer, float *scale, GError **error) {
   gsize channels = (gsize)fit->layers[layer].channels, n = 0;
   for (gsize k = 0; k < channels; k++)
@@ -143,17 +144,18 @@ static gboolean find_channel_scale(Fit *fit, gsize layer, float *scale, GError *
 }
 
 static gsize bank_size(const Fit *fit, gsize n_all) {
-  double wanted = fit->params->coreset > 0 ? ceil(fit->params->coreset * (double)n_all)
-                                           : (double)DEFAULT_BANK;
+  double wanted =
+      fit->params->coreset > 0 ? ceil(fit->params->coreset * (double)n_all) : (double)DEFAULT_BANK;
   return MAX(1, MIN((gsize)wanted, n_all));
 }
 
-/* The patches among which the bank is chosen: as many of each image, at random. Returns their row numbers. */
+/* The patches among which the bank is chosen: as many of each image, at random. Returns their row
+ * numbers. */
 static gsize *choose_candidates(const Fit *fit, gsize n_bank, gsize *n_out) {
   g_autoptr(GRand) random = g_rand_new_with_seed(fit->params->seed);
   gsize limit = MAX((gsize)MAX_CANDIDATES, 4 * n_bank), n_images = fit->samples->len;
   gsize share = CLAMP(limit / n_images, 1, fit->n_patches);
-  gsize *rows = g_new(gsize, n_images *share);
+  gsize *rows = g_new(gsize, n_images * share);
   g_autofree gsize *order = g_new(gsize, fit->n_patches);
   gsize n = 0;
   for (gsize image = 0; image < n_images; image++) {
@@ -176,7 +178,8 @@ static float *project_candidates(Fit *fit, gsize layer, const float *scale, cons
                                  gsize n, GError **error) {
   gsize channels = (gsize)fit->layers[layer].channels;
   gsize share = n / fit->samples->len;
-  g_autofree float *projection = velm_coreset_projection(channels, PROJECTED, fit->params->seed + 1);
+  g_autofree float *projection =
+      velm_coreset_projection(channels, PROJECTED, fit->params->seed + 1);
   g_autofree float *image = g_new(float, fit->n_patches *channels);
   g_autofree float *chosen = g_new(float, share *channels);
   g_autofree float *projected = g_new(float, n *PROJECTED);
@@ -269,7 +272,8 @@ static void select_banks(const Fit *fit, const Candidates *candidates, Choice *c
     choices[fold] = select_bank(fit, candidates, fold < fit->n_folds ? (int)fold : -1);
 }
 
-/* ---- calibration: the parts in folds, each scored against a bank of the parts in the others ---- */
+/* ---- calibration: the parts in folds, each scored against a bank of the parts in the others ----
+ */
 
 /* Evenly spaced training images, MAX_CALIBRATION at most. */
 static gsize calibration_image(const Fit *fit, gsize index, gsize n) {
@@ -278,7 +282,8 @@ static gsize calibration_image(const Fit *fit, gsize index, gsize n) {
 
 static gsize n_calibration(const Fit *fit) { return MIN(fit->samples->len, MAX_CALIBRATION); }
 
-/* Deals the parts, shuffled, to the folds; each image is in its part's. One part alone is dealt image by image. */
+/* Deals the parts, shuffled, to the folds; each image is in its part's. One part alone is dealt
+ * image by image. */
 static void deal_folds(Fit *fit) {
   guint n_groups = fit->n_groups > 1 ? fit->n_groups : fit->samples->len;
   g_autoptr(GRand) random = g_rand_new_with_seed(fit->params->seed + 2);
@@ -317,7 +322,8 @@ static gboolean score_fold(Fit *fit, gsize layer, const Candidates *candidates, 
   return TRUE;
 }
 
-/* Finds the layer's typical distance and adds its share to @maps (n_patches a calibration image). */
+/* Finds the layer's typical distance and adds its share to @maps (n_patches a calibration image).
+ */
 static gboolean calibrate_layer(Fit *fit, gsize layer, const Candidates *candidates,
                                 const Choice *choices, float *maps, GError **error) {
   gsize n = n_calibration(fit) * fit->n_patches;
@@ -371,7 +377,8 @@ static gboolean calibrate_scores(Fit *fit, float *maps, VelmModel *model, GError
   return TRUE;
 }
 
-/* What the distance to an aligned reference is on good parts: each training image against a copy that was moved and lit a little. */
+/* What the distance to an aligned reference is on good parts: each training image against a copy
+ * that was moved and lit a little. */
 static gboolean calibrate_reference(Fit *fit, VelmModel *model, GError **error) {
   gsize n = MIN(fit->samples->len, MAX_SECOND_SHOTS);
   g_autofree float *typical = velm_patch_layers_typical(fit->layers, fit->n_layers);
@@ -383,7 +390,8 @@ static gboolean calibrate_reference(Fit *fit, VelmModel *model, GError **error) 
         image ? velm_reference_disturb(image, fit->params->seed + (guint32)i) : NULL;
     g_autoptr(VelmFeatures) a = copy ? velm_backbone_extract(fit->backbone, image, error) : NULL;
     g_autoptr(VelmFeatures) b = a ? velm_backbone_extract(fit->backbone, copy, error) : NULL;
-    g_autoptr(VelmPlane) map = b ? velm_reference_map(fit->backbone, typical, a, b, image, copy, error) : NULL;
+    g_autoptr(VelmPlane) map =
+        b ? velm_reference_map(fit->backbone, typical, a, b, image, copy, error) : NULL;
     g_autoptr(VelmPlane) smooth = map ? velm_plane_blur(map, VELM_PATCHCORE_BLUR, error) : NULL;
     if (!smooth)
       return FALSE;
@@ -428,7 +436,7 @@ static gboolean fit_layer(Fit *fit, gsize layer, float *maps, VelmModel *model, 
 }
 
 static gboolean fit_layers(Fit *fit, VelmModel *model, GError **error) {
-  g_autofree float *maps = g_new0(float, n_calibration(fit) *fit->n_patches);
+  g_autofree float *maps = g_new0(float, n_calibration(fit) * fit->n_patches);
   deal_folds(fit);
   for (gsize i = 0; i < fit->n_layers; i++)
     if (!fit_layer(fit, i, maps, model, error))
@@ -437,7 +445,7 @@ static gboolean fit_layers(Fit *fit, VelmModel *model, GError **error) {
 }
 
 gboolean velm_patchcore_fit(const VelmDataset *dataset, const VelmFitParams *params,
-                              VelmModel *model, GError **error) {
+                            VelmModel *model, GError **error) {
   g_auto(Fit) fit = {.params = params, .samples = dataset->train};
   if (dataset->train->len < 2) {
     g_set_error(error, VELM_ERROR, VELM_ERROR_DATASET,
@@ -456,4 +464,3 @@ gboolean velm_patchcore_fit(const VelmDataset *dataset, const VelmFitParams *par
   velm_model_set_int(model, "patchcore.parts", fit.n_groups);
   return TRUE;
 }
-

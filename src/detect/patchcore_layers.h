@@ -1,8 +1,9 @@
 /*
  * What fitting and detecting share: PatchCore's layers, and how their distances become one map.
  *
- * There is one memory bank a layer, rather than one of their concatenated features: each layer's distances are divided by what is typical of
- * good parts and the quotients averaged, so that no layer drowns another, and 1 means "as far as good patches are".
+ * There is one memory bank a layer, rather than one of their concatenated features: each layer's
+ * distances are divided by what is typical of good parts and the quotients averaged, so that no
+ * layer drowns another, and 1 means "as far as good patches are".
  */
 #pragma once
 
@@ -28,7 +29,8 @@ void velm_patch_layers_free(VelmPatchLayer *layers, gsize n);
 float *velm_patch_layers_typical(const VelmPatchLayer *layers, gsize n);
 
 /** Copies the channels of @layer out of @features, row by row, each times its @scale. */
-void velm_patch_layer_take(const VelmPatchLayer *layer, const VelmFeatures *features, const float *scale, float *rows);
+void velm_patch_layer_take(const VelmPatchLayer *layer, const VelmFeatures *features,
+                           const float *scale, float *rows);
 
 /** Multiplies each channel of @n rows by its @scale. */
 void velm_patch_rows_scale(float *rows, gsize n, gsize channels, const float *scale);

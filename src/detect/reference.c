@@ -24,21 +24,22 @@ static float distance(const float *a, const float *b, gsize n) {
 
 static float nearest_in_window(const VelmFeatures *features, const VelmFeatures *reference, int row,
                                int column, gsize offset, gsize channels) {
-  const float *a = features->values +
-                   ((gsize)row * (gsize)features->columns + (gsize)column) *
-                       (gsize)features->channels + offset;
+  const float *a =
+      features->values +
+      ((gsize)row * (gsize)features->columns + (gsize)column) * (gsize)features->channels + offset;
   float least = INFINITY;
   for (int y = MAX(0, row - WINDOW); y <= MIN(features->rows - 1, row + WINDOW); y++)
     for (int x = MAX(0, column - WINDOW); x <= MIN(features->columns - 1, column + WINDOW); x++) {
-      const float *b = reference->values +
-                       ((gsize)y * (gsize)reference->columns + (gsize)x) *
-                           (gsize)reference->channels + offset;
+      const float *b =
+          reference->values +
+          ((gsize)y * (gsize)reference->columns + (gsize)x) * (gsize)reference->channels + offset;
       least = MIN(least, distance(a, b, channels));
     }
   return least;
 }
 
-/* Against a reference small differences count: pooled layers, which would blur them, are left out where there are others. */
+/* Against a reference small differences count: pooled layers, which would blur them, are left out
+ * where there are others. */
 static gsize n_sharp_layers(const VelmBackbone *backbone) {
   gsize n = 0;
   for (gsize i = 0; i < velm_backbone_n_layers(backbone); i++)
@@ -90,7 +91,7 @@ static VelmPlane *cell_means(const VelmPlane *plane, int columns, int rows, GErr
   if (plane->width < columns || plane->height < rows)
     return velm_plane_resize(plane, columns, rows, error);
   VelmPlane *means = velm_plane_new(columns, rows);
-  g_autofree guint *counts = g_new0(guint, (gsize)columns *(gsize)rows);
+  g_autofree guint *counts = g_new0(guint, (gsize)columns * (gsize)rows);
   for (int y = 0; y < plane->height; y++)
     for (int x = 0; x < plane->width; x++) {
       gsize cell = (gsize)((gint64)y * rows / plane->height) * (gsize)columns +

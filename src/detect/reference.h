@@ -6,15 +6,17 @@
 #include "detect/backbone.h"
 
 /**
- * The anomaly map against a reference, on the features' grid: the mean over layers of the distance to the nearest of the reference's patches
- * within one patch of the same place, over what is typical of the layer; and the difference of the grey values that no shift by a few pixels
+ * The anomaly map against a reference, on the features' grid: the mean over layers of the distance
+ * to the nearest of the reference's patches within one patch of the same place, over what is
+ * typical of the layer; and the difference of the grey values that no shift by a few pixels
  * explains.
  * @typical: one a layer of @backbone
  * @reference: may differ in size from @image
  */
-VelmPlane *velm_reference_map(const VelmBackbone *backbone, const float *typical, const VelmFeatures *features,
-                              const VelmFeatures *reference_features, const VelmImage *image, const VelmImage *reference,
-                              GError **error);
+VelmPlane *velm_reference_map(const VelmBackbone *backbone, const float *typical,
+                              const VelmFeatures *features, const VelmFeatures *reference_features,
+                              const VelmImage *image, const VelmImage *reference, GError **error);
 
-/** A copy of @image as another shot of the same part would be: moved by up to two pixels, lit a little otherwise, with noise. */
+/** A copy of @image as another shot of the same part would be: moved by up to two pixels, lit a
+ * little otherwise, with noise. */
 VelmImage *velm_reference_disturb(const VelmImage *image, guint32 seed);

@@ -1,12 +1,13 @@
-/* Rows of floats on disk, in an unnamed temporary file: what fitting keeps of every training image, so that its memory does not grow with
- * their number. */
+/* Rows of floats on disk, in an unnamed temporary file: what fitting keeps of every training image,
+ * so that its memory does not grow with their number. */
 #pragma once
 
 #include "velm.h"
 
 typedef struct _VelmSpool VelmSpool;
 
-/** @row: floats a row. The file lies in the folder that TMPDIR names, and is gone when the spool is freed or the process dies. */
+/** @row: floats a row. The file lies in the folder that TMPDIR names, and is gone when the spool is
+ * freed or the process dies. */
 VelmSpool *velm_spool_new(gsize row, GError **error);
 /** Appends @n rows. */
 gboolean velm_spool_append(VelmSpool *spool, const float *rows, gsize n, GError **error);

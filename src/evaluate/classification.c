@@ -17,8 +17,8 @@ VelmTally *velm_tally_new(const GPtrArray *class_names, gboolean with_good) {
     g_ptr_array_add(tally->names, class_names->pdata[i]);
   g_ptr_array_add(tally->names, (gpointer)VELM_CLASS_UNKNOWN);
   gsize n = tally->names->len;
-  tally->confusion = g_new0(guint64, n *n);
-  tally->trial = g_new0(guint64, n *n);
+  tally->confusion = g_new0(guint64, n * n);
+  tally->trial = g_new0(guint64, n * n);
   tally->macro = g_array_new(FALSE, FALSE, sizeof(double));
   return tally;
 }
@@ -107,7 +107,8 @@ static char *answer_of(const VelmFewshot *fewshot, const VelmSeen *seen, gboolea
   return g_strdup(unknown ? VELM_CLASS_UNKNOWN : names[best]);
 }
 
-/* Counts one image in both tallies: what the classifier says of its region, and what the line would be told. */
+/* Counts one image in both tallies: what the classifier says of its region, and what the line would
+ * be told. */
 static void count(const VelmScan *scan, const char *answer, VelmTally *classes, VelmTally *line) {
   if (!g_str_equal(scan->sample->label, VELM_LABEL_GOOD)) {
     velm_tally_count(classes, scan->sample->label, answer);
@@ -137,8 +138,8 @@ static void test(const GPtrArray *scans, const GPtrArray *tests, const GPtrArray
   for (guint i = 0; i < scans->len; i++) {
     const VelmScan *scan = scans->pdata[i];
     gboolean good = g_str_equal(scan->sample->label, VELM_LABEL_GOOD);
-    if (!good && (!g_hash_table_contains(chosen, scan->sample) ||
-                  !has_name(names, scan->sample->label)))
+    if (!good &&
+        (!g_hash_table_contains(chosen, scan->sample) || !has_name(names, scan->sample->label)))
       continue;
     g_autofree char *answer =
         scan->seen ? answer_of(fewshot, scan->seen, oracle) : g_strdup(VELM_LABEL_GOOD);
@@ -165,8 +166,8 @@ gboolean velm_classification_trials(const VelmDataset *dataset, const GPtrArray 
     test(scans, tests, names, fewshot, params->oracle, classes, line);
     velm_tally_close_trial(classes);
     velm_tally_close_trial(line);
-    if (params->progress &&
-        !params->progress("trials", (gsize)trial + 1, (gsize)params->trials, params->progress_data)) {
+    if (params->progress && !params->progress("trials", (gsize)trial + 1, (gsize)params->trials,
+                                              params->progress_data)) {
       g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "stopped while evaluating");
       return FALSE;
     }

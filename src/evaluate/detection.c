@@ -14,7 +14,8 @@ static gboolean is_good(const VelmScan *scan) {
   return g_str_equal(scan->sample->label, VELM_LABEL_GOOD);
 }
 
-/* Whether the scan counts for class @label (all defects where NULL): the class's own images, and the good ones. */
+/* Whether the scan counts for class @label (all defects where NULL): the class's own images, and
+ * the good ones. */
 static gboolean counts(const VelmScan *scan, const char *label) {
   return !label || is_good(scan) || g_str_equal(scan->sample->label, label);
 }

@@ -3,5 +3,5 @@
 
 #include "evaluate/scan.h"
 
-gboolean velm_detection_measure(const VelmDataset *dataset, const GPtrArray *scans, VelmDetectionFigures *figures,
-                                GError **error);
+gboolean velm_detection_measure(const VelmDataset *dataset, const GPtrArray *scans,
+                                VelmDetectionFigures *figures, GError **error);

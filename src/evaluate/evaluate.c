@@ -26,7 +26,8 @@ static VelmEvaluation *evaluation_new(void) {
   return evaluation;
 }
 
-/* The classes to tell apart: the spec's that the folder has, or all of the folder's. Borrowed strings. */
+/* The classes to tell apart: the spec's that the folder has, or all of the folder's. Borrowed
+ * strings. */
 static GPtrArray *class_names(const VelmDataset *dataset, const VelmSpec *spec, GError **error) {
   g_autoptr(GPtrArray) names = g_ptr_array_new();
   if (!spec) {
@@ -99,8 +100,7 @@ VelmEvaluation *velm_evaluate(const char *directory, VelmModel *model, VelmSpec 
   g_autoptr(VelmEvaluation) evaluation = evaluation_new();
   if (!scans || !velm_detection_measure(dataset, scans, &evaluation->detection, error))
     return NULL;
-  if (trials &&
-      !velm_classification_trials(dataset, scans, names, params, evaluation, error))
+  if (trials && !velm_classification_trials(dataset, scans, names, params, evaluation, error))
     return NULL;
   if (classifier) {
     g_autofree const char **taught = velm_model_get_strv(model, "taught.parts", NULL);

@@ -120,10 +120,10 @@ static void append_classification(GString *text, const char *title,
     g_string_append_printf(text, ", %u of them under the threshold", figures->missed);
   if (figures->excluded)
     g_string_append_printf(text, ", %u images of taught parts left out", figures->excluded);
-  g_string_append_printf(text,
-                         "\naccuracy %.3f, macro accuracy %.3f (sd %.3f), macro F1 %.3f, kappa %.3f\n",
-                         figures->accuracy, figures->macro_accuracy, figures->macro_accuracy_std,
-                         figures->macro_f1, figures->cohen_kappa);
+  g_string_append_printf(
+      text, "\naccuracy %.3f, macro accuracy %.3f (sd %.3f), macro F1 %.3f, kappa %.3f\n",
+      figures->accuracy, figures->macro_accuracy, figures->macro_accuracy_std, figures->macro_f1,
+      figures->cohen_kappa);
   g_string_append_printf(text, "%-16s", "truth \\ answer");
   for (gsize k = 0; k < n; k++)
     g_string_append_printf(text, " %11.11s", figures->classes[k]);

@@ -23,7 +23,8 @@ static gboolean load(VelmInspection *inspection, const VelmSample *sample, GErro
   return !sample->reference || inspection->reference;
 }
 
-/* Marks what the classifier is to look at: the mask in the oracle's place, else the detector's region, however low its score. */
+/* Marks what the classifier is to look at: the mask in the oracle's place, else the detector's
+ * region, however low its score. */
 static gboolean mark(VelmInspection *inspection, const VelmSample *sample, gboolean oracle,
                      GError **error) {
   if (!oracle || !sample->mask)
@@ -58,15 +59,15 @@ static gboolean scan_one(VelmScan *scan, VelmDetector *detector, VelmClassifier 
                          VelmSightNet *net, gboolean oracle, GError **error) {
   g_autoptr(VelmInspection) inspection = velm_inspection_new(scan->sample->path);
   gint64 start = g_get_monotonic_time();
-  if (!load(inspection, scan->sample, error) ||
-      !velm_detector_detect(detector, inspection, error))
+  if (!load(inspection, scan->sample, error) || !velm_detector_detect(detector, inspection, error))
     return FALSE;
   scan->ms = (double)(g_get_monotonic_time() - start) / 1e3;
   scan->score = inspection->score;
   scan->anomalous = inspection->anomalous;
   if (!measure_size(scan, inspection, error))
     return FALSE;
-  /* A good image is classified only where it would be in production: where it is taken for anomalous. */
+  /* A good image is classified only where it would be in production: where it is taken for
+   * anomalous. */
   gboolean wanted = scan->anomalous || !is_good(scan->sample);
   if (net && wanted && !(scan->seen = velm_examples_see(net, inspection, scan->sample, error)))
     return FALSE;

@@ -1,4 +1,5 @@
-/* One pass over the test images: what the detector says of each, and what a classifier needs of it. */
+/* One pass over the test images: what the detector says of each, and what a classifier needs of it.
+ */
 #pragma once
 
 #include "act/spec.h"
@@ -19,7 +20,9 @@ typedef struct {
 /**
  * @look: what the trials need: take the examples' measures
  * @classifier: the model's own, or NULL
- * Returns: (transfer full) (element-type VelmScan): one an image of @dataset's test set, in its order
+ * Returns: (transfer full) (element-type VelmScan): one an image of @dataset's test set, in its
+ * order
  */
-GPtrArray *velm_scan_all(const VelmDataset *dataset, VelmDetector *detector, VelmClassifier *classifier, gboolean look,
+GPtrArray *velm_scan_all(const VelmDataset *dataset, VelmDetector *detector,
+                         VelmClassifier *classifier, gboolean look,
                          const VelmEvaluateParams *params, GError **error);

@@ -1,6 +1,7 @@
 #include "mark/mark.h"
 
-/* From transparent through yellow and orange to dark red: read in the same order by the colour-blind and in print. */
+/* From transparent through yellow and orange to dark red: read in the same order by the
+ * colour-blind and in print. */
 static const float scale[][4] = {
     {255, 255, 178, 0.0f}, {254, 217, 118, 0.35f}, {253, 141, 60, 0.55f},
     {240, 59, 32, 0.65f},  {165, 0, 38, 0.75f},

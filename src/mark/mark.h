@@ -1,12 +1,14 @@
 /*
- * From score map to what the classifier and a person look at (section 3.1, "visual prompt"): regions, the red contour, the three images.
+ * From score map to what the classifier and a person look at (section 3.1, "visual prompt"):
+ * regions, the red contour, the three images.
  */
 #pragma once
 
 #include "detect/inspection.h"
 
 /**
- * Finds the regions of the score map over the inspection's region_threshold and fills the mark part of the record.
+ * Finds the regions of the score map over the inspection's region_threshold and fills the mark part
+ * of the record.
  * @force: where the map stays under the threshold, take the region about its maximum all the same
  */
 gboolean velm_mark_regions(VelmInspection *inspection, gboolean force, GError **error);
@@ -15,11 +17,13 @@ gboolean velm_mark_regions(VelmInspection *inspection, gboolean force, GError **
 gboolean velm_mark_given(VelmInspection *inspection, const VelmMask *mask, GError **error);
 
 /**
- * A copy of @image, resized to @width x @height, with the boundary of @mask outlined in red. The line lies outside the region and its width
- * grows with the picture.
+ * A copy of @image, resized to @width x @height, with the boundary of @mask outlined in red. The
+ * line lies outside the region and its width grows with the picture.
  */
-VelmImage *velm_mark_outline(const VelmImage *image, const VelmMask *mask, int width, int height, GError **error);
-
-/** The image with its score map as colours over it, for a person; @low and @high are the scores of the scale's ends. */
-VelmImage *velm_mark_heatmap(const VelmImage *image, const VelmPlane *map, double low, double high, int width, int height,
+VelmImage *velm_mark_outline(const VelmImage *image, const VelmMask *mask, int width, int height,
                              GError **error);
+
+/** The image with its score map as colours over it, for a person; @low and @high are the scores of
+ * the scale's ends. */
+VelmImage *velm_mark_heatmap(const VelmImage *image, const VelmPlane *map, double low, double high,
+                             int width, int height, GError **error);

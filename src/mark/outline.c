@@ -2,7 +2,8 @@
 
 #include <math.h>
 
-/* Width of the line as a share of the picture's longer side; the paper's 448-pixel pictures get 2 pixels. */
+/* Width of the line as a share of the picture's longer side; the paper's 448-pixel pictures get 2
+ * pixels. */
 #define LINE_WIDTH (2.0 / 448)
 
 static const guint8 red[3] = {255, 0, 0};
@@ -12,7 +13,8 @@ VelmImage *velm_mark_outline(const VelmImage *image, const VelmMask *mask, int w
   VelmImage *out = velm_image_resize(image, width, height, error);
   g_autoptr(VelmMask) inner = out ? velm_mask_resize(mask, width, height, error) : NULL;
   int line = MAX(1, (int)lround(LINE_WIDTH * MAX(width, height)));
-  /* One pixel of the image stays free about the region, so that the line does not hide the defect's edge. */
+  /* One pixel of the image stays free about the region, so that the line does not hide the defect's
+   * edge. */
   g_autoptr(VelmMask) near = inner ? velm_mask_dilate(inner, 1, error) : NULL;
   g_autoptr(VelmMask) outer = near ? velm_mask_dilate(near, line, error) : NULL;
   if (!outer) {

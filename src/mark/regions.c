@@ -17,9 +17,8 @@
 
 /* Labels of the connected components (4-neighbours), the background's pieces among them. */
 static gint32 *label_components(const VelmMask *mask, int *n_labels, GError **error) {
-  VipsImage *in = vips_image_new_from_memory(
-      mask->values, (gsize)mask->width * (gsize)mask->height, mask->width, mask->height, 1,
-      VIPS_FORMAT_UCHAR);
+  VipsImage *in = vips_image_new_from_memory(mask->values, (gsize)mask->width * (gsize)mask->height,
+                                             mask->width, mask->height, 1, VIPS_FORMAT_UCHAR);
   VipsImage *labels = NULL;
   gint32 *values = NULL;
   if (in && vips_labelregions(in, &labels, "segments", n_labels, NULL) == 0) {
