@@ -7,7 +7,7 @@
 #define DIMS(a, b) "<dim>" #a "</dim><dim>" #b "</dim>"
 #define LAYER(id, name, type, rest)                                                                \
   "<layer id=\"" #id "\" name=\"" name "\" type=\"" type "\" version=\"opset1\">" rest "</layer>\n"
-#define IN(id, dims) "<port id=\"" #id "\" precision=\"FP32\">" dims "</port>"
+#define IN(id, dims) "<port id=\"" #id "\">" dims "</port>"
 #define OUT(id, names, dims)                                                                       \
   "<port id=\"" #id "\" precision=\"FP32\" names=\"" names "\">" dims "</port>"
 #define EDGE(from, from_port, to, to_port)                                                         \
@@ -98,11 +98,16 @@ const char network_image_ir[] =
           "<port id=\"1\" precision=\"I64\"><dim>3</dim></port></input><output>"
           OUT(2, "tokens", "<dim>1</dim><dim>-1</dim><dim>3</dim>") "</output>")
     /* */
-    LAYER(10, "result", "Result", "<input>" IN(0, ANY) "</input>")
+    LAYER(10, "eighth", "AvgPool",
+          "<data kernel=\"8,8\" strides=\"8,8\" pads_begin=\"0,0\" pads_end=\"0,0\" "
+          "exclude-pad=\"true\" rounding_type=\"floor\"/><input>" IN(0, ANY)
+          "</input><output>" OUT(1, "eighth", ANY) "</output>")
+    /* */
+    LAYER(11, "result", "Result", "<input>" IN(0, ANY) "</input>")
     /* */
     "</layers>\n<edges>\n" EDGE(0, 0, 2, 0) EDGE(1, 0, 2, 1) EDGE(2, 2, 4, 0) EDGE(3, 0, 4, 1)
     EDGE(2, 2, 5, 0) EDGE(2, 2, 7, 0) EDGE(6, 0, 7, 1) EDGE(7, 2, 9, 0) EDGE(8, 0, 9, 1)
-    EDGE(2, 2, 10, 0) "</edges>\n</net>\n";
+    EDGE(2, 2, 10, 0) EDGE(2, 2, 11, 0) "</edges>\n</net>\n";
 
 /* 2 as a 32-bit float, then 64-bit numbers: the axes 2, 3; the order 0, 2, 3, 1; the shape 1, -1, 3. */
 const guint8 network_image_weights[76] = {

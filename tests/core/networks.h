@@ -12,8 +12,8 @@ extern const char network_ir[];
 extern const guint8 network_weights[32];
 
 /*
- * image (any size) -> "doubled" = 2 * image, the output; of it "mean" over rows and columns, 1 x 3; "halved", its mean over squares of
- * 2 x 2, a grid of half the side; and "tokens", its pixels one after another, 1 x N x 3.
+ * image (any size) -> "doubled" = 2 * image, the output; of it "mean" over rows and columns, 1 x 3; "halved" and
+ * "eighth", its means over squares of 2 x 2 and 8 x 8, on smaller grids; and "tokens", its pixels one after another, 1 x N x 3.
  */
 extern const char network_image_ir[];
 extern const guint8 network_image_weights[76];
