@@ -23,7 +23,7 @@ void velm_inspection_free(VelmInspection *inspection) {
   velm_plane_free(inspection->map);
   velm_features_free(inspection->features);
   velm_features_free(inspection->reference_features);
-  g_array_unref(inspection->regions);
+  g_clear_pointer(&inspection->regions, g_array_unref);
   velm_mask_free(inspection->mask);
   velm_mask_free(inspection->focus);
   g_free(inspection->class_name);
