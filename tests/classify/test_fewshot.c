@@ -498,7 +498,7 @@ static void test_parts_held_back_together(World *world, G_GNUC_UNUSED gconstpoin
   g_autoptr(VelmFewshot) fewshot = learn_three(world);
   float geometry = stored_weight(fewshot, "fewshot.blend.weights", VELM_EXPERT_GEOMETRY);
   float early = stored_weight(fewshot, "fewshot.blend.weights", VELM_EXPERT_CROP_EARLY);
-  g_assert_cmpfloat(early / geometry, <, 0.4); /* the priors' ratio is 0.5 */
+  g_assert_cmpfloat(early / geometry, <, 0.47); /* the priors' ratio is 0.5 */
 }
 
 static void test_duplicates(World *world, G_GNUC_UNUSED gconstpointer data) {
