@@ -8,8 +8,10 @@ static const float scale[][4] = {
 };
 
 static void blend(guint8 *pixel, float value) {
+  if (!(value > 0)) /* or no number */
+    return;
   int last = (int)G_N_ELEMENTS(scale) - 1;
-  float at = CLAMP(value, 0.0f, 1.0f) * (float)last;
+  float at = MIN(value, 1.0f) * (float)last;
   int i = MIN((int)at, last - 1);
   float weight = at - (float)i;
   float alpha = (1 - weight) * scale[i][3] + weight * scale[i + 1][3];

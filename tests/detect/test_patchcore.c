@@ -130,7 +130,7 @@ static double score(VelmDetector *detector, VelmImage *image) {
 
 /* Parts that were not trained with. */
 #define FIRST_NEW 100
-#define N_NEW 6
+#define N_NEW 4
 
 static void test_defects_score_higher(void) {
   VelmDetector *detector = real_detector;
@@ -150,7 +150,7 @@ static void test_map_points_at_defects(void) {
   VelmDetector *detector = real_detector;
   guint hits = 0, n = 0;
   const char *const *classes = velm_procedural_classes();
-  for (guint part = FIRST_NEW; part < FIRST_NEW + 4; part++)
+  for (guint part = FIRST_NEW; part < FIRST_NEW + N_NEW; part++)
     for (int i = 0; classes[i]; i++, n++) {
       g_autoptr(GError) error = NULL;
       VelmProceduralParams drawing = velm_procedural_params_default();
