@@ -64,23 +64,6 @@ void velm_inspector_free(VelmInspector *inspector) {
   g_free(inspector);
 }
 
-static double ms_since(gint64 start) { return (double)(g_get_monotonic_time() - start) / 1e3; }
-
-static gboolean decode(const VelmInspector *inspector, VelmInspection *inspection,
-                       const char *reference, GError **error) {
-  gint64 start = g_get_monotonic_time();
-  inspection->image = velm_image_load(inspection->path, inspector->max_pixels, error);
-  if (!inspection->image)
-    return FALSE;
-  if (reference) {
-    inspection->reference = velm_image_load(reference, inspector->max_pixels, error);
-    if (!inspection->reference)
-      return FALSE;
-  }
-  inspection->timings_ms[VELM_TIMING_DECODE] = ms_since(start);
-  return TRUE;
-}
-
 static gboolean mark(VelmInspection *inspection, GError **error) {
   if (!inspection->anomalous)
     return TRUE;
@@ -88,7 +71,7 @@ static gboolean mark(VelmInspection *inspection, GError **error) {
   /* An anomalous image has a region, even where its score lies in many pixels and its map's top is
    * low. */
   gboolean ok = velm_mark_regions(inspection, TRUE, error);
-  inspection->timings_ms[VELM_TIMING_MARK] = ms_since(start);
+  inspection->timings_ms[VELM_TIMING_MARK] = velm_timing_since(start);
   return ok;
 }
 
@@ -101,18 +84,18 @@ static void classify(VelmInspector *inspector, VelmInspection *inspection) {
   gint64 start = g_get_monotonic_time();
   if (!velm_classifier_classify(inspector->classifier, inspection, &error))
     inspection->error = g_strdup(error->message);
-  inspection->timings_ms[VELM_TIMING_CLASSIFY] = ms_since(start);
+  inspection->timings_ms[VELM_TIMING_CLASSIFY] = velm_timing_since(start);
 }
 
 VelmInspection *velm_inspector_inspect(VelmInspector *inspector, const char *path,
                                        const char *reference, GError **error) {
   gint64 start = g_get_monotonic_time();
   g_autoptr(VelmInspection) inspection = velm_inspection_new(path);
-  if (!decode(inspector, inspection, reference, error) ||
+  if (!velm_inspection_load(inspection, reference, inspector->max_pixels, error) ||
       !velm_detector_detect(inspector->detector, inspection, error) || !mark(inspection, error))
     return NULL;
   classify(inspector, inspection);
   velm_policy_decide(inspector->spec, inspection);
-  inspection->timings_ms[VELM_TIMING_TOTAL] = ms_since(start);
+  inspection->timings_ms[VELM_TIMING_TOTAL] = velm_timing_since(start);
   return g_steal_pointer(&inspection);
 }

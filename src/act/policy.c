@@ -1,35 +1,9 @@
 #include "act/policy.h"
 
+#include "act/decision.h"
 #include "act/rules.h"
 #include "classify/classifier.h"
 #include "dataset/dataset.h"
-
-const char *velm_decision_name(VelmDecision decision) {
-  switch (decision) {
-  case VELM_DECISION_NORMAL:
-    return "normal";
-  case VELM_DECISION_NEGLIGIBLE:
-    return "negligible";
-  case VELM_DECISION_DEFECT:
-    return "defect";
-  case VELM_DECISION_REVIEW:
-    return "review";
-  }
-  return "review";
-}
-
-const char *velm_policy_default_action(VelmDecision decision) {
-  switch (decision) {
-  case VELM_DECISION_NORMAL:
-  case VELM_DECISION_NEGLIGIBLE:
-    return "pass";
-  case VELM_DECISION_DEFECT:
-    return "reject";
-  case VELM_DECISION_REVIEW:
-    return "hold for review";
-  }
-  return "hold for review";
-}
 
 /* Sets the act part; takes over @rule. */
 static void decide(VelmInspection *inspection, VelmDecision decision, const char *action,
@@ -52,7 +26,7 @@ static char *number(double value) {
 /* The action of @decision where neither class nor rule names one. */
 static const char *default_action(const VelmSpec *spec, VelmDecision decision) {
   return spec && decision == VELM_DECISION_REVIEW ? velm_spec_get_review_action(spec)
-                                                  : velm_policy_default_action(decision);
+                                                  : velm_decision_default_action(decision);
 }
 
 /*
@@ -81,7 +55,7 @@ static char *doubt(const VelmSpec *spec, const VelmInspection *inspection) {
 static void decide_normal(VelmInspection *inspection) {
   g_autofree char *score = number(inspection->score);
   g_autofree char *threshold = number(inspection->threshold);
-  decide(inspection, VELM_DECISION_NORMAL, velm_policy_default_action(VELM_DECISION_NORMAL),
+  decide(inspection, VELM_DECISION_NORMAL, velm_decision_default_action(VELM_DECISION_NORMAL),
          g_strdup_printf("not anomalous: score %s, threshold %s", score, threshold));
 }
 

@@ -16,9 +16,3 @@
  * review.
  */
 void velm_policy_decide(const VelmSpec *spec, VelmInspection *inspection);
-
-/**
- * The action of @decision where the spec names none: "pass", "pass", "reject" or "hold for review".
- * Static.
- */
-const char *velm_policy_default_action(VelmDecision decision);

@@ -1,7 +1,7 @@
 #include "act/spec.h"
 
+#include "act/decision.h"
 #include "act/findings.h"
-#include "act/policy.h"
 #include "act/spec_read.h"
 
 #include <errno.h>
@@ -22,7 +22,7 @@ static VelmSpec *spec_new(const char *yaml, gsize length) {
   spec->outcomes = g_array_new(FALSE, TRUE, sizeof(VelmOutcome));
   g_array_set_clear_func(spec->outcomes, outcome_clear);
   spec->confidence = VELM_SPEC_CONFIDENCE;
-  spec->review_action = g_strdup(velm_policy_default_action(VELM_DECISION_REVIEW));
+  spec->review_action = g_strdup(velm_decision_default_action(VELM_DECISION_REVIEW));
   spec->rules = g_ptr_array_new_with_free_func(rule_free);
   return spec;
 }

@@ -1,7 +1,7 @@
 #include "act/spec_read.h"
 
+#include "act/decision.h"
 #include "act/findings.h"
-#include "act/policy.h"
 
 #include <math.h>
 #include <string.h>
@@ -222,7 +222,7 @@ static void read_class(VelmSpec *spec, const VelmNode *key, const VelmNode *valu
   if (!outcome.action)
     outcome.action = g_strdup(outcome.severity == VELM_DECISION_REVIEW
                                   ? spec->review_action
-                                  : velm_policy_default_action(outcome.severity));
+                                  : velm_decision_default_action(outcome.severity));
   velm_classes_add(spec->classes, key->text, name, description);
   g_array_append_val(spec->outcomes, outcome);
 }

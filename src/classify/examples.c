@@ -34,12 +34,8 @@ VelmSeen *velm_examples_see(VelmSightNet *net, VelmInspection *inspection, const
 static VelmSeen *collect_one(VelmDetector *detector, VelmSightNet *net, const VelmSample *sample,
                              GError **error) {
   g_autoptr(VelmInspection) inspection = velm_inspection_new(sample->path);
-  inspection->image = velm_image_load(sample->path, 0, error);
-  if (!inspection->image)
-    return NULL;
-  if (sample->reference && !(inspection->reference = velm_image_load(sample->reference, 0, error)))
-    return NULL;
-  if (!velm_detector_detect(detector, inspection, error))
+  if (!velm_inspection_load(inspection, sample->reference, 0, error) ||
+      !velm_detector_detect(detector, inspection, error))
     return NULL;
   return velm_examples_see(net, inspection, sample, error);
 }

@@ -7,6 +7,20 @@ VelmInspection *velm_inspection_new(const char *path) {
   return inspection;
 }
 
+double velm_timing_since(gint64 start) { return (double)(g_get_monotonic_time() - start) / 1e3; }
+
+gboolean velm_inspection_load(VelmInspection *inspection, const char *reference, gint64 max_pixels,
+                              GError **error) {
+  gint64 start = g_get_monotonic_time();
+  inspection->image = velm_image_load(inspection->path, max_pixels, error);
+  if (!inspection->image)
+    return FALSE;
+  if (reference && !(inspection->reference = velm_image_load(reference, max_pixels, error)))
+    return FALSE;
+  inspection->timings_ms[VELM_TIMING_DECODE] = velm_timing_since(start);
+  return TRUE;
+}
+
 void velm_features_free(VelmFeatures *features) {
   if (!features)
     return;

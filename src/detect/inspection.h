@@ -62,8 +62,19 @@ struct _VelmInspection {
   char *rule; /* why: what in the spec decided, in words */
 
   double timings_ms[VELM_N_TIMINGS];
-  char *
-      error; /* what failed after detection (the classifier, say); the record stands all the same */
+  /* what failed after detection (the classifier, say); the record stands all the same */
+  char *error;
 };
 
 VelmInspection *velm_inspection_new(const char *path);
+
+/**
+ * Decodes the record's image, and keeps the time.
+ * @reference: path of the aligned defect-free image, or NULL
+ * @max_pixels: as for velm_image_load()
+ */
+gboolean velm_inspection_load(VelmInspection *inspection, const char *reference, gint64 max_pixels,
+                              GError **error);
+
+/** Milliseconds since @start of g_get_monotonic_time(). */
+double velm_timing_since(gint64 start);

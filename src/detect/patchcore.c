@@ -75,8 +75,6 @@ static VelmDetector *patchcore_open(VelmModel *model, GError **error) {
   return g_steal_pointer(&detector);
 }
 
-static double ms_since(gint64 start) { return (double)(g_get_monotonic_time() - start) / 1e3; }
-
 static VelmPlane *bank_map(Patchcore *self, const VelmFeatures *features, GError **error) {
   gsize n = (gsize)self->rows * (gsize)self->columns;
   g_autoptr(VelmPlane) map = velm_plane_new(self->columns, self->rows);
@@ -109,7 +107,7 @@ static gboolean extract(Patchcore *self, VelmInspection *inspection, GError **er
     if (!inspection->reference_features)
       return FALSE;
   }
-  inspection->timings_ms[VELM_TIMING_FEATURES] = ms_since(start);
+  inspection->timings_ms[VELM_TIMING_FEATURES] = velm_timing_since(start);
   return TRUE;
 }
 
@@ -129,7 +127,7 @@ static gboolean patchcore_detect(VelmDetector *detector, VelmInspection *inspect
   inspection->anomalous = inspection->score >= inspection->threshold;
   double middle = median(inspection->map);
   inspection->region_threshold = middle + REGION_LEVEL * (inspection->score - middle);
-  inspection->timings_ms[VELM_TIMING_SEARCH] = ms_since(start);
+  inspection->timings_ms[VELM_TIMING_SEARCH] = velm_timing_since(start);
   return TRUE;
 }
 

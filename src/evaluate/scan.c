@@ -14,15 +14,6 @@ static gboolean is_good(const VelmSample *sample) {
   return g_str_equal(sample->label, VELM_LABEL_GOOD);
 }
 
-static gboolean load(VelmInspection *inspection, const VelmSample *sample, GError **error) {
-  inspection->image = velm_image_load(sample->path, 0, error);
-  if (!inspection->image)
-    return FALSE;
-  if (sample->reference)
-    inspection->reference = velm_image_load(sample->reference, 0, error);
-  return !sample->reference || inspection->reference;
-}
-
 /* Marks what the classifier is to look at: the mask in the oracle's place, else the detector's
  * region, however low its score. */
 static gboolean mark(VelmInspection *inspection, const VelmSample *sample, gboolean oracle,
@@ -59,9 +50,10 @@ static gboolean scan_one(VelmScan *scan, VelmDetector *detector, VelmClassifier 
                          VelmSightNet *net, gboolean oracle, GError **error) {
   g_autoptr(VelmInspection) inspection = velm_inspection_new(scan->sample->path);
   gint64 start = g_get_monotonic_time();
-  if (!load(inspection, scan->sample, error) || !velm_detector_detect(detector, inspection, error))
+  if (!velm_inspection_load(inspection, scan->sample->reference, 0, error) ||
+      !velm_detector_detect(detector, inspection, error))
     return FALSE;
-  scan->ms = (double)(g_get_monotonic_time() - start) / 1e3;
+  scan->ms = velm_timing_since(start);
   scan->score = inspection->score;
   scan->anomalous = inspection->anomalous;
   if (!measure_size(scan, inspection, error))
