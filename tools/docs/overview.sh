@@ -6,7 +6,7 @@ set -euo pipefail
 [ $# = 2 ] || { echo "usage: overview.sh DEMO OUT.png" >&2; exit 2; }
 demo=$1 out=$2
 side=172
-parts=(scratch/part042_view0 dent/part048_view0 missing_hole/part069_view0 stain/part056_view0 dust/part072_view0)
+parts=(good/part030_view0 scratch/part042_view0 dent/part048_view0 missing_hole/part069_view0 stain/part056_view0 dust/part072_view0)
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
