@@ -1,7 +1,8 @@
-#include "act/findings.h"
 #include "act/rules.h"
 #include "act/spec_read.h"
 #include "classify/classifier.h"
+#include "core/findings.h"
+#include "core/yaml_read.h"
 #include "dataset/dataset.h"
 
 #include <math.h>
@@ -210,7 +211,7 @@ static gboolean check_rule_keys(const VelmNode *node, GPtrArray *findings) {
     const VelmNode *key = g_ptr_array_index(node->keys, i);
     VelmCondition condition;
     if (!g_str_equal(key->text, "class") && !find_condition(key->text, &condition)) {
-      velm_spec_check_key(node, i, "a rule", keys, G_N_ELEMENTS(keys), findings);
+      velm_node_check_key(node, i, "a rule", keys, G_N_ELEMENTS(keys), findings);
       continue;
     }
     misplaced = TRUE;
@@ -224,7 +225,7 @@ static void read_outcome(VelmRule *rule, const VelmNode *node, GPtrArray *findin
   const VelmNode *severity = velm_node_get(node, "severity");
   const VelmNode *action = velm_node_get(node, "action");
   rule->changes_severity = velm_spec_read_severity(severity, &rule->severity, findings);
-  rule->action = velm_spec_read_text(action, "`action`", FALSE, findings);
+  rule->action = velm_node_read_text(action, "`action`", FALSE, findings);
   gboolean nothing = (!severity || severity->kind == VELM_NODE_NULL) &&
                      (!action || action->kind == VELM_NODE_NULL);
   if (nothing)

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "act/spec.h"
-#include "act/yaml_node.h"
+#include "core/yaml_node.h"
 #include "detect/inspection.h"
 
 /* What a rule may ask of an inspection besides its class. */

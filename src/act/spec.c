@@ -1,12 +1,9 @@
 #include "act/spec.h"
 
 #include "act/decision.h"
-#include "act/findings.h"
 #include "act/spec_read.h"
-
-#include <errno.h>
-#include <glib/gstdio.h>
-#include <stdio.h>
+#include "core/file.h"
+#include "core/findings.h"
 
 static void outcome_clear(gpointer data) {
   VelmOutcome *outcome = data;
@@ -51,7 +48,7 @@ VelmSpec *velm_spec_parse(const char *yaml, gsize length, const char *name, GPtr
       velm_spec_read_tree(spec, root, found);
   }
   velm_findings_sort(found);
-  const VelmSpecFinding *mistake = velm_findings_first_error(found);
+  const VelmTextFinding *mistake = velm_findings_first_error(found);
   if (mistake)
     g_set_error(error, VELM_ERROR, VELM_ERROR_SPEC, "%s:%d: %s", name, mistake->line,
                 mistake->message);
@@ -61,30 +58,9 @@ VelmSpec *velm_spec_parse(const char *yaml, gsize length, const char *name, GPtr
   return failed ? NULL : g_steal_pointer(&spec);
 }
 
-/* Reads one byte more than a spec may have at the most: @path may be a device without an end. */
-static char *read_limited(const char *path, gsize *length, GError **error) {
-  FILE *file = g_fopen(path, "rb");
-  if (!file) {
-    int code = errno;
-    g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: %s", path,
-                code == ENOENT ? "no such file" : g_strerror(code));
-    return NULL;
-  }
-  g_autofree char *text = g_malloc(VELM_SPEC_MAX_BYTES + 1);
-  *length = fread(text, 1, VELM_SPEC_MAX_BYTES + 1, file);
-  int code = ferror(file) ? errno : 0;
-  fclose(file);
-  if (code) {
-    g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: %s", path,
-                code == EISDIR ? "is a folder, not a file" : g_strerror(code));
-    return NULL;
-  }
-  return g_steal_pointer(&text);
-}
-
 VelmSpec *velm_spec_read(const char *path, GPtrArray **findings, GError **error) {
   gsize length = 0;
-  g_autofree char *text = read_limited(path, &length, error);
+  g_autofree char *text = velm_file_read_limited(path, VELM_SPEC_MAX_BYTES, &length, error);
   if (text)
     return velm_spec_parse(text, length, path, findings, error);
   if (findings)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "classify/classes.h"
+#include "core/findings.h"
 #include "velm.h"
 
 /* A spec file that is larger is refused. */
@@ -13,13 +14,6 @@
 /* A class answered with less confidence is held for review, where the spec does not say otherwise.
  */
 #define VELM_SPEC_CONFIDENCE 0.4
-
-/* One mistake or doubt about a spec file. */
-typedef struct {
-  int line, column; /* from 1 */
-  gboolean error;   /* else a warning */
-  char *message;
-} VelmSpecFinding;
 
 /* What a class leads to. */
 typedef struct {
@@ -30,7 +24,7 @@ typedef struct {
 /**
  * Parses the spec text @yaml.
  * @name: what messages call it
- * @findings: (out) (optional) (transfer full): array of VelmSpecFinding, every mistake and warning
+ * @findings: (out) (optional) (transfer full): array of VelmTextFinding, every mistake and warning
  *   in order of line, whether it fails or not
  * Returns: NULL with VELM_ERROR_SPEC, "NAME:LINE: message" of the first mistake
  */

@@ -1,7 +1,8 @@
 #include "act/spec_read.h"
 
 #include "act/decision.h"
-#include "act/findings.h"
+#include "core/findings.h"
+#include "core/yaml_read.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,37 +13,6 @@
 
 static const VelmDecision severities[] = {VELM_DECISION_DEFECT, VELM_DECISION_NEGLIGIBLE,
                                           VELM_DECISION_REVIEW, VELM_DECISION_NORMAL};
-
-/* Whether @node has a value; where it has one of another kind than @kind, says so. */
-static gboolean expect(const VelmNode *node, VelmNodeKind kind, const char *what,
-                       GPtrArray *findings) {
-  if (!node || node->kind == VELM_NODE_NULL)
-    return FALSE;
-  if (node->kind == kind)
-    return TRUE;
-  velm_findings_error(findings, node->line, node->column, "%s must be %s, not %s", what,
-                      velm_node_kind_name(kind), velm_node_kind_name(node->kind));
-  return FALSE;
-}
-
-char *velm_spec_read_text(const VelmNode *node, const char *what, gboolean lines,
-                          GPtrArray *findings) {
-  if (!expect(node, VELM_NODE_TEXT, what, findings))
-    return NULL;
-  g_autofree char *text = g_strstrip(g_strdup(node->text));
-  if (!*text) {
-    velm_findings_error(findings, node->line, node->column, "%s is empty", what);
-    return NULL;
-  }
-  for (const char *at = text; *at; at++) {
-    if (!g_ascii_iscntrl(*at) || (lines && strchr("\n\r\t", *at)))
-      continue;
-    velm_findings_error(findings, node->line, node->column, "%s must be %s", what,
-                        lines ? "text without control characters" : "one line of text");
-    return NULL;
-  }
-  return g_steal_pointer(&text);
-}
 
 gboolean velm_spec_parse_number(const char *text, double *value) {
   if (!*text || strspn(text, "0123456789.+-eE") != strlen(text))
@@ -55,7 +25,7 @@ gboolean velm_spec_parse_number(const char *text, double *value) {
 /* A number over or at @least and up to @most. FALSE where absent or wrong. */
 static gboolean read_number(const VelmNode *node, const char *what, double least, double most,
                             const char *range, double *value, GPtrArray *findings) {
-  if (!expect(node, VELM_NODE_TEXT, what, findings))
+  if (!velm_node_expect(node, VELM_NODE_TEXT, what, findings))
     return FALSE;
   double number;
   if (!velm_spec_parse_number(node->text, &number))
@@ -73,7 +43,7 @@ static gboolean read_number(const VelmNode *node, const char *what, double least
 
 gboolean velm_spec_read_severity(const VelmNode *node, VelmDecision *severity,
                                  GPtrArray *findings) {
-  g_autofree char *word = velm_spec_read_text(node, "`severity`", FALSE, findings);
+  g_autofree char *word = velm_node_read_text(node, "`severity`", FALSE, findings);
   if (!word)
     return FALSE;
   const char *names[G_N_ELEMENTS(severities)];
@@ -90,49 +60,6 @@ gboolean velm_spec_read_severity(const VelmNode *node, VelmDecision *severity,
                       "unknown severity `%s`%s (allowed: defect, negligible, review, normal)", word,
                       suggestion ? suggestion : "");
   return FALSE;
-}
-
-/* "a, b and c". */
-static char *list_keys(const char *const *keys, gsize n) {
-  GString *text = g_string_new(NULL);
-  for (gsize i = 0; i < n; i++)
-    g_string_append_printf(text, "%s`%s`", i == 0 ? "" : i + 1 < n ? ", " : " and ", keys[i]);
-  return g_string_free(text, FALSE);
-}
-
-static void report_key(const VelmNode *mapping, guint index, const char *what,
-                       const char *const *keys, gsize n, GPtrArray *findings) {
-  const VelmNode *key = g_ptr_array_index(mapping->keys, index);
-  const VelmNode *value = g_ptr_array_index(mapping->items, index);
-  const char *meant = velm_findings_suggest(key->text, keys, n);
-  g_autofree char *known = list_keys(keys, n);
-  if (meant)
-    velm_findings_error(findings, key->line, key->column, "unknown key `%s`: did you mean `%s`?",
-                        key->text, meant);
-  else if (mapping->flow && value->kind == VELM_NODE_NULL && index > 0)
-    velm_findings_error(
-        findings, key->line, key->column,
-        "unknown key `%s` (inside braces a comma ends the text, unless it is quoted)", key->text);
-  else
-    velm_findings_error(findings, key->line, key->column, "unknown key `%s`; %s has %s", key->text,
-                        what, known);
-}
-
-void velm_spec_check_key(const VelmNode *mapping, guint index, const char *what,
-                         const char *const *keys, gsize n, GPtrArray *findings) {
-  const VelmNode *key = g_ptr_array_index(mapping->keys, index);
-  gboolean known = key->items != NULL; /* no text, which has been said */
-  for (gsize k = 0; k < n && !known; k++)
-    known = g_str_equal(key->text, keys[k]);
-  if (!known)
-    report_key(mapping, index, what, keys, n, findings);
-}
-
-/* velm_spec_check_key() of every key. */
-static void check_keys(const VelmNode *mapping, const char *what, const char *const *keys, gsize n,
-                       GPtrArray *findings) {
-  for (guint i = 0; i < mapping->keys->len && !velm_findings_full(findings); i++)
-    velm_spec_check_key(mapping, i, what, keys, n, findings);
 }
 
 /* Whether @word means the normal or the unknown class, of which a spec has no description. */
@@ -207,10 +134,10 @@ static void read_class(VelmSpec *spec, const VelmNode *key, const VelmNode *valu
   }
   const VelmNode *mapping = value->kind == VELM_NODE_MAPPING ? value : NULL;
   if (mapping)
-    check_keys(mapping, "a class", keys, G_N_ELEMENTS(keys), findings);
-  g_autofree char *name = velm_spec_read_text(field(mapping, "name"), "`name`", FALSE, findings);
+    velm_node_check_keys(mapping, "a class", keys, G_N_ELEMENTS(keys), findings);
+  g_autofree char *name = velm_node_read_text(field(mapping, "name"), "`name`", FALSE, findings);
   g_autofree char *description =
-      velm_spec_read_text(field(mapping, "description"), "`description`", TRUE, findings);
+      velm_node_read_text(field(mapping, "description"), "`description`", TRUE, findings);
   check_name(key, field(mapping, "name"), name ? name : key->text, names, findings);
   if (!description && (mapping || value->kind == VELM_NODE_NULL))
     velm_findings_warning(findings, key->line, key->column,
@@ -218,7 +145,7 @@ static void read_class(VelmSpec *spec, const VelmNode *key, const VelmNode *valu
                           key->text);
   VelmOutcome outcome = {.severity = VELM_DECISION_DEFECT};
   velm_spec_read_severity(field(mapping, "severity"), &outcome.severity, findings);
-  outcome.action = velm_spec_read_text(field(mapping, "action"), "`action`", FALSE, findings);
+  outcome.action = velm_node_read_text(field(mapping, "action"), "`action`", FALSE, findings);
   if (!outcome.action)
     outcome.action = g_strdup(outcome.severity == VELM_DECISION_REVIEW
                                   ? spec->review_action
@@ -257,7 +184,7 @@ static void read_classes(VelmSpec *spec, const VelmNode *root, GPtrArray *findin
 }
 
 static void read_rules(VelmSpec *spec, const VelmNode *node, GPtrArray *findings) {
-  if (!expect(node, VELM_NODE_LIST, "`rules`", findings))
+  if (!velm_node_expect(node, VELM_NODE_LIST, "`rules`", findings))
     return;
   for (guint i = 0; i < node->items->len; i++) {
     const VelmNode *item = g_ptr_array_index(node->items, i);
@@ -273,30 +200,29 @@ static void read_rules(VelmSpec *spec, const VelmNode *node, GPtrArray *findings
 
 static void read_unknown(VelmSpec *spec, const VelmNode *node, GPtrArray *findings) {
   static const char *const keys[] = {"action"};
-  if (!expect(node, VELM_NODE_MAPPING, "`unknown`", findings))
+  if (!velm_node_expect(node, VELM_NODE_MAPPING, "`unknown`", findings))
     return;
-  check_keys(node, "`unknown`, which is always reviewed,", keys, G_N_ELEMENTS(keys), findings);
-  char *action = velm_spec_read_text(velm_node_get(node, "action"), "`action`", FALSE, findings);
+  velm_node_check_keys(node, "`unknown`, which is always reviewed,", keys, G_N_ELEMENTS(keys),
+                       findings);
+  char *action = velm_node_read_text(velm_node_get(node, "action"), "`action`", FALSE, findings);
   if (!action)
     return;
   g_free(spec->review_action);
   spec->review_action = action;
 }
 
-static gboolean is_absent(const VelmNode *node) { return !node || node->kind == VELM_NODE_NULL; }
-
 static void read_words(VelmClasses *classes, const VelmNode *root, GPtrArray *findings) {
   const VelmNode *object = velm_node_get(root, "object");
   const VelmNode *normal = velm_node_get(root, "normal");
-  classes->object = velm_spec_read_text(object, "`object`", FALSE, findings);
-  if (is_absent(object))
+  classes->object = velm_node_read_text(object, "`object`", FALSE, findings);
+  if (velm_node_is_absent(object))
     velm_findings_error(findings, object ? object->line : root->line,
                         object ? object->column : root->column,
                         "`object` is missing: it says what the part is");
-  classes->normal = velm_spec_read_text(normal, "`normal`", TRUE, findings);
+  classes->normal = velm_node_read_text(normal, "`normal`", TRUE, findings);
   classes->strategy =
-      velm_spec_read_text(velm_node_get(root, "strategy"), "`strategy`", TRUE, findings);
-  if (is_absent(normal))
+      velm_node_read_text(velm_node_get(root, "strategy"), "`strategy`", TRUE, findings);
+  if (velm_node_is_absent(normal))
     velm_findings_warning(findings, normal ? normal->line : root->line,
                           normal ? normal->column : root->column,
                           "`normal` is missing: a language model needs to know what a good part "
@@ -305,8 +231,8 @@ static void read_words(VelmClasses *classes, const VelmNode *root, GPtrArray *fi
 
 static void read_scale(VelmSpec *spec, const VelmNode *node, GPtrArray *findings) {
   /* One that is wrong has been said; the rules' mm2 are checked as if it were right. */
-  if (!is_absent(node) && !read_number(node, "`scale` (mm a pixel)", 1e-6, 1e3,
-                                       "from 0.000001 to 1000", &spec->scale, findings))
+  if (!velm_node_is_absent(node) && !read_number(node, "`scale` (mm a pixel)", 1e-6, 1e3,
+                                                 "from 0.000001 to 1000", &spec->scale, findings))
     spec->scale = 1;
 }
 
@@ -319,7 +245,7 @@ void velm_spec_read_tree(VelmSpec *spec, const VelmNode *root, GPtrArray *findin
                         velm_node_kind_name(root->kind));
     return;
   }
-  check_keys(root, "a spec", keys, G_N_ELEMENTS(keys), findings);
+  velm_node_check_keys(root, "a spec", keys, G_N_ELEMENTS(keys), findings);
   read_words(spec->classes, root, findings);
   read_scale(spec, velm_node_get(root, "scale"), findings);
   read_number(velm_node_get(root, "confidence"), "`confidence`", 0, 1, "from 0 to 1",

@@ -4,7 +4,7 @@
 
 #include "act/rules.h"
 #include "act/spec.h"
-#include "act/yaml_node.h"
+#include "core/yaml_node.h"
 
 struct _VelmSpec {
   char *text;
@@ -24,20 +24,8 @@ void velm_spec_read_tree(VelmSpec *spec, const VelmNode *root, GPtrArray *findin
  * @what names the value in messages.
  */
 
-/** Text of one line or, where @lines, of several. Returns: (transfer full): NULL where absent or
- * wrong. */
-char *velm_spec_read_text(const VelmNode *node, const char *what, gboolean lines,
-                          GPtrArray *findings);
-
 /** A severity's word. FALSE where absent or wrong. */
 gboolean velm_spec_read_severity(const VelmNode *node, VelmDecision *severity, GPtrArray *findings);
 
 /** Parses all of @text as a decimal number, in every locale with a point. */
 gboolean velm_spec_parse_number(const char *text, double *value);
-
-/**
- * Reports the key number @index of @mapping where it is not among @keys, with a suggestion.
- * @what: what the mapping describes, with its article: "a class"
- */
-void velm_spec_check_key(const VelmNode *mapping, guint index, const char *what,
-                         const char *const *keys, gsize n, GPtrArray *findings);

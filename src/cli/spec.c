@@ -23,7 +23,7 @@ static void print_count(guint n, const char *what) {
 static guint print_findings(const char *path, const GPtrArray *findings) {
   guint n_errors = 0;
   for (guint i = 0; i < findings->len; i++) {
-    const VelmSpecFinding *finding = g_ptr_array_index(findings, i);
+    const VelmTextFinding *finding = g_ptr_array_index(findings, i);
     n_errors += finding->error ? 1 : 0;
     g_print("%s:%d:%d: %s%s\n", path, finding->line, finding->column,
             finding->error ? "" : "warning: ", finding->message);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <gio/gio.h>
 #include <glib/gstdio.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 GBytes *velm_file_read(const char *path, GError **error) {
@@ -24,14 +26,59 @@ GBytes *velm_file_read(const char *path, GError **error) {
   return g_bytes_new_take(data, size);
 }
 
+char *velm_file_read_limited(const char *path, gsize most, gsize *length, GError **error) {
+  FILE *file = g_fopen(path, "rb");
+  if (!file) {
+    int code = errno;
+    g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: %s", path,
+                code == ENOENT ? "no such file" : g_strerror(code));
+    return NULL;
+  }
+  g_autofree char *text = g_malloc(most + 1);
+  *length = fread(text, 1, most + 1, file);
+  int code = ferror(file) ? errno : 0;
+  fclose(file);
+  if (code) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: %s", path,
+                code == EISDIR ? "is a folder, not a file" : g_strerror(code));
+    return NULL;
+  }
+  return g_steal_pointer(&text);
+}
+
+/* Whether @path is there and is neither a file nor a folder: a device or a pipe, which a renamed file
+ * would take the place of. */
+static gboolean is_device(const char *path) {
+  GStatBuf status;
+  return g_stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
+static gboolean write_to_device(const char *path, gconstpointer data, gsize size, GError **error) {
+  FILE *file = g_fopen(path, "wb");
+  gboolean ok = file && fwrite(data, 1, size, file) == size;
+  int code = errno;
+  if (file && fclose(file) != 0 && ok) {
+    code = errno;
+    ok = FALSE;
+  }
+  if (!ok)
+    g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: cannot be written: %s", path,
+                g_strerror(code));
+  return ok;
+}
+
 gboolean velm_file_write(const char *path, gconstpointer data, gsize size, GError **error) {
   if (size > G_MAXSSIZE) {
     g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: too large to write", path);
     return FALSE;
   }
+  if (is_device(path))
+    return write_to_device(path, data, size, error);
+  /* What a link points to is written, not the link replaced. */
+  g_autofree char *target = realpath(path, NULL);
   g_autoptr(GError) cause = NULL;
-  if (g_file_set_contents_full(path, data, (gssize)size, G_FILE_SET_CONTENTS_CONSISTENT, 0644,
-                               &cause))
+  if (g_file_set_contents_full(target ? target : path, data, (gssize)size,
+                               G_FILE_SET_CONTENTS_CONSISTENT, 0644, &cause))
     return TRUE;
   g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: cannot be written: %s", path,
               cause->message);

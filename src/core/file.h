@@ -6,8 +6,15 @@
 /** Reads all of @path. Returns: (transfer full); NULL with VELM_ERROR_FILE naming @path. */
 GBytes *velm_file_read(const char *path, GError **error);
 
+/**
+ * Reads @path, but no more than @most + 1 bytes: it may be a device without an end. A @length over
+ * @most tells that there is more.
+ * Returns: (transfer full): not terminated; NULL with VELM_ERROR_FILE naming @path
+ */
+char *velm_file_read_limited(const char *path, gsize most, gsize *length, GError **error);
+
 /** Writes @size bytes to @path by a temporary file that is renamed; an existing file stays whole
- * when it fails. */
+ * when it fails. A link is followed; a device or a pipe is written to as it is. */
 gboolean velm_file_write(const char *path, gconstpointer data, gsize size, GError **error);
 
 /** Makes the folder @path with its parents. */

@@ -321,10 +321,10 @@ void velm_plane_free(VelmPlane *plane) {
   g_free(plane);
 }
 
-static VelmPlane *plane_from_vips(VipsImage *image, GError **error) {
+static VelmPlane *plane_from_vips(VipsImage *image, const char *name, GError **error) {
   float *values = image ? unwrap(image, 1, VIPS_FORMAT_FLOAT) : NULL;
   if (!values) {
-    set_vips_error(error, "score map");
+    set_vips_error(error, name);
     return NULL;
   }
   VelmPlane *plane = g_new0(VelmPlane, 1);
@@ -351,7 +351,7 @@ static VipsImage *rank(VipsImage *in, int radius, gboolean largest, VipsExtend e
 VelmPlane *velm_plane_resize(const VelmPlane *plane, int width, int height, GError **error) {
   g_autoptr(VipsImage) in = wrap(plane->values, plane->width, plane->height, 1, VIPS_FORMAT_FLOAT);
   g_autoptr(VipsImage) out = in ? resize(in, width, height) : NULL;
-  return plane_from_vips(out, error);
+  return plane_from_vips(out, "score map", error);
 }
 
 VelmPlane *velm_plane_blur(const VelmPlane *plane, double sigma, GError **error) {
@@ -362,7 +362,7 @@ VelmPlane *velm_plane_blur(const VelmPlane *plane, double sigma, GError **error)
   if (in && vips_gaussblur(in, &out, sigma, "min_ampl", 0.01, "precision", VIPS_PRECISION_FLOAT,
                            NULL) != 0)
     out = NULL;
-  return plane_from_vips(out, error);
+  return plane_from_vips(out, "score map", error);
 }
 
 VelmPlane *velm_plane_rank(const VelmPlane *plane, int radius, gboolean largest, GError **error) {
@@ -370,7 +370,23 @@ VelmPlane *velm_plane_rank(const VelmPlane *plane, int radius, gboolean largest,
     return velm_plane_copy(plane);
   g_autoptr(VipsImage) in = wrap(plane->values, plane->width, plane->height, 1, VIPS_FORMAT_FLOAT);
   g_autoptr(VipsImage) out = in ? rank(in, radius, largest, VIPS_EXTEND_COPY) : NULL;
-  return plane_from_vips(out, error);
+  return plane_from_vips(out, "score map", error);
+}
+
+VelmPlane *velm_plane_load(const char *path, gint64 max_pixels, GError **error) {
+  g_autoptr(VipsImage) file = open_checked(path, max_pixels, error);
+  if (!file)
+    return NULL;
+  int bands = vips_image_get_bands(file);
+  if (bands != 1) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_IMAGE,
+                "%s: has %d channels; a map of one number a pixel has one", path, bands);
+    return NULL;
+  }
+  g_autoptr(VipsImage) values = NULL;
+  if (vips_cast_float(file, &values, NULL) != 0)
+    set_vips_error(error, path);
+  return values ? plane_from_vips(values, path, error) : NULL;
 }
 
 /* ---- masks ---- */

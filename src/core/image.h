@@ -53,6 +53,12 @@ GBytes *velm_image_to_jpeg(const VelmImage *image, int quality, GError **error);
 /** Luminance, 0 to 255 (Rec. 601 weights). */
 VelmPlane *velm_image_grey(const VelmImage *image);
 
+/**
+ * Reads a score map: an image of one channel (TIFF of floats, 8 or 16-bit PNG, PFM, ...), its
+ * numbers as they are.
+ * @max_pixels: as for velm_image_load()
+ */
+VelmPlane *velm_plane_load(const char *path, gint64 max_pixels, GError **error);
 VelmPlane *velm_plane_new(int width, int height); /* zeros */
 VelmPlane *velm_plane_copy(const VelmPlane *plane);
 void velm_plane_free(VelmPlane *plane);

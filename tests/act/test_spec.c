@@ -1,7 +1,7 @@
-#include "act/findings.h"
 #include "act/rules.h"
 #include "act/spec.h"
 #include "core/file.h"
+#include "core/findings.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -34,7 +34,7 @@ static VelmSpec *parse(const char *yaml, GPtrArray **findings) {
   return velm_spec_parse(yaml, strlen(yaml), "part.yaml", findings, NULL);
 }
 
-static char *describe(const VelmSpecFinding *finding) {
+static char *describe(const VelmTextFinding *finding) {
   return g_strdup_printf("%d:%d: %s%s", finding->line, finding->column,
                          finding->error ? "" : "warning: ", finding->message);
 }
@@ -46,7 +46,7 @@ static void assert_findings(const char *yaml, const char *const *expected) {
   g_autoptr(VelmSpec) spec = parse(yaml, &findings);
   gboolean error = FALSE;
   for (guint i = 0; i < findings->len; i++) {
-    const VelmSpecFinding *finding = g_ptr_array_index(findings, i);
+    const VelmTextFinding *finding = g_ptr_array_index(findings, i);
     g_autofree char *line = describe(finding);
     error = error || finding->error;
     if (!expected[i])
@@ -232,7 +232,7 @@ static void test_not_text(void) {
 static void test_aliases(void) {
   ASSERT_FINDINGS(HEAD "classes:\n  a: &x {description: b}\n  c: *x\n",
                   "5:3: warning: the class `c` has no description",
-                  "5:6: aliases (here `*x`) have no place in a spec");
+                  "5:6: aliases (here `*x`) have no place here");
   /* Each level doubles the one above ten times over, where aliases are followed. */
   g_autoptr(GString) bomb = g_string_new("object: &a0 [x]\n");
   for (int i = 1; i < 30; i++) {
@@ -262,7 +262,7 @@ static void test_many_findings(void) {
   g_autoptr(GPtrArray) findings = NULL;
   g_assert_null(parse(text->str, &findings));
   g_assert_cmpuint(findings->len, ==, VELM_FINDINGS_MAX + 1);
-  const VelmSpecFinding *last = g_ptr_array_index(findings, VELM_FINDINGS_MAX);
+  const VelmTextFinding *last = g_ptr_array_index(findings, VELM_FINDINGS_MAX);
   g_assert_cmpstr(last->message, ==, "there is more to say, which is not shown");
 }
 

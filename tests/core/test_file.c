@@ -2,6 +2,7 @@
 
 #include "core/scratch.h"
 
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
@@ -172,6 +173,29 @@ static void test_list_links(void) {
   g_assert_cmpstr(files, ==, "");
 }
 
+/* A link stays one, and what it points to is written; a pipe stays a pipe. */
+static void test_write_through(void) {
+  g_autofree char *target = in_folder("target"), *link = in_folder("alias"),
+                  *pipe_path = in_folder("pipe");
+  check_write(target, "old");
+  g_assert_cmpint(symlink(target, link), ==, 0);
+  check_write(link, "new");
+  check_content(target, "new");
+  g_assert_true(g_file_test(link, G_FILE_TEST_IS_SYMLINK));
+  g_assert_cmpint(mkfifo(pipe_path, 0600), ==, 0);
+  int reader = open(pipe_path, O_RDWR); /* so that the writer does not wait for one */
+  g_assert_cmpint(reader, >=, 0);
+  g_assert_true(velm_file_write(pipe_path, "through", 7, NULL));
+  char got[8] = "";
+  g_assert_cmpint(read(reader, got, 7), ==, 7);
+  g_assert_cmpstr(got, ==, "through");
+  close(reader);
+  GStatBuf status;
+  g_assert_cmpint(g_stat(pipe_path, &status), ==, 0);
+  g_assert_true(S_ISFIFO(status.st_mode));
+  g_assert_cmpint(g_unlink(pipe_path) + g_unlink(link) + g_unlink(target), ==, 0);
+}
+
 static void test_image_names(void) {
   static const char *const yes[] = {"a.png", "/x.y/b.JPG", "c.jpeg", "d.Tiff", "e.tar.bmp", ".webp"};
   static const char *const no[] = {"", "png", "a.png.txt", "a.", "x.png/readme", "a.pn", "a.png "};
@@ -189,6 +213,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/file/unreadable", test_unreadable);
   g_test_add_func("/file/unwritable", test_unwritable);
   g_test_add_func("/file/full", test_full);
+  g_test_add_func("/file/write-through", test_write_through);
   g_test_add_func("/file/make-folder", test_make_folder);
   g_test_add_func("/file/list", test_list);
   g_test_add_func("/file/list-links", test_list_links);

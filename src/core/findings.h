@@ -1,19 +1,26 @@
-/* What is wrong or doubtful in a spec file, gathered while it is read. */
+/* What is wrong or doubtful in a text file that a person wrote, gathered while it is read. */
 #pragma once
 
-#include "act/spec.h"
+#include "velm.h"
 
 /* Findings that are kept of one file; one more then says that there are others. */
 #define VELM_FINDINGS_MAX 100
 
-/** Returns: (transfer full): an empty array that owns its VelmSpecFinding. */
+/* One mistake or doubt. */
+typedef struct {
+  int line, column; /* from 1 */
+  gboolean error;   /* else a warning */
+  char *message;
+} VelmTextFinding;
+
+/** Returns: (transfer full): an empty array that owns its VelmTextFinding. */
 GPtrArray *velm_findings_new(void);
 
 /** Adds a mistake. @line, @column: from 1. */
 void velm_findings_error(GPtrArray *findings, int line, int column, const char *format, ...)
     G_GNUC_PRINTF(4, 5);
 
-/** Adds a doubt that does not keep the spec from being used. */
+/** Adds a doubt that does not keep the file from being used. */
 void velm_findings_warning(GPtrArray *findings, int line, int column, const char *format, ...)
     G_GNUC_PRINTF(4, 5);
 
@@ -21,7 +28,7 @@ void velm_findings_warning(GPtrArray *findings, int line, int column, const char
 gboolean velm_findings_full(const GPtrArray *findings);
 
 /** The first mistake in order of line, or NULL. Sort first. */
-const VelmSpecFinding *velm_findings_first_error(const GPtrArray *findings);
+const VelmTextFinding *velm_findings_first_error(const GPtrArray *findings);
 
 /** Sorts by line and column; findings of one place keep their order. */
 void velm_findings_sort(GPtrArray *findings);

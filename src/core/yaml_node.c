@@ -1,11 +1,11 @@
-#include "act/yaml_node.h"
+#include "core/yaml_node.h"
 
-#include "act/findings.h"
+#include "core/findings.h"
 
 #include <string.h>
 #include <yaml.h>
 
-/* A spec nests five deep; more is a mistake or an attack. */
+/* What is read nests five deep; more is a mistake or an attack. */
 #define MAX_DEPTH 16
 
 /* The state of one parse. */
@@ -82,7 +82,7 @@ static void attach(Builder *builder, VelmNode *node) {
 static void refuse_tag(Builder *builder, const yaml_char_t *tag, yaml_mark_t mark) {
   if (tag)
     velm_findings_error(builder->findings, (int)mark.line + 1, (int)mark.column + 1,
-                        "tags (here `%s`) have no place in a spec", (const char *)tag);
+                        "tags (here `%s`) have no place here", (const char *)tag);
 }
 
 static gboolean is_null_word(const char *text) {
@@ -108,7 +108,7 @@ static void add_alias(Builder *builder, const yaml_event_t *event) {
   VelmNode *node = node_new(VELM_NODE_NULL, event->start_mark);
   node->text = g_strdup("");
   velm_findings_error(builder->findings, node->line, node->column,
-                      "aliases (here `*%s`) have no place in a spec: write it out",
+                      "aliases (here `*%s`) have no place here: write it out",
                       (const char *)event->data.alias.anchor);
   attach(builder, node);
 }
@@ -156,7 +156,7 @@ static void start_document(Builder *builder, const yaml_event_t *event) {
     return;
   velm_findings_error(builder->findings, (int)event->start_mark.line + 1,
                       (int)event->start_mark.column + 1,
-                      "a second document starts here; a spec is one document");
+                      "a second document starts here; the file must be one document");
   builder->stop = TRUE;
 }
 

@@ -1,4 +1,4 @@
-#include "act/findings.h"
+#include "core/findings.h"
 
 #include <string.h>
 
@@ -6,7 +6,7 @@
 #define MAX_WORD 64
 
 static void finding_free(gpointer data) {
-  VelmSpecFinding *finding = data;
+  VelmTextFinding *finding = data;
   g_free(finding->message);
   g_free(finding);
 }
@@ -16,7 +16,7 @@ GPtrArray *velm_findings_new(void) { return g_ptr_array_new_with_free_func(findi
 gboolean velm_findings_full(const GPtrArray *findings) { return findings->len > VELM_FINDINGS_MAX; }
 
 static void add(GPtrArray *findings, int line, int column, gboolean error, char *message) {
-  VelmSpecFinding *finding = g_new0(VelmSpecFinding, 1);
+  VelmTextFinding *finding = g_new0(VelmTextFinding, 1);
   finding->line = line;
   finding->column = column;
   finding->error = error;
@@ -50,9 +50,9 @@ void velm_findings_warning(GPtrArray *findings, int line, int column, const char
   va_end(arguments);
 }
 
-const VelmSpecFinding *velm_findings_first_error(const GPtrArray *findings) {
+const VelmTextFinding *velm_findings_first_error(const GPtrArray *findings) {
   for (guint i = 0; i < findings->len; i++) {
-    const VelmSpecFinding *finding = g_ptr_array_index(findings, i);
+    const VelmTextFinding *finding = g_ptr_array_index(findings, i);
     if (finding->error)
       return finding;
   }
@@ -60,8 +60,8 @@ const VelmSpecFinding *velm_findings_first_error(const GPtrArray *findings) {
 }
 
 static int compare(gconstpointer a, gconstpointer b) {
-  const VelmSpecFinding *x = *(const VelmSpecFinding *const *)a;
-  const VelmSpecFinding *y = *(const VelmSpecFinding *const *)b;
+  const VelmTextFinding *x = *(const VelmTextFinding *const *)a;
+  const VelmTextFinding *y = *(const VelmTextFinding *const *)b;
   if (x->line != y->line)
     return x->line < y->line ? -1 : 1;
   return (x->column > y->column) - (x->column < y->column);

@@ -1,12 +1,13 @@
 /*
- * A YAML document as a tree whose every node knows its line: what spec.c reads. libyaml parses.
+ * A YAML document as a tree whose every node knows its line: what specs and manifests are read
+ * from. libyaml parses.
  *
  * Only what a person writes by hand is taken: mappings with words for keys, lists, text. Aliases
  * and tags are refused, so no small file can grow into a large tree.
  */
 #pragma once
 
-#include "act/spec.h"
+#include "velm.h"
 
 typedef enum {
   VELM_NODE_NULL, /* nothing, "~" or "null" without quotes */
