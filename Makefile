@@ -11,7 +11,7 @@ SCRIPTS = .ci/run $(shell find tools tests -name '*.sh')
 export MESON
 
 .DEFAULT_GOAL := build
-.PHONY: help setup build demo test test-asan bench install format lint clean distclean
+.PHONY: help setup setup-tests build demo test test-asan bench install format lint clean distclean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -19,13 +19,16 @@ help:  ## this list
 setup:  ## packages, OpenVINO and weights, into .deps/ (the other targets do this first)
 	@tools/setup/setup.sh
 
+setup-tests: setup  ## and what only the tests need: scikit-learn (test does this first)
+	@tools/setup/setup.sh --tests
+
 build: setup $(BUILD)/build.ninja  ## the library and the command, in build/ (the default)
 	@$(MESON) compile -C $(BUILD)
 
 demo: build  ## velm on a made-up product, from training to a report in build/demo
 	$(BUILD)/velm demo --out $(BUILD)/demo
 
-test: build $(ASAN_BUILD)/build.ninja  ## all tests, then those in C again under ASan and UBSan
+test: build setup-tests $(ASAN_BUILD)/build.ninja  ## all tests, then those in C again under ASan and UBSan
 	@$(MESON) compile -C $(ASAN_BUILD)
 	@tools/test/run-tests.sh $(BUILD) $(ASAN_BUILD)
 

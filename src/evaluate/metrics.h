@@ -1,10 +1,11 @@
 /*
- * Metrics of detection and classification, exact: ties are handled, nothing is binned. A metric
- * that is not defined for its input, and one of scores among which is a NaN, is NaN.
+ * Metrics of image scores and of classification, exact: ties are handled, nothing is binned. A
+ * metric that is not defined for its input, and one of scores among which is a NaN, is NaN. Those
+ * of pixels are in pixel_metrics.h.
  */
 #pragma once
 
-#include <glib.h>
+#include "evaluate/curve_points.h"
 
 /**
  * Area under the ROC curve; ties count half (Mann-Whitney). NaN where one of the two sides is
@@ -25,34 +26,27 @@ double velm_metrics_average_precision(const double *scores, const guint8 *positi
 double velm_metrics_f1_max(const double *scores, const guint8 *positive, gsize n,
                            double *threshold);
 
-/*
- * Pixel metrics are accumulated image by image: memory grows with the pixels of the maps (4 bytes a
- * normal pixel, 8 an anomalous one, and as much again while they are sorted), and maps can be of
- * any size.
- */
-typedef struct _VelmPixelMetrics VelmPixelMetrics;
-
-VelmPixelMetrics *velm_pixel_metrics_new(void);
-/** Adds one map and its mask (bytes over 0 are anomalous; NULL for none), both @width x @height,
- * under 2^32 pixels. */
-void velm_pixel_metrics_add(VelmPixelMetrics *metrics, const float *map, const guint8 *mask,
-                            int width, int height);
-/** Area under the ROC curve of all pixels; ties count half. NaN where no pixel, or every pixel, is
- * anomalous. */
-double velm_pixel_metrics_auroc(VelmPixelMetrics *metrics);
 /**
- * Area under the per-region-overlap curve up to the false-positive rate @limit (0.3 in the MVTec
- * papers, arXiv 1912.02357), divided by @limit: the mean over all ground-truth components of the
- * share that is over the threshold, against the share of normal pixels over it. NaN where no pixel,
- * or every pixel, is anomalous, and for a @limit outside (0, 1].
- *
- * Components are 8-connected, as in MVTec's own evaluation code (scipy.ndimage.label with a 3 x 3
- * structure of ones): a thin diagonal scratch is one defect. The curve runs from (0, 0) over every
- * distinct score; between two scores, and at the limit, it is a straight line.
+ * The ROC curve: x is the false-positive rate, y the true-positive rate, from (0, 0) to (1, 1).
+ * Returns: (transfer full): NULL where the AUROC is NaN
  */
-double velm_pixel_metrics_aupro(VelmPixelMetrics *metrics, double limit);
-void velm_pixel_metrics_free(VelmPixelMetrics *metrics);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmPixelMetrics, velm_pixel_metrics_free)
+VelmCurvePoints *velm_metrics_roc(const double *scores, const guint8 *positive, gsize n);
+
+typedef struct {
+  double auroc, average_precision, f1_max, f1_threshold;
+} VelmRankingMetrics;
+
+/* Scores in order, for a bootstrap, which measures the same scores thousands of times. */
+typedef struct _VelmRanking VelmRanking;
+
+VelmRanking *velm_ranking_new(const double *scores, const guint8 *positive, gsize n);
+/**
+ * The metrics above, where item i occurs counts[i] times.
+ * @counts: as many as there are items; NULL: each once
+ */
+VelmRankingMetrics velm_ranking_measure(const VelmRanking *ranking, const guint *counts);
+void velm_ranking_free(VelmRanking *ranking);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmRanking, velm_ranking_free)
 
 /*
  * Classification: a square matrix of counts, confusion[truth * n_classes + answer]. All are NaN

