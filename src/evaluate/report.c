@@ -4,7 +4,7 @@
 #include "core/json.h"
 #include "dataset/dataset.h"
 #include "evaluate/histogram.h"
-#include "mark/mark.h"
+#include "evaluate/thumbnail.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { THUMBNAIL_SIDE = 208, JPEG_QUALITY = 72, MAX_THRESHOLDS = 4 };
+enum { MAX_THRESHOLDS = 4 };
 enum { N_DECISIONS = VELM_DECISION_REVIEW + 1 };
 
 #define NOT_CLASSIFIED "not classified"
@@ -93,88 +93,17 @@ static gboolean append_record(VelmReport *report, const char *markup, GError **e
 
 /* ---- pictures ---- */
 
-/* The size of a thumbnail: the longer side is THUMBNAIL_SIDE. */
-static void fit_thumbnail(const VelmImage *image, int *width, int *height) {
-  double scale = (double)THUMBNAIL_SIDE / MAX(image->width, image->height);
-  *width = MAX((int)lround(image->width * scale), 1);
-  *height = MAX((int)lround(image->height * scale), 1);
-}
-
-/* JPEG in base 64. Consumes @image, which may be NULL where @error is set. */
-static char *encode_picture(VelmImage *image, GError **error) {
-  g_autoptr(VelmImage) owned = image;
-  g_autoptr(GBytes) jpeg = owned ? velm_image_to_jpeg(owned, JPEG_QUALITY, error) : NULL;
-  if (!jpeg)
-    return NULL;
-  gsize size;
-  const guchar *data = g_bytes_get_data(jpeg, &size);
-  return g_base64_encode(data, size);
-}
-
-/*
- * The image with its regions outlined. At a thumbnail's size the line is one pixel wide, which
- * JPEG's halved colour turns grey: a second one goes about the first.
- */
-static VelmImage *outline(const VelmInspection *inspection, int width, int height, GError **error) {
-  g_autoptr(VelmImage) thin =
-      velm_mark_outline(inspection->image, inspection->mask, width, height, error);
-  g_autoptr(VelmMask) small =
-      thin ? velm_mask_resize(inspection->mask, width, height, error) : NULL;
-  g_autoptr(VelmMask) wider = small ? velm_mask_dilate(small, 1, error) : NULL;
-  return wider ? velm_mark_outline(thin, wider, width, height, error) : NULL;
-}
-
-static char *draw_contour(const VelmInspection *inspection, GError **error) {
-  int width, height;
-  fit_thumbnail(inspection->image, &width, &height);
-  return encode_picture(inspection->mask
-                            ? outline(inspection, width, height, error)
-                            : velm_image_resize(inspection->image, width, height, error),
-                        error);
-}
-
-/*
- * The ends of the colour scale: below and above the image's threshold, so that colours mean the
- * same on every card; of a threshold that is no scale, the map's own ends.
- */
-static void find_scale(const VelmInspection *inspection, double *low, double *high) {
-  double level = inspection->threshold;
-  *low = level * 0.6;
-  *high = level * 1.6;
-  if (isfinite(level) && level > 0)
-    return;
-  const VelmPlane *map = inspection->map;
-  *low = INFINITY;
-  *high = -INFINITY;
-  for (gsize i = 0; i < (gsize)map->width * (gsize)map->height; i++) {
-    *low = fmin(*low, (double)map->values[i]);
-    *high = fmax(*high, (double)map->values[i]);
-  }
-  if (!(*high > *low))
-    *high = *low + 1;
-}
-
-static char *draw_heatmap(const VelmInspection *inspection, GError **error) {
-  int width, height;
-  double low, high;
-  fit_thumbnail(inspection->image, &width, &height);
-  find_scale(inspection, &low, &high);
-  return encode_picture(
-      velm_mark_heatmap(inspection->image, inspection->map, low, high, width, height, error),
-      error);
-}
-
 /* The block of pictures that follows every record: none, one, or two in base 64, with a blank
  * between. */
 static char *draw_pictures(const VelmInspection *inspection, GError **error) {
   g_autofree char *contour = NULL, *heatmap = NULL;
   if (!inspection->image)
     return g_strdup("");
-  if (!(contour = draw_contour(inspection, error)))
+  if (!(contour = velm_thumbnail_contour(inspection, error)))
     return NULL;
   if (!inspection->map)
     return g_steal_pointer(&contour);
-  if (!(heatmap = draw_heatmap(inspection, error)))
+  if (!(heatmap = velm_thumbnail_heatmap(inspection, error)))
     return NULL;
   return g_strconcat(contour, " ", heatmap, NULL);
 }
