@@ -24,15 +24,6 @@ static gboolean check_classes(const VelmFewshot *fewshot, const VelmClasses *cla
   return FALSE;
 }
 
-static void clear_record(VelmInspection *inspection) {
-  g_clear_pointer(&inspection->class_name, g_free);
-  g_clear_pointer(&inspection->class_names, g_strfreev);
-  g_clear_pointer(&inspection->probabilities, g_free);
-  g_clear_pointer(&inspection->classifier, g_free);
-  g_clear_pointer(&inspection->reason, g_free);
-  inspection->confidence = 0;
-}
-
 /* Keeps the classes wanted; returns how many. */
 static guint keep_wanted(const VelmFewshot *fewshot, const VelmClasses *classes,
                          const double *probabilities, VelmInspection *inspection) {
@@ -66,7 +57,7 @@ gboolean velm_fewshot_answer(const VelmFewshot *fewshot, const VelmClasses *clas
   if (!check_classes(fewshot, classes, error))
     return FALSE;
   velm_fewshot_predict(fewshot, sight, probabilities, &unknown);
-  clear_record(inspection);
+  velm_inspection_clear_class(inspection);
   guint n = keep_wanted(fewshot, classes, probabilities, inspection);
   normalise(inspection->probabilities, n);
   for (guint i = 1; i < n; i++)

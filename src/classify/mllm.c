@@ -320,15 +320,6 @@ static int find_answer(const VelmClasses *classes, char *const *answers, const c
 
 /* ---- the record ---- */
 
-static void clear_record(VelmInspection *inspection) {
-  g_clear_pointer(&inspection->class_name, g_free);
-  g_clear_pointer(&inspection->class_names, g_strfreev);
-  g_clear_pointer(&inspection->probabilities, g_free);
-  g_clear_pointer(&inspection->classifier, g_free);
-  g_clear_pointer(&inspection->reason, g_free);
-  inspection->confidence = 0;
-}
-
 /*
  * A model's answer has no probability. It is recorded as 1 for the class answered and 0 for the
  * others, and as 0 for all where no class fits.
@@ -338,7 +329,7 @@ static void fill_record(const Mllm *mllm, VelmInspection *inspection, char *cons
   guint n = 0;
   gboolean own = velm_classes_find(mllm->classes, answers[index]) >= 0;
   gboolean none = !own && g_str_equal(answers[index], VELM_PROMPT_NONE);
-  clear_record(inspection);
+  velm_inspection_clear_class(inspection);
   g_autoptr(GStrvBuilder) names = g_strv_builder_new();
   inspection->probabilities = g_new0(double, g_strv_length((char **)answers));
   for (int i = 0; answers[i]; i++) {

@@ -24,6 +24,12 @@ typedef enum {
   VELM_PROMPT_ALL = (1 << 5) - 1
 } VelmPromptParts;
 
+/** The part with the paper's @code ("RI", in any case); 0 where there is none. */
+VelmPromptParts velm_prompt_part_find(const char *code);
+/** The code of one part, and its name in words. */
+const char *velm_prompt_part_code(VelmPromptParts part);
+const char *velm_prompt_part_name(VelmPromptParts part);
+
 /**
  * VelmPrompt:
  * @text: the instructions

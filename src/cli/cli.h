@@ -1,6 +1,7 @@
 /* The command: main.c picks the subcommand, each of which is a file of its own. */
 #pragma once
 
+#include "evaluate/run.h"
 #include "velm.h"
 
 /* Exit codes of every subcommand. */
@@ -23,9 +24,24 @@ int velm_cli_fit(int argc, char **argv);
 int velm_cli_teach(int argc, char **argv);
 int velm_cli_inspect(int argc, char **argv);
 int velm_cli_evaluate(int argc, char **argv);
+int velm_cli_evaluate_predictions(int argc, char **argv);
+int velm_cli_evaluate_compare(int argc, char **argv);
+int velm_cli_ablate(int argc, char **argv);
+int velm_cli_dataset(int argc, char **argv);
 int velm_cli_demo(int argc, char **argv);
 int velm_cli_info(int argc, char **argv);
 int velm_cli_spec(int argc, char **argv);
+
+/* Two rows of a GOptionEntry table: the language model's server. */
+#define VELM_CLI_LLM_ENTRIES(endpoint, llm)                                                        \
+  {"endpoint", 0, 0, G_OPTION_ARG_STRING, endpoint,                                                \
+   "OpenAI-compatible server for mllm (default: OPENAI_BASE_URL); its key comes from "             \
+   "OPENAI_API_KEY",                                                                               \
+   "URL"},                                                                                         \
+  {                                                                                                \
+    "llm", 0, 0, G_OPTION_ARG_STRING, llm,                                                         \
+        "Name of the server's model (default: the first that it lists)", "NAME"                    \
+  }
 
 /**
  * Parses the options of a subcommand; help and mistakes are printed. @usage: what follows the
@@ -40,3 +56,7 @@ char **velm_cli_parse(int argc, char **argv, const char *usage, const char *summ
 
 /** Prints "velm: message" on stderr, clear of the progress line. Returns: the exit code for it. */
 int velm_cli_fail(const GError *error);
+
+/** Reports what a run could not inspect, and prints its figures as text or JSON. Returns: the exit
+ * code. */
+int velm_cli_print_run(const VelmRun *run, gboolean json);

@@ -114,12 +114,7 @@ int velm_cli_inspect(int argc, char **argv) {
       {"classifier", 0, 0, G_OPTION_ARG_STRING, &classifier,
        "auto (the default: fewshot where the model was taught, else none), fewshot, mllm or none",
        "NAME"},
-      {"endpoint", 0, 0, G_OPTION_ARG_STRING, &endpoint,
-       "OpenAI-compatible server for mllm (default: OPENAI_BASE_URL); its key comes from "
-       "OPENAI_API_KEY",
-       "URL"},
-      {"llm", 0, 0, G_OPTION_ARG_STRING, &llm,
-       "Name of the server's model (default: the first that it lists)", "NAME"},
+      VELM_CLI_LLM_ENTRIES(&endpoint, &llm),
       {"json", 0, 0, G_OPTION_ARG_NONE, &json, "Print one JSON object a line", NULL},
       {"out", 0, 0, G_OPTION_ARG_FILENAME, &out, "Folder for overlay pictures and report.html",
        "DIR"},

@@ -84,3 +84,12 @@ VelmDecision velm_inspection_get_decision(const VelmInspection *inspection) {
 const char *velm_inspection_get_action(const VelmInspection *inspection) {
   return inspection->action;
 }
+
+void velm_inspection_clear_class(VelmInspection *inspection) {
+  g_clear_pointer(&inspection->class_name, g_free);
+  g_clear_pointer(&inspection->class_names, g_strfreev);
+  g_clear_pointer(&inspection->probabilities, g_free);
+  g_clear_pointer(&inspection->classifier, g_free);
+  g_clear_pointer(&inspection->reason, g_free);
+  inspection->confidence = 0;
+}

@@ -76,5 +76,8 @@ VelmInspection *velm_inspection_new(const char *path);
 gboolean velm_inspection_load(VelmInspection *inspection, const char *reference, gint64 max_pixels,
                               GError **error);
 
+/** Empties the classify part of the record. */
+void velm_inspection_clear_class(VelmInspection *inspection);
+
 /** Milliseconds since @start of g_get_monotonic_time(). */
 double velm_timing_since(gint64 start);

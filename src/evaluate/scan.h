@@ -1,28 +1,50 @@
-/* One pass over the test images: what the detector says of each, and what a classifier needs of it.
- */
+/* One pass over the test images with one vision expert: what it says of each, and what classifiers
+ * say of what it marked. */
 #pragma once
 
-#include "act/spec.h"
 #include "classify/examples.h"
-#include "evaluate/evaluate.h"
+#include "evaluate/answerer.h"
+#include "evaluate/vision_expert.h"
 
-/* What is kept of an image: a small map, not its pixels. */
+/* The answer of one classifier. Both NULL where it was not asked. */
+typedef struct {
+  char *answer;
+  double confidence; /* NaN where the classifier gives none */
+  char *error;       /* why there is no answer */
+} VelmScanAnswer;
+
+/* What is kept of an image: its score map, not its pixels. */
 typedef struct {
   const VelmSample *sample;
-  double score, ms;
+  guint index; /* in the dataset's test images */
+  double score, threshold, region_threshold, ms;
   gboolean anomalous;
   VelmPlane *map;
   int width, height; /* of the mask, or of the image where there is none */
   VelmSeen *seen;    /* for the few-shot trials; NULL where it is not needed */
-  char *answer;      /* of the model's own classifier; NULL where it was not asked */
+  guint n_answers;
+  VelmScanAnswer *answers; /* one a classifier */
+  char *error;             /* why the image could not be inspected; all else is then empty */
 } VelmScan;
 
+/* What to do with each image. @progress may be NULL. */
+typedef struct {
+  const GPtrArray *answerers; /* of VelmAnswerer */
+  gboolean look;              /* take the examples' measures for few-shot trials */
+  VelmProgress progress;
+  gpointer progress_data;
+} VelmScanParams;
+
 /**
- * @look: what the trials need: take the examples' measures
- * @classifier: the model's own, or NULL
- * Returns: (transfer full) (element-type VelmScan): one an image of @dataset's test set, in its
- * order
+ * An image that cannot be inspected, or that a classifier fails on, is reported in its scan, and
+ * the rest goes on; but a classifier that fails several times in a row ends the pass. Returns:
+ * (transfer full) (element-type VelmScan): one an image of @dataset's test set, in its order
  */
-GPtrArray *velm_scan_all(const VelmDataset *dataset, VelmDetector *detector,
-                         VelmClassifier *classifier, gboolean look,
-                         const VelmEvaluateParams *params, GError **error);
+GPtrArray *velm_scan_all(const VelmDataset *dataset, const VelmVisionExpert *expert,
+                         const VelmScanParams *params, GError **error);
+
+/**
+ * The record of a scanned image once more, for its pictures: image, score map and marks.
+ * Returns: (transfer full): NULL where the image cannot be read
+ */
+VelmInspection *velm_scan_look(const VelmScan *scan, GError **error);

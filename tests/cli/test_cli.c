@@ -1,4 +1,4 @@
-/* The command from fit to evaluate, as a user would type it. */
+/* The command from fit to inspect, as a user would type it. */
 #include "classify/scripted_server.h"
 #include "cli/command.h"
 #include "core/file.h"
@@ -9,9 +9,6 @@
   "image score threshold anomalous regions class confidence probabilities classifier severity "    \
   "decision action rule timings_ms"
 #define REGION_KEYS "x y width height area centroid_x centroid_y elongation score"
-#define FIGURE_KEYS                                                                                \
-  "accuracy macro_accuracy macro_accuracy_std macro_f1 micro_f1 cohen_kappa classes confusion "    \
-  "trials images missed excluded"
 
 /* ---- fit, info, teach ---- */
 
@@ -236,114 +233,6 @@ static void test_server_down(void) {
   assert_contains(json_object_get_string_member(record, "error"), "127.0.0.1");
 }
 
-/* ---- evaluate ---- */
-
-static void assert_detection(JsonObject *root) {
-  JsonObject *detection = json_object_get_object_member(root, "detection");
-  assert_keys(detection, "image_auroc image_f1_max pixel_auroc aupro pointing by_class images "
-                         "ms_per_image");
-  const char *const shares[] = {"image_auroc", "image_f1_max", "pixel_auroc", "aupro", "pointing"};
-  for (gsize i = 0; i < G_N_ELEMENTS(shares); i++)
-    assert_share(detection, shares[i]);
-  g_assert_cmpfloat(json_object_get_double_member(detection, "image_auroc"), >, 0.65);
-  g_assert_cmpint(json_object_get_int_member(detection, "images"), ==,
-                  (N_CLASSES + 1) * N_PER_CLASS);
-  g_assert_cmpfloat(json_object_get_double_member(detection, "ms_per_image"), >, 0);
-  JsonObject *by_class = json_object_get_object_member(detection, "by_class");
-  assert_keys(by_class, "chip dent dust missing_hole scratch stain");
-  JsonObject *stain = json_object_get_object_member(by_class, "stain");
-  assert_keys(stain, "images image_auroc pixel_auroc pointing");
-  g_assert_cmpint(json_object_get_int_member(stain, "images"), ==, N_PER_CLASS);
-  assert_share(stain, "image_auroc");
-  assert_share(stain, "pixel_auroc");
-  assert_share(stain, "pointing");
-}
-
-/* The sum of the confusion matrix, which has a row and a column for each of @classes. */
-static gint64 sum_confusion(JsonObject *figures, const char *classes) {
-  g_autoptr(GString) names = g_string_new(NULL);
-  JsonArray *array = json_object_get_array_member(figures, "classes");
-  for (guint i = 0; i < json_array_get_length(array); i++)
-    g_string_append_printf(names, "%s%s", i ? " " : "", json_array_get_string_element(array, i));
-  g_assert_cmpstr(names->str, ==, classes);
-  JsonArray *rows = json_object_get_array_member(figures, "confusion");
-  g_assert_cmpuint(json_array_get_length(rows), ==, json_array_get_length(array));
-  gint64 sum = 0;
-  for (guint i = 0; i < json_array_get_length(rows); i++) {
-    JsonArray *row = json_array_get_array_element(rows, i);
-    g_assert_cmpuint(json_array_get_length(row), ==, json_array_get_length(array));
-    for (guint k = 0; k < json_array_get_length(row); k++)
-      sum += json_array_get_int_element(row, k);
-  }
-  return sum;
-}
-
-static void assert_figures(JsonObject *root, const char *name, const char *classes, gint64 trials) {
-  JsonObject *figures = json_object_get_object_member(root, name);
-  assert_keys(figures, FIGURE_KEYS);
-  const char *const shares[] = {"accuracy", "macro_accuracy", "macro_accuracy_std", "macro_f1",
-                                "micro_f1"};
-  for (gsize i = 0; i < G_N_ELEMENTS(shares); i++)
-    assert_share(figures, shares[i]);
-  g_assert_cmpfloat(json_object_get_double_member(figures, "cohen_kappa"), <=, 1);
-  gint64 images = json_object_get_int_member(figures, "images");
-  g_assert_cmpint(images, >, 0);
-  g_assert_cmpint(sum_confusion(figures, classes), ==, images);
-  g_assert_cmpint(json_object_get_int_member(figures, "trials"), ==, trials);
-}
-
-#define SORTED "chip dent dust missing_hole scratch stain"
-#define AS_IN_SPEC "scratch dent stain chip missing_hole dust"
-
-/* The model's own classifier, on the parts that it was not taught. */
-static void test_evaluate_json(void) {
-  g_autoptr(Outcome) outcome = velm("evaluate", PARTS, "-m", TAUGHT, "--json");
-  assert_success(outcome);
-  g_autoptr(GPtrArray) lines = parse_records(outcome->out);
-  g_assert_cmpuint(lines->len, ==, 1);
-  JsonObject *root = record_at(lines, 0);
-  assert_keys(root, "detection classification end_to_end");
-  assert_detection(root);
-  assert_figures(root, "classification", SORTED " unknown", 1);
-  assert_figures(root, "end_to_end", "good " SORTED " unknown", 1);
-  JsonObject *classification = json_object_get_object_member(root, "classification");
-  gint64 excluded = json_object_get_int_member(classification, "excluded");
-  g_assert_cmpint(excluded, >=, 3 * N_CLASSES);
-  g_assert_cmpint(json_object_get_int_member(classification, "images") + excluded, ==,
-                  N_CLASSES * N_PER_CLASS);
-}
-
-static void test_evaluate_trials(void) {
-  g_autoptr(Outcome) outcome = velm("evaluate", PARTS, "-m", FITTED, "-s", SPEC, "--json",
-                                    "--shots", "2", "--trials", "3", "--regions", "oracle");
-  assert_success(outcome);
-  g_autoptr(GPtrArray) lines = parse_records(outcome->out);
-  JsonObject *root = record_at(lines, 0);
-  assert_keys(root, "detection classification end_to_end");
-  assert_figures(root, "classification", AS_IN_SPEC " unknown", 3);
-  assert_figures(root, "end_to_end", "good " AS_IN_SPEC " unknown", 3);
-  JsonObject *classification = json_object_get_object_member(root, "classification");
-  /* Chance is a sixth. */
-  g_assert_cmpfloat(json_object_get_double_member(classification, "accuracy"), >, 0.4);
-}
-
-/* A model that was taught nothing has no classification to measure. */
-static void test_evaluate_detection_alone(void) {
-  g_autoptr(Outcome) outcome = velm("evaluate", PARTS, "-m", FITTED, "--json");
-  assert_success(outcome);
-  g_autoptr(GPtrArray) lines = parse_records(outcome->out);
-  assert_keys(record_at(lines, 0), "detection");
-  assert_detection(record_at(lines, 0));
-}
-
-static void test_evaluate_text(void) {
-  g_autoptr(Outcome) outcome = velm("evaluate", PARTS, "-m", FITTED);
-  assert_success(outcome);
-  assert_contains(outcome->out, "detection, 42 images");
-  assert_contains(outcome->out, "missing_hole");
-  assert_contains(outcome->out, "AUPRO");
-}
-
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   command_set_up();
@@ -357,10 +246,6 @@ int main(int argc, char **argv) {
   g_test_add_func("/cli/inspect/out", test_inspect_out);
   g_test_add_func("/cli/mllm/answers", test_mllm);
   g_test_add_func("/cli/mllm/server_down", test_server_down);
-  g_test_add_func("/cli/evaluate/json", test_evaluate_json);
-  g_test_add_func("/cli/evaluate/trials", test_evaluate_trials);
-  g_test_add_func("/cli/evaluate/detection_alone", test_evaluate_detection_alone);
-  g_test_add_func("/cli/evaluate/text", test_evaluate_text);
   int code = g_test_run();
   command_tear_down();
   return code;

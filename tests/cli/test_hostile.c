@@ -511,7 +511,22 @@ static void test_usage(void) {
       {"no server; give --endpoint URL",
        {"inspect", "-m", TAUGHT, "--classifier", "mllm", PARTS "/test/good"}},
       {"usage: velm evaluate ", {"evaluate"}},
-      {"--regions detected or oracle", {"evaluate", PARTS, "-m", FITTED, "--regions", "odd"}},
+      {"name the model with -m", {"evaluate", PARTS}},
+      {"no detector \"odd\" here; there are: patchcore, oracle, heatmaps:FOLDER, OTHER.velm",
+       {"evaluate", PARTS, "-m", FITTED, "--detector", "odd"}},
+      {"no classifier \"odd\"; there are: ",
+       {"evaluate", PARTS, "-m", FITTED, "--classifier", "fewshot,odd", "--shots", "2"}},
+      {"classifier mllm-XX: the prompt has no part \"XX\"; there are: RI, VP, ND, AD, CS",
+       {"evaluate", PARTS, "-m", FITTED, "-s", SPEC, "--classifier", "mllm-XX"}},
+      {"only the few-shot classifier is taught anew",
+       {"evaluate", PARTS, "-m", FITTED, "--shots", "2", "--classifier", "mllm"}},
+      {"what follows the @ is no threshold",
+       {"evaluate", PARTS, "-m", FITTED, "--detector", "heatmaps:maps@high"}},
+      {"usage: velm evaluate compare RUN RUN", {"evaluate", "compare", "one"}},
+      {"usage: velm ablate ", {"ablate"}},
+      {"name the model with -m and the spec with -s", {"ablate", PARTS, "-m", FITTED}},
+      {"the prompt has no part \"XX\"; there are: RI, VP, ND, AD, CS",
+       {"ablate", PARTS, "-m", FITTED, "-s", SPEC, "--drop", "RI,XX"}},
       {"the trials 1 or more", {"evaluate", PARTS, "-m", FITTED, "--trials", "0"}},
       {"usage: velm info ", {"info"}},
       {"usage: velm demo", {"demo", "more"}},
@@ -536,8 +551,8 @@ static void test_usage_long(void) {
 }
 
 static void test_help(void) {
-  static const char *const commands[] = {"fit",  "teach", "inspect", "evaluate",
-                                         "demo", "info",  "spec"};
+  static const char *const commands[] = {"fit",    "teach", "inspect", "evaluate",
+                                         "ablate", "demo",  "info",    "spec"};
   g_autoptr(Outcome) all = velm("--help");
   assert_success(all);
   for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {

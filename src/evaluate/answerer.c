@@ -1,0 +1,56 @@
+#include "evaluate/answerer.h"
+
+#include "classify/mllm.h"
+
+#include <string.h>
+
+/* "mllm-RI-VP": all parts but those. FALSE where one is none. */
+static gboolean read_parts(const char *name, VelmPromptParts *parts, GError **error) {
+  g_auto(GStrv) words = g_strsplit(name, "-", -1);
+  *parts = VELM_PROMPT_ALL;
+  for (gsize i = 1; words[i]; i++) {
+    VelmPromptParts part = velm_prompt_part_find(words[i]);
+    if (part == 0) {
+      g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
+                  "classifier %s: the prompt has no part \"%s\"; there are: RI, VP, ND, AD, CS",
+                  name, words[i]);
+      return FALSE;
+    }
+    *parts &= ~part;
+  }
+  return TRUE;
+}
+
+static VelmClassifier *open_mllm(const char *name, VelmModel *model, const VelmClasses *classes,
+                                 const VelmClassifierParams *params, GError **error) {
+  VelmMllmParams mllm = velm_mllm_params_default();
+  if (!read_parts(name, &mllm.parts, error))
+    return NULL;
+  return velm_mllm_open(model, classes, params, &mllm, error);
+}
+
+VelmAnswerer *velm_answerer_open(const char *name, VelmModel *model, const VelmSpec *spec,
+                                 const VelmClassifierParams *params, GError **error) {
+  const VelmClasses *classes = spec ? velm_spec_get_classes(spec) : NULL;
+  VelmClassifier *classifier = g_str_has_prefix(name, "mllm-")
+                                   ? open_mllm(name, model, classes, params, error)
+                                   : velm_classifier_open(name, model, classes, params, error);
+  if (!classifier)
+    return NULL;
+  VelmAnswerer *answerer = g_new0(VelmAnswerer, 1);
+  answerer->name = g_strdup(name);
+  answerer->classifier = classifier;
+  answerer->has_confidence = classifier->klass != &velm_classifier_mllm;
+  if (g_str_equal(name, "fewshot"))
+    answerer->taught = velm_model_get_strv(model, "taught.parts", NULL);
+  return answerer;
+}
+
+void velm_answerer_free(VelmAnswerer *answerer) {
+  if (!answerer)
+    return;
+  velm_classifier_free(answerer->classifier);
+  g_free(answerer->taught);
+  g_free(answerer->name);
+  g_free(answerer);
+}

@@ -1,0 +1,29 @@
+/* Classifiers by name, so that they can be measured side by side. */
+#pragma once
+
+#include "act/spec.h"
+#include "classify/classifier.h"
+
+/**
+ * VelmAnswerer:
+ * @name: as in tables
+ * @has_confidence: its confidences are probabilities, not the 1 of a bare answer
+ * @taught: the parts that it was taught with and is not asked about; NULL-terminated, or NULL
+ */
+typedef struct {
+  char *name;
+  VelmClassifier *classifier;
+  gboolean has_confidence;
+  const char **taught;
+} VelmAnswerer;
+
+/**
+ * @name: "fewshot", "mllm", or "mllm" without parts of its prompt: "mllm-RI", "mllm-ND-CS" (section
+ * 4, ablation)
+ * @model, @spec (may be NULL), @params: outlive the answerer
+ * Returns: (transfer full): NULL with VELM_ERROR_USAGE for an unknown name
+ */
+VelmAnswerer *velm_answerer_open(const char *name, VelmModel *model, const VelmSpec *spec,
+                                 const VelmClassifierParams *params, GError **error);
+void velm_answerer_free(VelmAnswerer *answerer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmAnswerer, velm_answerer_free)
