@@ -28,11 +28,12 @@ static int run_all(const char *out) {
   g_autofree char *test = g_build_filename(parts, "test", NULL);
   g_autofree char *model = g_build_filename(out, "parts.velm", NULL);
   g_autofree char *pages = g_build_filename(out, "report", NULL);
-  const char *const commands[][12] = {
+  g_autofree char *measured = g_build_filename(out, "measured", NULL);
+  const char *const commands[][14] = {
       {"fit", parts, "-o", model, NULL},
       {"teach", parts, "-m", model, "-s", spec, "--shots", "6", NULL},
       {"inspect", "-m", model, "--out", pages, test, NULL},
-      {"evaluate", parts, "-m", model, "--shots", "6", "--trials", "5", NULL},
+      {"evaluate", parts, "-m", model, "--shots", "6", "--trials", "5", "-o", measured, NULL},
   };
   for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
     int code = run(commands[i]);
@@ -43,9 +44,10 @@ static int run_all(const char *out) {
       "\nLook at\n"
       "  %s/report.html   every part with its verdict, heatmap and red contour: open it in a "
       "browser\n"
+      "  %s/report.html   how good it is: curves, matrices, and the worst mistakes\n"
       "  %s   the classes in words, and what each leads to: change it and inspect again with -s\n"
       "  %s   the images, in the layout that your own would have\n",
-      pages, spec, parts);
+      pages, measured, spec, parts);
   return VELM_CLI_OK;
 }
 

@@ -74,7 +74,8 @@ static VelmScoreBins *make_bins(const GPtrArray *scans) {
   g_autofree float *sample = g_new(float, each * scans->len + 1);
   gsize n = 0;
   for (guint i = 0; i < scans->len; i++) {
-    const VelmPlane *map = ((const VelmScan *)scans->pdata[i])->map;
+    /* A map that cannot be read is told when it is looked at. */
+    g_autoptr(VelmPlane) map = velm_scan_map(scans->pdata[i], NULL);
     for (gsize k = 0; map && k < each; k++) {
       double at = (double)(i * each + k), whole;
       sample[n++] = interpolate(map, modf(at * 0.7548776662466927, &whole),
@@ -173,7 +174,8 @@ static gboolean look_at(const Measurement *measurement, guint i, Pixels *pixels,
   if (scan->sample->mask && !(mask = velm_mask_load(scan->sample->mask, error)))
     return FALSE;
   int width = mask ? mask->width : scan->width, height = mask ? mask->height : scan->height;
-  if (!(pixels->map = velm_plane_resize(scan->map, width, height, error)))
+  g_autoptr(VelmPlane) map = velm_scan_map(scan, error);
+  if (!map || !(pixels->map = velm_plane_resize(map, width, height, error)))
     return FALSE;
   if (mask) {
     pixels->truth = velm_truth_regions_find(mask->values, width, height);
@@ -193,7 +195,7 @@ static void keep_pixels(const Measurement *measurement, guint i, const Pixels *p
 
 /* A defect image without a mask has no ground truth for its pixels and is left out. */
 static gboolean has_truth(const VelmScan *scan) {
-  return scan->map && (is_good(scan) || scan->sample->mask);
+  return (scan->map || scan->stored) && (is_good(scan) || scan->sample->mask);
 }
 
 /* All cores look; what they see is kept in the order of the images, so that sums come out alike. */

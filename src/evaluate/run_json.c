@@ -142,6 +142,7 @@ static void build_calibration(JsonBuilder *builder, const VelmCalibration *calib
                           &calibration->ece_interval);
   velm_json_set_double(builder, "expected_calibration_error_equal_width",
                        calibration->ece_equal_width);
+  velm_json_set_double(builder, "calibrated_p", calibration->calibrated_p);
   velm_json_set_double(builder, "maximum_calibration_error", calibration->mce);
   velm_json_set_double(builder, "brier_score", calibration->brier);
   velm_json_set_double(builder, "negative_log_likelihood", calibration->negative_log_likelihood);

@@ -117,8 +117,12 @@ static void append_classifier(GString *text, const VelmRun *run,
     return;
   g_string_append(text, "\ncalibration of the confidences\n");
   append_figure(text, "calib. error", calibration->ece, &calibration->ece_interval);
-  g_string_append_printf(text, "  %-16s%8.3f\n  %-16s%8.3f\n", "mean confidence",
-                         calibration->confidence, "accuracy", calibration->accuracy);
+  g_string_append_printf(
+      text,
+      "  %-16s%8.3f\n  %-16s%8.3f\n  confidences that can be believed would show "
+      "as large an error with p = %.2g\n",
+      "mean confidence", calibration->confidence, "accuracy", calibration->accuracy,
+      calibration->calibrated_p);
 }
 
 /* ---- all ---- */

@@ -8,9 +8,13 @@
 /* A server that is down fails every image: do not wait for a thousand of them. */
 #define MAX_FAILURES_IN_A_ROW 5
 
+/* Of a score map: what PatchCore gives is far smaller, a given one may be as large as the image. */
+#define MAX_VALUES_IN_MEMORY (128 * 128)
+
 static void scan_free(gpointer data) {
   VelmScan *scan = data;
   velm_plane_free(scan->map);
+  velm_stored_map_free(scan->stored);
   velm_seen_free(scan->seen);
   for (guint i = 0; i < scan->n_answers; i++) {
     g_free(scan->answers[i].answer);
@@ -82,8 +86,26 @@ static gboolean measure_size(VelmScan *scan, const VelmInspection *inspection, G
   return TRUE;
 }
 
+/* Small maps stay in memory. */
+static gboolean keep_map(VelmScan *scan, VelmInspection *inspection, VelmMapStore *maps,
+                         GError **error) {
+  const VelmPlane *map = inspection->map;
+  if ((gsize)map->width * (gsize)map->height <= MAX_VALUES_IN_MEMORY) {
+    scan->map = g_steal_pointer(&inspection->map);
+    return TRUE;
+  }
+  scan->stored = velm_map_store_add(maps, map, error);
+  return scan->stored != NULL;
+}
+
+VelmPlane *velm_scan_map(const VelmScan *scan, GError **error) {
+  if (scan->stored)
+    return velm_stored_map_read(scan->stored, error);
+  return scan->map ? velm_plane_copy(scan->map) : NULL;
+}
+
 static gboolean scan_one(VelmScan *scan, const VelmVisionExpert *expert, VelmSightNet *net,
-                         const VelmScanParams *params, GError **error) {
+                         VelmMapStore *maps, const VelmScanParams *params, GError **error) {
   g_autoptr(VelmInspection) inspection = velm_inspection_new(scan->sample->path);
   gint64 start = g_get_monotonic_time();
   if (!velm_inspection_load(inspection, scan->sample->reference, 0, error) ||
@@ -103,8 +125,7 @@ static gboolean scan_one(VelmScan *scan, const VelmVisionExpert *expert, VelmSig
     return FALSE;
   if (wanted && !ask_all(scan, inspection, expert, params, error))
     return FALSE;
-  scan->map = g_steal_pointer(&inspection->map);
-  return TRUE;
+  return keep_map(scan, inspection, maps, error);
 }
 
 static VelmScan *scan_new(const VelmDataset *dataset, guint index, guint n_answers) {
@@ -149,12 +170,13 @@ GPtrArray *velm_scan_all(const VelmDataset *dataset, const VelmVisionExpert *exp
   if (params->look && !net)
     return NULL;
   g_autoptr(GPtrArray) scans = g_ptr_array_new_with_free_func(scan_free);
+  g_autoptr(VelmMapStore) maps = velm_map_store_new();
   g_autofree guint *in_a_row = g_new0(guint, params->answerers->len);
   for (guint i = 0; i < dataset->test->len; i++) {
     VelmScan *scan = scan_new(dataset, i, params->answerers->len);
     g_ptr_array_add(scans, scan);
     g_autoptr(GError) cause = NULL;
-    if (!scan_one(scan, expert, net, params, &cause)) {
+    if (!scan_one(scan, expert, net, maps, params, &cause)) {
       scan->score = NAN;
       scan->error = g_strdup(cause->message);
     }
@@ -169,7 +191,8 @@ VelmInspection *velm_scan_look(const VelmScan *scan, GError **error) {
   g_autoptr(VelmInspection) inspection = velm_inspection_new(scan->sample->path);
   if (!velm_inspection_load(inspection, NULL, 0, error))
     return NULL;
-  inspection->map = velm_plane_copy(scan->map);
+  if (!(inspection->map = velm_scan_map(scan, error)))
+    return NULL;
   inspection->score = scan->score;
   inspection->threshold = scan->threshold;
   inspection->region_threshold = scan->region_threshold;

@@ -4,6 +4,7 @@
 
 #include "classify/examples.h"
 #include "evaluate/answerer.h"
+#include "evaluate/stored_map.h"
 #include "evaluate/vision_expert.h"
 
 /* The answer of one classifier. Both NULL where it was not asked. */
@@ -13,15 +14,17 @@ typedef struct {
   char *error;       /* why there is no answer */
 } VelmScanAnswer;
 
-/* What is kept of an image: its score map, not its pixels. */
+/* What is kept of an image: its score map, not its pixels. So memory does not grow with large maps.
+ */
 typedef struct {
   const VelmSample *sample;
   guint index; /* in the dataset's test images */
   double score, threshold, region_threshold, ms;
   gboolean anomalous;
-  VelmPlane *map;
-  int width, height; /* of the mask, or of the image where there is none */
-  VelmSeen *seen;    /* for the few-shot trials; NULL where it is not needed */
+  VelmPlane *map;        /* a small score map; else NULL, see velm_scan_map() */
+  VelmStoredMap *stored; /* a large one, on disk */
+  int width, height;     /* of the mask, or of the image where there is none */
+  VelmSeen *seen;        /* for the few-shot trials; NULL where it is not needed */
   guint n_answers;
   VelmScanAnswer *answers; /* one a classifier */
   char *error;             /* why the image could not be inspected; all else is then empty */
@@ -42,6 +45,10 @@ typedef struct {
  */
 GPtrArray *velm_scan_all(const VelmDataset *dataset, const VelmVisionExpert *expert,
                          const VelmScanParams *params, GError **error);
+
+/** The score map of a scanned image. Returns: (transfer full): NULL without @error where there is
+ * none. */
+VelmPlane *velm_scan_map(const VelmScan *scan, GError **error);
 
 /**
  * The record of a scanned image once more, for its pictures: image, score map and marks.
