@@ -472,20 +472,27 @@ static void see_without_masks(World *world) {
         look(world, 2 - g_array_index(world->made, Made, i).truth, 500 + i);
 }
 
-/* The two ways of seeing are opposed: an image that was judged by the wrong one would be suspect.
- */
 static void test_some_masks(World *world, G_GNUC_UNUSED gconstpointer data) {
   add_classes(world, 3, 20, 1);
-  see_without_masks(world);
   for (guint i = 0; i < 60; i += 4)
     drop_mask(world, i);
-  relabel(world, 6, "stain");  /* has a mask */
+  relabel(world, 6, "stain"); /* has a mask */
+  g_autoptr(VelmLabelRanking) masked = rank(world);
+  see_without_masks(world);
   relabel(world, 28, "stain"); /* has none */
-  g_autoptr(VelmLabelRanking) ranking = rank(world);
-  g_assert_cmpuint(ranking->doubts->len, ==, 60);
-  g_assert_true(velm_label_is_suspect(doubt_of(ranking, g_ptr_array_index(world->samples, 6))));
-  g_assert_true(velm_label_is_suspect(doubt_of(ranking, g_ptr_array_index(world->samples, 28))));
-  g_assert_cmpuint(count_suspects(ranking), <=, 3);
+  g_autoptr(VelmLabelRanking) all = rank(world);
+  g_assert_cmpuint(all->doubts->len, ==, 60);
+  g_assert_true(velm_label_is_suspect(doubt_of(all, g_ptr_array_index(world->samples, 6))));
+  g_assert_true(velm_label_is_suspect(doubt_of(all, g_ptr_array_index(world->samples, 28))));
+  g_assert_cmpuint(count_suspects(all), <=, 3);
+  for (guint i = 0; i < 60; i++) { /* images with a mask are judged by those alone */
+    const VelmLabelDoubt *alone = doubt_of(masked, g_ptr_array_index(world->samples, i));
+    const VelmLabelDoubt *among = doubt_of(all, g_ptr_array_index(world->samples, i));
+    g_assert_true(isnan(alone->score) == (i % 4 == 0));
+    g_assert_false(isnan(among->score));
+    if (i % 4 != 0)
+      g_assert_cmpmem(alone->looks, 3 * sizeof(double), among->looks, 3 * sizeof(double));
+  }
 }
 
 /* Masks of fewer than half are not used. */
@@ -526,23 +533,63 @@ static void test_split_class(World *world, G_GNUC_UNUSED gconstpointer data) {
   g_assert_nonnull(strstr(finding->message, "where chance is 0.50"));
 }
 
-static void test_split_class_of_few_parts(World *world, G_GNUC_UNUSED gconstpointer data) {
-  for (guint part = 0; part < 8; part++)
-    for (guint view = 0; view < 6; view++)
-      add(world, 0, part % 2 ? "scratch" : "dent", part);
-  for (guint part = 8; part < 20; part++)
-    add(world, 2, "stain", part);
-  g_autoptr(VelmAudit) audit = audit_of(world);
-  g_assert_null(finding_at(audit, VELM_AUDIT_INSEPARABLE, 0));
+/* Dents and scratches, as many parts each of one image; the first @n_right of each look like what
+ * they are. */
+static VelmLabelRanking *rank_by_hand(World *world, guint n_parts, guint n_right) {
+  VelmLabelRanking *ranking = g_new0(VelmLabelRanking, 1);
+  ranking->classes = g_strdupv((char **)classes);
+  ranking->n_classes = 3;
+  ranking->doubts = g_array_new(FALSE, TRUE, sizeof(VelmLabelDoubt));
+  ranking->answers = velm_cross_answers_new(2 * (gsize)n_parts, 3);
+  for (guint i = 0; i < 2 * n_parts; i++) {
+    double *looks = ranking->answers->probabilities + 3 * (gsize)i;
+    guint label = i / n_parts;
+    gboolean right = i % n_parts < n_right;
+    looks[label] = right ? 0.5 : 0.3;
+    looks[1 - label] = right ? 0.3 : 0.5;
+    looks[2] = 0.2;
+    VelmLabelDoubt doubt = {.sample = add(world, label, classes[label], i)->sample,
+                            .label = label,
+                            .looks = looks,
+                            .p_label = looks[label],
+                            .score = 1 - looks[label]};
+    g_array_append_val(ranking->doubts, doubt);
+  }
+  return ranking;
 }
 
-/* Near each other, but not the same: told apart in most images, so not named. */
-static void test_near_classes(World *world, G_GNUC_UNUSED gconstpointer data) {
-  world->noise = 1.2;
-  world->part_spread = 0.6;
-  add_classes(world, 3, 20, 2);
-  g_autoptr(VelmAudit) audit = audit_of(world);
-  g_assert_null(finding_at(audit, VELM_AUDIT_INSEPARABLE, 0));
+/* The score where the pair is named, else 0. */
+static double pair_score(World *world, const VelmLabelRanking *ranking) {
+  g_autoptr(VelmAudit) audit = velm_audit_new(&world->dataset);
+  velm_audit_label_ranking(ranking, audit);
+  const VelmFinding *finding = finding_at(audit, VELM_AUDIT_INSEPARABLE, 0);
+  return finding ? finding->score : 0;
+}
+
+/* Two in three are right in both: of 12 images that may be chance, of 150 it is not. */
+static void test_pair_interval(World *world, G_GNUC_UNUSED gconstpointer data) {
+  g_autoptr(VelmLabelRanking) small = rank_by_hand(world, 6, 4);
+  g_autoptr(VelmLabelRanking) large = rank_by_hand(world, 75, 50);
+  g_autoptr(VelmLabelRanking) better = rank_by_hand(world, 75, 60);
+  g_assert_cmpfloat(pair_score(world, small), ==, 0);
+  g_assert_cmpfloat_with_epsilon(pair_score(world, large), 1 / 3.0, 1e-9);
+  g_assert_cmpfloat(pair_score(world, better), ==, 0);
+}
+
+static void test_pair_of_few_parts(World *world, G_GNUC_UNUSED gconstpointer data) {
+  g_autoptr(VelmLabelRanking) four = rank_by_hand(world, 4, 0);
+  g_autoptr(VelmLabelRanking) five = rank_by_hand(world, 5, 0);
+  g_assert_cmpfloat(pair_score(world, four), ==, 0);
+  g_assert_cmpfloat(pair_score(world, five), ==, 1);
+}
+
+/* Suspect labels do not count: without them four parts of a class are left. */
+static void test_pair_of_suspects(World *world, G_GNUC_UNUSED gconstpointer data) {
+  g_autoptr(VelmLabelRanking) ranking = rank_by_hand(world, 5, 0);
+  g_array_index(ranking->doubts, VelmLabelDoubt, 7).p_label = 0.049;
+  g_assert_cmpfloat(pair_score(world, ranking), ==, 0);
+  g_array_index(ranking->doubts, VelmLabelDoubt, 7).p_label = 0.051;
+  g_assert_cmpfloat(pair_score(world, ranking), ==, 1);
 }
 
 /* ---- made-up parts, from the image on ---- */
@@ -552,7 +599,7 @@ static char *write_parts(void) {
   char *folder = scratch_new();
   VelmProceduralParams params = velm_procedural_params_default();
   params.size = 96;
-  params.n_train = 1;
+  params.n_train = 8;
   params.n_test_good = 1;
   params.n_per_class = 8;
   params.views = 1;
@@ -616,6 +663,33 @@ static void test_images_without_masks(void) {
     g_assert_nonnull(one->detected);
     g_assert_null(one->detected->patch);
     g_assert_cmpfloat(one->detected->geometry[0], ==, 0); /* log of the whole image's share */
+  }
+  scratch_remove(folder);
+}
+
+/* With a model: through its regions where there is no mask, and with its features. */
+static void test_images_with_model(void) {
+  GError *error = NULL;
+  char *folder = write_parts();
+  g_autoptr(VelmDataset) dataset = open_dataset(folder);
+  VelmFitParams params = velm_fit_params_default();
+  params.backbone = "lite2";
+  params.size = 96;
+  g_autoptr(VelmModel) model = velm_model_fit(folder, &params, &error);
+  g_assert_no_error(error);
+  g_ptr_array_set_size(dataset->test, 10);
+  for (guint i = 0; i < 3; i++)
+    g_clear_pointer(&sample_of(dataset, g_ptr_array_index(dataset->classes, 0), i)->mask, g_free);
+  g_autoptr(GPtrArray) seen = velm_label_see(dataset, model, NULL, NULL, &error);
+  g_assert_no_error(error);
+  g_assert_cmpuint(seen->len, >, 3);
+  for (guint i = 0; i < seen->len; i++) {
+    const VelmSeen *one = g_ptr_array_index(seen, i);
+    g_assert_true((one->given == NULL) == (i < 3));
+    g_assert_nonnull(one->detected->patch);
+    g_assert_cmpfloat(one->detected->geometry[0], <, -0.1);
+    if (one->given)
+      g_assert_nonnull(one->given->patch);
   }
   scratch_remove(folder);
 }
@@ -744,10 +818,12 @@ int main(int argc, char **argv) {
   ADD("/masks/some", test_some_masks);
   ADD("/masks/few", test_few_masks);
   ADD("/inseparable/split", test_split_class);
-  ADD("/inseparable/few-parts", test_split_class_of_few_parts);
-  ADD("/inseparable/near", test_near_classes);
+  ADD("/inseparable/interval", test_pair_interval);
+  ADD("/inseparable/few-parts", test_pair_of_few_parts);
+  ADD("/inseparable/suspects", test_pair_of_suspects);
   g_test_add_func("/images/stray", test_images);
   g_test_add_func("/images/without-masks", test_images_without_masks);
+  g_test_add_func("/images/model", test_images_with_model);
   g_test_add_func("/images/fail", test_images_fail);
   g_test_add_func("/tiles", test_tiles);
   return g_test_run();

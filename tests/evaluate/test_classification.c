@@ -109,7 +109,8 @@ static const VelmClassifierRun *classifier(const VelmRun *run, guint index) {
   return run->classifiers->pdata[index];
 }
 
-/* Trial 0: cracks right, wrong, right; holes wrong, right. Trial 1: right, unknown; wrong, right. */
+/* Trial 0: cracks right, wrong, right; holes wrong, right. Trial 1: right, unknown; wrong, right.
+ */
 static void test_run_classification(void) {
   g_autoptr(VelmRun) run = run_fixture_new();
   const VelmClassificationFigures *figures = &classifier(run, 0)->classification;
@@ -142,8 +143,8 @@ static void test_run_line(void) {
   g_assert_true(decisions->measured);
   g_assert_cmpuint(decisions->confusion[VELM_DECISION_NORMAL * 4 + VELM_DECISION_DEFECT], ==, 2);
   g_assert_cmpuint(decisions->confusion[VELM_DECISION_DEFECT * 4 + VELM_DECISION_NORMAL], ==, 2);
-  g_assert_cmpuint(decisions->confusion[VELM_DECISION_NEGLIGIBLE * 4 + VELM_DECISION_NEGLIGIBLE], ==,
-                   2);
+  g_assert_cmpuint(decisions->confusion[VELM_DECISION_NEGLIGIBLE * 4 + VELM_DECISION_NEGLIGIBLE],
+                   ==, 2);
 }
 
 /* ---- comparing ---- */
@@ -169,9 +170,8 @@ static void test_compare_with_itself(void) {
 static void test_compare_classifiers(void) {
   g_autoptr(VelmRun) run = run_fixture_new();
   g_autoptr(GArray) results = velm_run_results(run, NULL);
-  g_autoptr(VelmComparison) comparison =
-      velm_compare(&g_array_index(results, VelmRunResult, 0),
-                   &g_array_index(results, VelmRunResult, 1));
+  g_autoptr(VelmComparison) comparison = velm_compare(&g_array_index(results, VelmRunResult, 0),
+                                                      &g_array_index(results, VelmRunResult, 1));
   g_assert_cmpuint(comparison->answers, ==, 5);
   assert_near(comparison->figures_a[VELM_FIGURE_ACCURACY], 3.0 / 5);
   assert_near(comparison->figures_b[VELM_FIGURE_ACCURACY], 4.0 / 5);

@@ -62,8 +62,7 @@ static void test_damaged(void) {
   assert_damaged("\"detector_index\":1", "\"detector_index\":7", "its parts do not fit together");
   assert_damaged("\"detector_index\":0,\"trials\":2", "\"detector_index\":0,\"trials\":-1",
                  "its parts do not fit together");
-  assert_damaged("\"answers\":[[", "\"answers\":[[99,0,0,null],[",
-                 "its parts do not fit together");
+  assert_damaged("\"answers\":[[", "\"answers\":[[99,0,0,null],[", "its parts do not fit together");
   assert_damaged("\"scores\":[", "\"scores\":[{},", "the stored run is damaged");
 }
 
