@@ -92,8 +92,8 @@ static int evaluate_folder(int argc, char **argv) {
       "DIR/ground_truth/CLASS.\n"
       "Parts that the model was taught with are left out of the figures of its classifier.\n"
       "Exits with 1 where an image could not be inspected; the figures are of the others.\n\n"
-      "velm evaluate compare RUN RUN    holds stored runs against each other\n"
-      "velm evaluate predictions FILE   measures answers that were recorded elsewhere",
+      "  velm evaluate compare RUN RUN    holds stored runs against each other\n"
+      "  velm evaluate predictions FILE   measures answers that were recorded elsewhere",
       entries, 1, 1, &code);
   if (!paths)
     return code;

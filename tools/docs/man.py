@@ -66,7 +66,7 @@ def body(lines, heading):
 
 
 def section(velm, *names):
-    """A command's section; then those of its own commands, which its usages name: "velm spec check FILE..."."""
+    """A command's section; then those of its own commands, which its usages or rows name: "velm spec check FILE..."."""
     usages, lines = usages_of(run(velm, *names, "--help"))
     full = " ".join(("velm", *names))
     yield f".SS {full}"
@@ -75,6 +75,9 @@ def section(velm, *names):
     yield from body(lines, ".B")
     for usage in usages if len(usages) > 1 else ():
         yield from section(velm, *names, usage[len(full) :].split()[0])
+    for row in filter(None, map(ROW.match, lines)):
+        if row.group(1).startswith(full + " "):
+            yield from section(velm, *names, row.group(1)[len(full) :].split()[0])
 
 
 def page(velm):
