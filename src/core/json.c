@@ -41,6 +41,14 @@ void velm_json_set_string(JsonBuilder *builder, const char *name, const char *va
   json_builder_add_string_value(builder, valid);
 }
 
+void velm_json_set_strings(JsonBuilder *builder, const char *name, const char *const *values) {
+  json_builder_set_member_name(builder, name);
+  json_builder_begin_array(builder);
+  for (gsize i = 0; values[i]; i++)
+    json_builder_add_string_value(builder, values[i]);
+  json_builder_end_array(builder);
+}
+
 /* json-glib recurses with the text: it overflows the stack on brackets nested by the thousand. */
 #define MAX_DEPTH 64
 

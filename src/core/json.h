@@ -14,6 +14,8 @@ char *velm_json_print(JsonBuilder *builder, gboolean indented);
 void velm_json_set_double(JsonBuilder *builder, const char *name, double value);
 void velm_json_set_int(JsonBuilder *builder, const char *name, gint64 value);
 void velm_json_set_boolean(JsonBuilder *builder, const char *name, gboolean value);
+/** @values: NULL-terminated */
+void velm_json_set_strings(JsonBuilder *builder, const char *name, const char *const *values);
 /** A NULL @value becomes null; bytes that are not UTF-8 are replaced. */
 void velm_json_set_string(JsonBuilder *builder, const char *name, const char *value);
 

@@ -1,5 +1,7 @@
 #include "evaluate/histogram.h"
 
+#include "evaluate/svg.h"
+
 #include <math.h>
 
 enum { WIDTH = 760, HEIGHT = 230, LEFT = 46, RIGHT = 14, TOP = 22, BOTTOM = 36 };
@@ -11,18 +13,6 @@ typedef struct {
   gsize counts[MAX_BINS][N_DECISIONS];
   gsize tallest; /* all decisions of the fullest bin */
 } Histogram;
-
-/* Numbers in markup have a point, whatever the locale says. */
-static void append_number(GString *svg, const char *format, double value) {
-  char buffer[G_ASCII_DTOSTR_BUF_SIZE];
-  g_string_append(svg, g_ascii_formatd(buffer, sizeof buffer, format, value));
-}
-
-static void append_attribute(GString *svg, const char *name, double value) {
-  g_string_append_printf(svg, " %s=\"", name);
-  append_number(svg, "%.2f", value);
-  g_string_append_c(svg, '"');
-}
 
 static void widen(Histogram *histogram, double value) {
   if (!isfinite(value))
@@ -96,22 +86,9 @@ static double round_step(double span, int parts) {
 
 static void append_text(GString *svg, double x, double y, const char *anchor, const char *format,
                         double value) {
-  g_string_append(svg, "<text class=\"axis\"");
-  append_attribute(svg, "x", x);
-  append_attribute(svg, "y", y);
-  g_string_append_printf(svg, " text-anchor=\"%s\">", anchor);
-  append_number(svg, format, value);
+  velm_svg_text_begin(svg, "axis", x, y, anchor);
+  velm_svg_number(svg, format, value);
   g_string_append(svg, "</text>");
-}
-
-static void append_line(GString *svg, const char *class_name, double x1, double y1, double x2,
-                        double y2) {
-  g_string_append_printf(svg, "<line class=\"%s\"", class_name);
-  append_attribute(svg, "x1", x1);
-  append_attribute(svg, "y1", y1);
-  append_attribute(svg, "x2", x2);
-  append_attribute(svg, "y2", y2);
-  g_string_append(svg, "/>");
 }
 
 static void append_axes(GString *svg, const Histogram *histogram) {
@@ -119,14 +96,14 @@ static void append_axes(GString *svg, const Histogram *histogram) {
   double count_step = MAX(round_step((double)histogram->tallest, 4), 1);
   for (double count = 0; count <= (double)histogram->tallest; count += count_step) {
     double y = floor_y - count / (double)histogram->tallest * room;
-    append_line(svg, "grid", LEFT, y, WIDTH - RIGHT, y);
+    velm_svg_line(svg, "grid", LEFT, y, WIDTH - RIGHT, y);
     append_text(svg, LEFT - 8, y + 4, "end", "%.0f", count);
   }
   double step = round_step(histogram->high - histogram->low, 7);
   gint64 first = (gint64)ceil(histogram->low / step), last = (gint64)floor(histogram->high / step);
   for (gint64 i = first; i <= last && i - first < 20; i++) {
     double x = x_of(histogram, (double)i * step);
-    append_line(svg, "axis", x, floor_y, x, floor_y + 4);
+    velm_svg_line(svg, "axis", x, floor_y, x, floor_y + 4);
     append_text(svg, x, floor_y + 17, "middle", "%.4g", (double)i * step);
   }
   g_string_append_printf(svg,
@@ -139,9 +116,9 @@ static void append_axes(GString *svg, const Histogram *histogram) {
 static void append_bar_title(GString *svg, const Histogram *histogram, int bin) {
   double width = (histogram->high - histogram->low) / histogram->n_bins;
   g_string_append(svg, "<title>");
-  append_number(svg, "%.4g", histogram->low + bin * width);
+  velm_svg_number(svg, "%.4g", histogram->low + bin * width);
   g_string_append(svg, " to ");
-  append_number(svg, "%.4g", histogram->low + (bin + 1) * width);
+  velm_svg_number(svg, "%.4g", histogram->low + (bin + 1) * width);
   for (int d = 0; d < N_DECISIONS; d++)
     if (histogram->counts[bin][d])
       g_string_append_printf(svg, "\n%s: %" G_GSIZE_FORMAT, velm_decision_name((VelmDecision)d),
@@ -160,26 +137,20 @@ static void append_bar(GString *svg, const Histogram *histogram, int bin) {
     double height = (double)histogram->counts[bin][d] / (double)histogram->tallest * room;
     height = MAX(height, 2);
     y -= height;
-    g_string_append_printf(svg, "<rect class=\"%s\"", velm_decision_name((VelmDecision)d));
-    append_attribute(svg, "x", LEFT + bin * width + 0.5);
-    append_attribute(svg, "y", y);
-    append_attribute(svg, "width", MAX(width - 1, 1));
-    append_attribute(svg, "height", height);
-    g_string_append(svg, "/>");
+    velm_svg_rect(svg, velm_decision_name((VelmDecision)d), LEFT + bin * width + 0.5, y,
+                  MAX(width - 1, 1), height);
   }
   g_string_append(svg, "</g>");
 }
 
 static void append_threshold(GString *svg, const Histogram *histogram, double threshold) {
   double x = x_of(histogram, threshold);
-  append_line(svg, "threshold", x, TOP - 6, x, HEIGHT - BOTTOM);
+  velm_svg_line(svg, "threshold", x, TOP - 6, x, HEIGHT - BOTTOM);
   /* The label stands on the side that has room. */
   gboolean left = x > WIDTH * 0.75;
-  g_string_append(svg, "<text class=\"threshold\"");
-  append_attribute(svg, "x", left ? x - 6 : x + 6);
-  append_attribute(svg, "y", TOP - 8);
-  g_string_append_printf(svg, " text-anchor=\"%s\">threshold ", left ? "end" : "start");
-  append_number(svg, "%.4g", threshold);
+  velm_svg_text_begin(svg, "threshold", left ? x - 6 : x + 6, TOP - 8, left ? "end" : "start");
+  g_string_append(svg, "threshold ");
+  velm_svg_number(svg, "%.4g", threshold);
   g_string_append(svg, "</text>");
 }
 
@@ -200,7 +171,7 @@ char *velm_histogram_svg(const VelmScored *scored, gsize n, const double *thresh
   append_axes(svg, histogram);
   for (int bin = 0; bin < histogram->n_bins; bin++)
     append_bar(svg, histogram, bin);
-  append_line(svg, "axis", LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM);
+  velm_svg_line(svg, "axis", LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM);
   for (gsize i = 0; i < n_thresholds; i++)
     if (isfinite(thresholds[i]))
       append_threshold(svg, histogram, thresholds[i]);

@@ -74,11 +74,7 @@ void velm_run_build_detection(JsonBuilder *builder, const VelmDetectorRun *detec
 
 static void build_confusion(JsonBuilder *builder, const VelmClassificationFigures *figures) {
   gsize n = figures->n_classes;
-  json_builder_set_member_name(builder, "classes");
-  json_builder_begin_array(builder);
-  for (gsize i = 0; i < n; i++)
-    json_builder_add_string_value(builder, figures->classes[i]);
-  json_builder_end_array(builder);
+  velm_json_set_strings(builder, "classes", (const char *const *)figures->classes);
   json_builder_set_member_name(builder, "confusion");
   json_builder_begin_array(builder);
   for (gsize i = 0; i < n; i++) {
@@ -212,7 +208,7 @@ static void build_results(JsonBuilder *builder, const VelmRun *run) {
   velm_compare_build(builder, comparisons);
 }
 
-static void build_failures(JsonBuilder *builder, const VelmRun *run) {
+void velm_run_build_failures(JsonBuilder *builder, const VelmRun *run) {
   json_builder_set_member_name(builder, "failures");
   json_builder_begin_array(builder);
   for (guint i = 0; i < run->failures->len; i++) {
@@ -232,7 +228,7 @@ char *velm_run_to_json(const VelmRun *run) {
     build_result(builder, run, 0, run->classifiers->len ? run->classifiers->pdata[0] : NULL);
   else
     build_results(builder, run);
-  build_failures(builder, run);
+  velm_run_build_failures(builder, run);
   json_builder_end_object(builder);
   return velm_json_print(builder, FALSE);
 }

@@ -11,6 +11,9 @@ void velm_run_build_detection(JsonBuilder *builder, const VelmDetectorRun *detec
  * far as they were measured. */
 void velm_run_build_classification(JsonBuilder *builder, const VelmClassifierRun *classifier);
 
+/** Adds the member "failures". */
+void velm_run_build_failures(JsonBuilder *builder, const VelmRun *run);
+
 /** An interval as [low, high]; null where it is not defined. */
 void velm_run_build_interval(JsonBuilder *builder, const char *name, const VelmInterval *interval);
 

@@ -101,25 +101,8 @@ static void build_classifiers(JsonBuilder *builder, const VelmRun *run) {
     velm_json_set_int(builder, "trials", classifier->trials);
     velm_json_set_int(builder, "excluded", classifier->excluded);
     velm_json_set_int(builder, "failed", classifier->failed);
-    json_builder_set_member_name(builder, "classes");
-    json_builder_begin_array(builder);
-    for (gsize k = 0; classifier->classes[k]; k++)
-      json_builder_add_string_value(builder, classifier->classes[k]);
-    json_builder_end_array(builder);
+    velm_json_set_strings(builder, "classes", (const char *const *)classifier->classes);
     build_answers(builder, classifier);
-    json_builder_end_object(builder);
-  }
-  json_builder_end_array(builder);
-}
-
-static void build_failures(JsonBuilder *builder, const VelmRun *run) {
-  json_builder_set_member_name(builder, "failures");
-  json_builder_begin_array(builder);
-  for (guint i = 0; i < run->failures->len; i++) {
-    const VelmRunFailure *failure = run->failures->pdata[i];
-    json_builder_begin_object(builder);
-    velm_json_set_string(builder, "path", failure->path);
-    velm_json_set_string(builder, "message", failure->message);
     json_builder_end_object(builder);
   }
   json_builder_end_array(builder);
@@ -158,7 +141,7 @@ gboolean velm_run_save(const VelmRun *run, const char *path, GError **error) {
   build_images(builder, run);
   build_detectors(builder, run);
   build_classifiers(builder, run);
-  build_failures(builder, run);
+  velm_run_build_failures(builder, run);
   json_builder_end_object(builder);
   g_autofree char *text = velm_json_print(builder, FALSE);
   return velm_file_write(path, text, strlen(text), error);
