@@ -156,9 +156,9 @@ static const VelmFinding *finding_of(const Audited *a, VelmAuditKind kind, const
 
 enum { N_TRAIN = 110, N_LEAKED = 40, N_TEST = 80, PART_SIZE = 128 };
 
-static VelmImage *draw(guint part, guint view) {
+static VelmImage *draw(guint part, guint view, int size) {
   VelmProceduralParams params = velm_procedural_params_default();
-  params.size = PART_SIZE;
+  params.size = size;
   params.seed = 7;
   VelmImage *image = velm_procedural_draw(&params, part, view, NULL, NULL);
   g_assert_nonnull(image);
@@ -167,7 +167,7 @@ static VelmImage *draw(guint part, guint view) {
 
 static void write_part(const char *folder, const char *side, guint part, guint view) {
   g_autofree char *name = g_strdup_printf("%s/good/%03u_%u.png", side, part, view);
-  g_autoptr(VelmImage) image = draw(part, view);
+  g_autoptr(VelmImage) image = draw(part, view, PART_SIZE);
   write_png(folder, name, image);
 }
 
@@ -259,7 +259,7 @@ static void test_groups(void) {
 }
 
 static void write_changed(const char *folder, const char *name, guint part, double factor) {
-  g_autoptr(VelmImage) image = draw(part, 0);
+  g_autoptr(VelmImage) image = draw(part, 0, PART_SIZE);
   for (gsize k = 0; k < (gsize)3 * PART_SIZE * PART_SIZE; k++)
     image->pixels[k] = (guint8)MIN(255, image->pixels[k] * factor + 0.5);
   write_png(folder, name, image);
@@ -269,23 +269,26 @@ static void write_changed(const char *folder, const char *name, guint part, doub
 static void test_near_duplicates(void) {
   char *folder = write_parts();
   g_autoptr(GError) error = NULL;
-  g_autoptr(VelmImage) first = draw(0, 0), second = draw(1, 0);
-  g_autoptr(GBytes) jpeg = velm_image_to_jpeg(first, 85, &error);
+  g_autoptr(VelmImage) first = draw(200, 0, 2 * PART_SIZE), second = draw(201, 0, 2 * PART_SIZE);
+  g_autoptr(GBytes) jpeg = velm_image_to_jpeg(first, 60, &error);
   g_assert_no_error(error);
+  write_png(folder, "train/good/200_0.png", first);
   write_bytes(folder, "train/good/zz_compressed.jpg", jpeg);
-  g_autoptr(VelmImage) small = velm_image_resize(second, 112, 112, &error);
+  g_autoptr(VelmImage) small = velm_image_resize(second, 200, 200, &error);
   g_assert_no_error(error);
+  write_png(folder, "train/good/201_0.png", second);
   write_png(folder, "train/good/zz_smaller.png", small);
   write_changed(folder, "train/good/zz_brighter.png", 2, 1.05);
   write_changed(folder, "train/good/zz_exact.png", 3, 1);
   write_changed(folder, "train/good/zz_darker.png", 4, 0.5);
   Audited a = audit_new(folder);
   static const char *const expected[][2] = {
-      {"train/good/000_0.png", "train/good/zz_compressed.jpg"},
-      {"train/good/001_0.png", "train/good/zz_smaller.png"},
+      {"train/good/200_0.png", "train/good/zz_compressed.jpg"},
+      {"train/good/201_0.png", "train/good/zz_smaller.png"},
       {"train/good/002_0.png", "train/good/zz_brighter.png"}};
   for (gsize i = 0; i < G_N_ELEMENTS(expected); i++) {
     const VelmFinding *finding = finding_of(&a, VELM_AUDIT_NEAR_DUPLICATE, expected[i][0]);
+    g_test_message("%s", expected[i][1]);
     g_assert_nonnull(finding);
     g_assert_cmpuint(finding->paths->len, ==, 2);
     g_assert_cmpstr(path_at(finding, 1), ==, expected[i][1]);
@@ -353,7 +356,7 @@ static void test_plain(void) {
     g_autofree char *name = g_strdup_printf("%s/good/%02d.png", i % 2 ? "train" : "test", i);
     g_autoptr(VelmImage) image = velm_image_new(WINDOW, WINDOW);
     if (i < 20)
-      memset(image->pixels, 200, (gsize)3 * WINDOW * (gsize)(30 + i));
+      memset(image->pixels, 200, (gsize)3 * WINDOW * (gsize)(33 + i % 6));
     write_png(folder, name, image);
   }
   Audited a = audit_new(folder);
@@ -382,6 +385,18 @@ static void test_few(void) {
   g_assert_cmpuint(parts->n_compared, ==, VELM_SAME_PART_MIN_IMAGES - 1);
   g_assert_cmpuint(parts->same->len, ==, 0);
   g_assert_cmpuint(count(&a, VELM_AUDIT_GROUP), ==, 0);
+  audited_clear(&a);
+}
+
+/* Where all images show the same, nothing tells one part from another. */
+static void test_all_alike(void) {
+  char *folder = new_folder();
+  for (int i = 0; i < 20; i++) {
+    g_autofree char *name = g_strdup_printf("train/good/%02d.png", i);
+    write_surface(folder, name, 1, 0);
+  }
+  Audited a = audit_new(folder);
+  g_assert_cmpuint(a.audit->findings->len, ==, 0);
   audited_clear(&a);
 }
 
@@ -597,6 +612,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/same_part/chain", test_chain);
   g_test_add_func("/same_part/plain", test_plain);
   g_test_add_func("/same_part/few", test_few);
+  g_test_add_func("/same_part/all_alike", test_all_alike);
   g_test_add_func("/same_part/cancel", test_cancel);
   g_test_add_func("/same_part/real/leaky_tiles", test_leaky_tiles);
   g_test_add_func("/same_part/real/clean_tiles", test_clean_tiles);
