@@ -12,6 +12,14 @@ static void finding_free(gpointer data) {
   g_free(finding);
 }
 
+static void rank_free(gpointer data) {
+  VelmLabelRank *rank = data;
+  g_free(rank->path);
+  g_free(rank->label);
+  g_free(rank->other);
+  g_free(rank);
+}
+
 const char *velm_audit_kind_name(VelmAuditKind kind) {
   static const char *const names[VELM_N_AUDIT_KINDS] = {
       [VELM_AUDIT_UNREADABLE] = "unreadable",
@@ -31,6 +39,7 @@ VelmAudit *velm_audit_new(const VelmDataset *dataset) {
   VelmAudit *audit = g_new0(VelmAudit, 1);
   audit->dataset = dataset;
   audit->findings = g_ptr_array_new_with_free_func(finding_free);
+  audit->labels = g_ptr_array_new_with_free_func(rank_free);
   audit->digests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   return audit;
 }
@@ -39,6 +48,7 @@ void velm_audit_free(VelmAudit *audit) {
   if (!audit)
     return;
   g_ptr_array_unref(audit->findings);
+  g_ptr_array_unref(audit->labels);
   g_hash_table_unref(audit->digests);
   g_free(audit);
 }
@@ -72,6 +82,16 @@ void velm_audit_add(VelmAudit *audit, VelmAuditKind kind, double score, const ch
   finding->message = g_strdup_vprintf(format, arguments);
   va_end(arguments);
   g_ptr_array_add(audit->findings, finding);
+}
+
+void velm_audit_rank_label(VelmAudit *audit, const char *path, const char *label, const char *other,
+                           double score) {
+  VelmLabelRank *rank = g_new0(VelmLabelRank, 1);
+  rank->path = below_folder(audit, path);
+  rank->label = g_strdup(label);
+  rank->other = g_strdup(other);
+  rank->score = score;
+  g_ptr_array_add(audit->labels, rank);
 }
 
 static int compare(gconstpointer a, gconstpointer b) {

@@ -43,9 +43,21 @@ typedef struct {
   char *message;
 } VelmFinding;
 
+/**
+ * VelmLabelRank: how doubtful one image's label is, whether it is a finding or not.
+ * @path: below the folder with '/'
+ * @other: the class that it probably is if @label is wrong; NULL where it cannot be judged
+ * @score: probability that the label is wrong; NaN where it cannot be judged
+ */
+typedef struct {
+  char *path, *label, *other;
+  double score;
+} VelmLabelRank;
+
 typedef struct {
   const VelmDataset *dataset; /* borrowed */
   GPtrArray *findings;        /* of VelmFinding */
+  GPtrArray *labels;          /* of VelmLabelRank: the defect images whose labels were looked at */
   GHashTable *digests; /* VelmSample's path -> SHA-256 of its size and pixels, in hexadecimal;
                           of the images that velm_audit_files() could decode */
 } VelmAudit;
@@ -61,6 +73,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmAudit, velm_audit_free)
 void velm_audit_add(VelmAudit *audit, VelmAuditKind kind, double score, const char *label,
                     const char *other, const char *const *paths, const char *format, ...)
     G_GNUC_PRINTF(7, 8);
+
+/** Adds the next label, the most doubtful first. @path: absolute or as in VelmSample. */
+void velm_audit_rank_label(VelmAudit *audit, const char *path, const char *label, const char *other,
+                           double score);
 
 /** Sorts by kind, then falling score, then path. */
 void velm_audit_sort(VelmAudit *audit);

@@ -164,10 +164,18 @@ static void check_pair(const VelmLabelRanking *ranking, Pair *pair, VelmAudit *a
 
 /* ---- the audit ---- */
 
+static void add_rank(const VelmLabelRanking *ranking, const VelmLabelDoubt *doubt,
+                     VelmAudit *audit) {
+  velm_audit_rank_label(audit, doubt->sample->path, ranking->classes[doubt->label],
+                        isnan(doubt->score) ? NULL : ranking->classes[doubt->other], doubt->score);
+}
+
 void velm_audit_label_ranking(const VelmLabelRanking *ranking, VelmAudit *audit) {
-  for (guint i = 0; i < ranking->doubts->len; i++)
+  for (guint i = 0; i < ranking->doubts->len; i++) {
+    add_rank(ranking, doubt_at(ranking, i), audit);
     if (velm_label_is_suspect(doubt_at(ranking, i)))
       add_suspect(ranking, doubt_at(ranking, i), audit);
+  }
   for (guint a = 0; a < ranking->n_classes; a++)
     for (guint b = a + 1; b < ranking->n_classes; b++) {
       Pair pair = pair_new(ranking, a, b);

@@ -14,9 +14,9 @@
 #define VELM_INSEPARABLE_ACCURACY 0.75
 
 /**
- * Adds to @audit a VELM_AUDIT_SUSPECT_LABEL for each label with a probability under
- * VELM_SUSPECT_PROBABILITY. Score: the probability that it is wrong; paths: the image, then images
- * of its part that have the other label.
+ * Ranks all labels in @audit, and adds to it a VELM_AUDIT_SUSPECT_LABEL for each label with a
+ * probability under VELM_SUSPECT_PROBABILITY. Score: the probability that it is wrong; paths: the
+ * image, then images of its part that have the other label.
  *
  * Adds a VELM_AUDIT_INSEPARABLE for each pair of classes, of VELM_INSEPARABLE_MIN_PARTS parts or
  * more each, whose balanced accuracy is under VELM_INSEPARABLE_ACCURACY at the upper end of its

@@ -109,6 +109,21 @@ static void build_finding(JsonBuilder *builder, const VelmFinding *finding) {
   json_builder_end_object(builder);
 }
 
+static void build_labels(JsonBuilder *builder, const VelmAudit *audit) {
+  json_builder_set_member_name(builder, "label_ranking");
+  json_builder_begin_array(builder);
+  for (guint i = 0; i < audit->labels->len; i++) {
+    const VelmLabelRank *rank = audit->labels->pdata[i];
+    json_builder_begin_object(builder);
+    velm_json_set_string(builder, "path", rank->path);
+    velm_json_set_string(builder, "label", rank->label);
+    velm_json_set_string(builder, "other", rank->other);
+    velm_json_set_double(builder, "score", rank->score);
+    json_builder_end_object(builder);
+  }
+  json_builder_end_array(builder);
+}
+
 char *velm_audit_to_json(const VelmAudit *audit) {
   const VelmDataset *dataset = audit->dataset;
   g_autoptr(JsonBuilder) builder = json_builder_new();
@@ -129,6 +144,7 @@ char *velm_audit_to_json(const VelmAudit *audit) {
   for (guint i = 0; i < audit->findings->len; i++)
     build_finding(builder, g_ptr_array_index(audit->findings, i));
   json_builder_end_array(builder);
+  build_labels(builder, audit);
   json_builder_end_object(builder);
   return velm_json_print(builder, FALSE);
 }

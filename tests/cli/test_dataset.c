@@ -76,7 +76,8 @@ static void test_audit_json(void) {
   g_autoptr(GPtrArray) records = parse_records(outcome->out);
   g_assert_cmpuint(records->len, ==, 1);
   JsonObject *audit = record_at(records, 0);
-  assert_keys(audit, "directory train_images test_images classes has_groups counts findings");
+  assert_keys(audit, "directory train_images test_images classes has_groups counts findings "
+                     "label_ranking");
   JsonObject *counts = json_object_get_object_member(audit, "counts");
   assert_keys(counts, "unreadable leak suspect_label inseparable few_samples duplicate "
                       "near_duplicate group mask");

@@ -7,6 +7,7 @@
 #include "evaluate/audit.h"
 
 #include <glib/gstdio.h>
+#include <math.h>
 #include <string.h>
 
 typedef struct {
@@ -150,6 +151,8 @@ static void test_text_is_short(Fixture *fixture, gconstpointer data) {
 
 static void test_json(Fixture *fixture, gconstpointer data) {
   g_autoptr(VelmAudit) audit = made_up(fixture->dataset);
+  velm_audit_rank_label(audit, "test/dent/a.png", "dent", "stain", .7);
+  velm_audit_rank_label(audit, "test/dent/b.png", "dent", NULL, NAN);
   g_autofree char *text = velm_audit_to_json(audit);
   g_assert_null(strchr(text, '\n'));
   g_autoptr(GError) error = NULL;
@@ -168,6 +171,14 @@ static void test_json(Fixture *fixture, gconstpointer data) {
   g_assert_cmpstr(json_object_get_string_member(suspect, "kind"), ==, "suspect_label");
   g_assert_cmpfloat(json_object_get_double_member(suspect, "score"), ==, .93);
   g_assert_cmpstr(json_object_get_string_member(suspect, "other"), ==, "stain");
+  JsonArray *labels = json_object_get_array_member(object, "label_ranking");
+  g_assert_cmpuint(json_array_get_length(labels), ==, 2);
+  JsonObject *first = json_array_get_object_element(labels, 0);
+  g_assert_cmpstr(json_object_get_string_member(first, "path"), ==, "test/dent/a.png");
+  g_assert_cmpfloat(json_object_get_double_member(first, "score"), ==, .7);
+  JsonObject *last = json_array_get_object_element(labels, 1);
+  g_assert_true(json_object_get_null_member(last, "other"));
+  g_assert_true(json_object_get_null_member(last, "score"));
   JsonObject *leak = json_array_get_object_element(findings, 0);
   g_assert_true(json_object_get_null_member(leak, "other"));
   JsonArray *paths = json_object_get_array_member(leak, "paths");
