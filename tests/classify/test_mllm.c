@@ -32,7 +32,7 @@ static void set_up(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   memset(f->inspection->focus->values + 15 * 40 + 10, 255, 10);
   f->params = velm_mllm_params_default();
   f->params.http.first_wait_ms = 1;
-  f->params.http.timeout_ms = 20000;
+  f->params.http.total_timeout_ms = 20000;
   f->llm = "scripted";
 }
 
@@ -304,7 +304,7 @@ static void test_retry_after_is_capped(Fixture *f, G_GNUC_UNUSED gconstpointer d
 
 /* A wait that would not end in time is not begun. */
 static void test_retry_after_past_deadline(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
-  f->params.http.timeout_ms = 3000;
+  f->params.http.total_timeout_ms = 3000;
   scripted_server_reply(f->server, 429, "Retry-After: 20\r\n", "{\"message\":\"slow down\"}");
   gint64 start = g_get_monotonic_time();
   assert_fails(f, "HTTP 429: slow down");
@@ -327,7 +327,7 @@ static void test_broken_stays(Fixture *f, gconstpointer data) {
 }
 
 static void test_slow(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
-  f->params.http.timeout_ms = 300;
+  f->params.http.total_timeout_ms = 300;
   scripted_server_fault(f->server, SCRIPTED_STALLED);
   gint64 start = g_get_monotonic_time();
   assert_fails(f, "no answer in time");
