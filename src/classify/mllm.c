@@ -4,7 +4,8 @@
  */
 #include "classify/mllm.h"
 
-#include "core/json.h"
+#include "classify/answer.h"
+#include "core/json_member.h"
 
 #include <string.h>
 
@@ -75,53 +76,19 @@ static void fail(const Mllm *mllm, GError **error, const char *format, ...) {
   g_set_error(error, VELM_ERROR, VELM_ERROR_LLM, "%s: %s", safe, why);
 }
 
-/* ---- reading JSON that a stranger wrote ---- */
-
-/* The object that @text is, or NULL. */
-static JsonNode *parse_object(const char *text, gsize length) {
-  if (!g_utf8_validate_len(text, length, NULL))
-    return NULL;
-  g_autoptr(JsonNode) root = velm_json_parse(text, (gssize)length, "answer", NULL);
-  return root && JSON_NODE_HOLDS_OBJECT(root) ? g_steal_pointer(&root) : NULL;
-}
-
-/* Members of the wrong type count as missing. */
-static const char *string_member(JsonObject *object, const char *name) {
-  JsonNode *node = object ? json_object_get_member(object, name) : NULL;
-  gboolean is_string =
-      node && JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING;
-  return is_string ? json_node_get_string(node) : NULL;
-}
-
-static JsonObject *object_member(JsonObject *object, const char *name) {
-  JsonNode *node = object ? json_object_get_member(object, name) : NULL;
-  return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
-}
-
-static JsonArray *array_member(JsonObject *object, const char *name) {
-  JsonNode *node = object ? json_object_get_member(object, name) : NULL;
-  return node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
-}
-
-static JsonObject *object_at(JsonArray *array, guint index) {
-  if (!array || index >= json_array_get_length(array))
-    return NULL;
-  JsonNode *node = json_array_get_element(array, index);
-  return JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
-}
-
 /* ---- asking the server ---- */
 
 /* The server's own words: {"error": {"message": ...}}, {"error": "..."}, {"message": ...}, else the
  * body's beginning. */
 static char *server_message(const Mllm *mllm, const char *body, gsize length) {
-  g_autoptr(JsonNode) root = parse_object(body, length);
+  g_autoptr(JsonNode) root = velm_json_parse_object(body, length);
   JsonObject *object = root ? json_node_get_object(root) : NULL;
-  const char *message = string_member(object_member(object, "error"), "message");
+  const char *message =
+      velm_json_string_member(velm_json_object_member(object, "error"), "message");
   if (!message)
-    message = string_member(object, "error");
+    message = velm_json_string_member(object, "error");
   if (!message)
-    message = string_member(object, "message");
+    message = velm_json_string_member(object, "message");
   return message ? shown(mllm, message, -1, SHOWN_BYTES)
                  : shown(mllm, body, (gssize)length, SHOWN_BYTES);
 }
@@ -160,7 +127,7 @@ static JsonNode *ask(const Mllm *mllm, const char *path, const char *json, GErro
     fail_by_status(mllm, response, body, length, error);
     return NULL;
   }
-  g_autoptr(JsonNode) root = parse_object(body, length);
+  g_autoptr(JsonNode) root = velm_json_parse_object(body, length);
   if (!root) {
     g_autofree char *start = shown(mllm, body, (gssize)length, SHOWN_BYTES);
     fail(mllm, error, "the server's answer is not a JSON object: \"%s\"", start);
@@ -182,140 +149,14 @@ static gboolean choose_llm(Mllm *mllm, GError **error) {
   g_autoptr(JsonNode) root = ask(mllm, "/models", NULL, error);
   if (!root)
     return FALSE;
-  const char *id =
-      string_member(object_at(array_member(json_node_get_object(root), "data"), 0), "id");
+  const char *id = velm_json_string_member(
+      velm_json_object_at(velm_json_array_member(json_node_get_object(root), "data"), 0), "id");
   if (!id || !id[0]) {
     fail(mllm, error, "the server lists no model; name one");
     return FALSE;
   }
   mllm->llm = g_strdup(id);
   return TRUE;
-}
-
-/* ---- reading the answer ---- */
-
-/* Text of a message: a string, or an array of {"type": "text", "text": ...}. Returns: (transfer
- * full): NULL where there is none. */
-static char *content_of(JsonObject *message) {
-  const char *content = string_member(message, "content");
-  JsonArray *array = array_member(message, "content");
-  if (content || !array)
-    return g_strdup(content);
-  GString *joined = g_string_new(NULL);
-  for (guint i = 0; i < json_array_get_length(array); i++) {
-    JsonObject *part = object_at(array, i);
-    if (g_strcmp0(string_member(part, "type"), "text") == 0 && string_member(part, "text"))
-      g_string_append(joined, string_member(part, "text"));
-  }
-  return g_string_free(joined, FALSE);
-}
-
-static const char *refusal_of(JsonObject *message) {
-  const char *refusal = string_member(message, "refusal");
-  JsonArray *parts = array_member(message, "content");
-  for (guint i = 0; !refusal && parts && i < json_array_get_length(parts); i++)
-    refusal = string_member(object_at(parts, i), "refusal");
-  return refusal && refusal[0] ? refusal : NULL;
-}
-
-/* The JSON in @content, in place: small models put their thoughts before it and fences around it.
- */
-static char *strip_wrapping(char *content) {
-  char *thought = NULL;
-  g_strstrip(content);
-  if (g_str_has_prefix(content, "<think>") && (thought = strstr(content, "</think>")))
-    content = g_strstrip(thought + strlen("</think>"));
-  char *end = g_str_has_prefix(content, "```") ? g_strrstr(content + 3, "```") : NULL;
-  if (!end || end[3] != '\0')
-    return content;
-  *end = '\0';
-  content += 3;
-  content += strspn(content, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
-  return g_strstrip(content);
-}
-
-/* The message of the completion @root if it is whole, else NULL with the error. */
-static JsonObject *message_of(const Mllm *mllm, JsonObject *root, GError **error) {
-  JsonObject *choice = object_at(array_member(root, "choices"), 0);
-  JsonObject *message = object_member(choice, "message");
-  if (!message) {
-    fail(mllm, error, "the server's answer has no choices[0].message");
-    return NULL;
-  }
-  const char *refusal = refusal_of(message);
-  if (refusal) {
-    g_autofree char *words = shown(mllm, refusal, -1, SHOWN_BYTES);
-    fail(mllm, error, "the model refuses to answer: %s", words);
-    return NULL;
-  }
-  const char *finish = string_member(choice, "finish_reason");
-  if (g_strcmp0(finish, "length") == 0 || g_strcmp0(finish, "content_filter") == 0) {
-    fail(mllm, error, "the model's answer is incomplete (finish_reason \"%s\")", finish);
-    return NULL;
-  }
-  return message;
-}
-
-/* The {class, reason} object in the completion @root. Returns: (transfer full). */
-static JsonNode *answer_of(const Mllm *mllm, JsonObject *root, GError **error) {
-  JsonObject *message = message_of(mllm, root, error);
-  if (!message)
-    return NULL;
-  g_autofree char *content = content_of(message);
-  if (!content || !content[strspn(content, " \t\r\n")]) {
-    fail(mllm, error, "the model's answer is empty");
-    return NULL;
-  }
-  g_autofree char *start = shown(mllm, content, -1, SHOWN_BYTES);
-  const char *json = strip_wrapping(content);
-  g_autoptr(JsonNode) answer = parse_object(json, strlen(json));
-  if (!answer || !string_member(json_node_get_object(answer), "class")) {
-    fail(mllm, error, "the model's answer is not a JSON object with a class: \"%s\"", start);
-    return NULL;
-  }
-  return g_steal_pointer(&answer);
-}
-
-/* Case and the difference of space, underscore and hyphen away. */
-static char *normalise(const char *name) {
-  g_autofree char *folded = g_utf8_casefold(name, -1);
-  g_autofree char *composed = g_utf8_normalize(folded, -1, G_NORMALIZE_NFKC);
-  GString *plain = g_string_new(NULL);
-  for (const char *c = g_strstrip(composed); *c; c++) {
-    gboolean gap = strchr(" _-", *c) != NULL;
-    if (!gap)
-      g_string_append_c(plain, *c);
-    else if (plain->len > 0 && plain->str[plain->len - 1] != ' ')
-      g_string_append_c(plain, ' ');
-  }
-  return g_string_free(plain, FALSE);
-}
-
-static gboolean same_name(const char *normalised, const char *name) {
-  g_autofree char *other = normalise(name);
-  return g_str_equal(normalised, other);
-}
-
-/* Index in @answers of what the model calls @name; -1 where there is no such class, or more than
- * one. */
-static int find_answer(const VelmClasses *classes, char *const *answers, const char *name) {
-  int found = -1;
-  for (int i = 0; answers[i]; i++)
-    if (g_str_equal(answers[i], name))
-      return i;
-  g_autofree char *normalised = normalise(name);
-  for (int i = 0; answers[i]; i++) {
-    int class = velm_classes_find(classes, answers[i]);
-    const char *title =
-        class < 0 ? answers[i]
-                  : ((const VelmClass *)g_ptr_array_index(classes->classes, (guint) class))->name;
-    if (!same_name(normalised, answers[i]) && !same_name(normalised, title))
-      continue;
-    if (found >= 0)
-      return -1;
-    found = i;
-  }
-  return found;
 }
 
 /* ---- the record ---- */
@@ -347,15 +188,15 @@ static void fill_record(const Mllm *mllm, VelmInspection *inspection, char *cons
 }
 
 static gboolean take_answer(const Mllm *mllm, VelmInspection *inspection, char *const *answers,
-                            JsonObject *answer, GError **error) {
-  const char *name = string_member(answer, "class");
-  int index = find_answer(mllm->classes, answers, name);
-  if (index < 0) {
-    g_autofree char *words = shown(mllm, name, -1, SHOWN_BYTES);
-    fail(mllm, error, "the model answers with a class that the spec does not have: \"%s\"", words);
+                            JsonObject *completion, GError **error) {
+  g_autoptr(VelmLlmAnswer) answer = velm_llm_answer_read(completion, mllm->classes, answers);
+  if (answer->outcome != VELM_ANSWER_OK) {
+    g_autofree char *words = answer->words ? shown(mllm, answer->words, -1, SHOWN_BYTES) : NULL;
+    g_autofree char *why = velm_llm_answer_explain(answer, words);
+    fail(mllm, error, "%s", why);
     return FALSE;
   }
-  fill_record(mllm, inspection, answers, index, string_member(answer, "reason"));
+  fill_record(mllm, inspection, answers, answer->index, answer->reason);
   return TRUE;
 }
 
@@ -370,11 +211,8 @@ static gboolean mllm_classify(VelmClassifier *classifier, VelmInspection *inspec
     return FALSE;
   g_autofree char *request = velm_prompt_request(prompt, mllm->llm);
   g_autoptr(JsonNode) completion = ask(mllm, "/chat/completions", request, error);
-  if (!completion)
-    return FALSE;
-  g_autoptr(JsonNode) answer = answer_of(mllm, json_node_get_object(completion), error);
-  return answer &&
-         take_answer(mllm, inspection, prompt->answers, json_node_get_object(answer), error);
+  return completion &&
+         take_answer(mllm, inspection, prompt->answers, json_node_get_object(completion), error);
 }
 
 /* ---- open and free ---- */
