@@ -38,7 +38,33 @@ gboolean velm_classifier_classify(VelmClassifier *classifier, VelmInspection *in
   return classifier->klass->classify(classifier, inspection, error);
 }
 
+void velm_classifier_submit(VelmClassifier *classifier, VelmInspection *inspection,
+                            VelmClassified done, gpointer user_data) {
+  if (classifier->klass->submit) {
+    classifier->klass->submit(classifier, inspection, done, user_data);
+    return;
+  }
+  g_autoptr(GError) error = NULL;
+  velm_classifier_classify(classifier, inspection, &error);
+  done(inspection, error, user_data);
+}
+
+gboolean velm_classifier_iterate(VelmClassifier *classifier, int wait_ms) {
+  return classifier->klass->iterate && classifier->klass->iterate(classifier, wait_ms);
+}
+
+void velm_classifier_cancel(VelmClassifier *classifier) {
+  if (classifier->klass->cancel)
+    classifier->klass->cancel(classifier);
+}
+
+guint velm_classifier_capacity(const VelmClassifier *classifier) {
+  return classifier->klass->capacity ? classifier->klass->capacity(classifier) : 1;
+}
+
 void velm_classifier_free(VelmClassifier *classifier) {
-  if (classifier)
-    classifier->klass->free(classifier);
+  if (!classifier)
+    return;
+  velm_classifier_cancel(classifier);
+  classifier->klass->free(classifier);
 }

@@ -23,6 +23,13 @@ typedef struct {
   const char *llm;
 } VelmClassifierParams;
 
+/**
+ * VelmClassified: called once for a submitted record, in the caller's thread.
+ * @error: (nullable): borrowed; why there is no answer. NULL: the classify part of @inspection is
+ * filled
+ */
+typedef void (*VelmClassified)(VelmInspection *inspection, const GError *error, gpointer user_data);
+
 typedef struct {
   const char *name;
   /** @model, @classes (may be NULL) and the strings of @params outlive the classifier. */
@@ -31,6 +38,13 @@ typedef struct {
   /** Fills the classify part of @inspection, whose focus is set. */
   gboolean (*classify)(VelmClassifier *classifier, VelmInspection *inspection, GError **error);
   void (*free)(VelmClassifier *classifier);
+  /* Of a classifier that waits for others, such as a server; NULL of all others. As the functions
+   * below that have their names. */
+  void (*submit)(VelmClassifier *classifier, VelmInspection *inspection, VelmClassified done,
+                 gpointer user_data);
+  gboolean (*iterate)(VelmClassifier *classifier, int wait_ms);
+  void (*cancel)(VelmClassifier *classifier);
+  guint (*capacity)(const VelmClassifier *classifier);
 } VelmClassifierClass;
 
 /* The head of every classifier's own struct. */
@@ -46,5 +60,21 @@ VelmClassifier *velm_classifier_open(const char *name, VelmModel *model, const V
                                      const VelmClassifierParams *params, GError **error);
 gboolean velm_classifier_classify(VelmClassifier *classifier, VelmInspection *inspection,
                                   GError **error);
+
+/**
+ * Starts to classify @inspection, which stays as it is, but for its features, until @done is
+ * called: by this function, or by velm_classifier_iterate(). All that is needed of the features is
+ * taken before this function returns.
+ */
+void velm_classifier_submit(VelmClassifier *classifier, VelmInspection *inspection,
+                            VelmClassified done, gpointer user_data);
+/** Goes on with what was submitted, for @wait_ms at the longest where nothing happens. Returns:
+ * whether anything is not done yet. */
+gboolean velm_classifier_iterate(VelmClassifier *classifier, int wait_ms);
+/** Gives up what was submitted and is not done: @done is told VELM_ERROR_CANCELLED. */
+void velm_classifier_cancel(VelmClassifier *classifier);
+/** How many records are worth having submitted at a time; 1 for one that answers at once. */
+guint velm_classifier_capacity(const VelmClassifier *classifier);
+/** Cancels first. */
 void velm_classifier_free(VelmClassifier *classifier);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmClassifier, velm_classifier_free)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "classify/classes.h"
+#include "classify/reference_images.h"
 #include "detect/inspection.h"
 
 /* Side of the images sent, in pixels. Images are squeezed to the square, as in the paper. */
@@ -13,6 +14,9 @@
 /* The answers that every prompt offers beside the spec's classes. */
 #define VELM_PROMPT_GOOD "good"
 #define VELM_PROMPT_NONE "none of these"
+
+/* Crops of one part, at most: the regions with the highest scores. */
+#define VELM_PROMPT_MAX_CROPS 4
 
 /* The parts of the paper's prompt; its ablation leaves them out one by one. */
 typedef enum {
@@ -30,36 +34,106 @@ VelmPromptParts velm_prompt_part_find(const char *code);
 const char *velm_prompt_part_code(VelmPromptParts part);
 const char *velm_prompt_part_name(VelmPromptParts part);
 
+/* How VP shows what was marked. */
+typedef enum {
+  VELM_PROMPT_OVERVIEW, /* all regions outlined in one image of the whole part */
+  VELM_PROMPT_CROPS,    /* one close view a region */
+} VelmPromptRegions;
+
+/** The way called @name, "overview" or "crops". Returns: FALSE where there is none. */
+gboolean velm_prompt_regions_find(const char *name, VelmPromptRegions *regions);
+
+/* The wording: classify/prompt_template.h. */
+typedef struct _VelmPromptTemplate VelmPromptTemplate;
+
+/* A labelled image, shown in context. @class_key: a class of the spec, or "good". */
+typedef struct {
+  const char *class_key;
+  const VelmImage *image;
+} VelmPromptExample;
+
+/**
+ * VelmPromptParams: start from velm_prompt_params_default(). All is borrowed.
+ * @parts: those wanted; one without content (no reference, no description, ...) is left out
+ * @wording: NULL for velm's own
+ * @reference: a normal image of another part, given by the user; or NULL
+ * @normal_images: the model's; the nearest is the reference where no other is given; or NULL
+ * @examples: shown in this order; one of a class that the prompt does not offer is left out
+ * @examples_per_class: the first so many of a class; 0 for all
+ * @again: says that an earlier answer could not be used
+ *
+ * The reference is the inspection's own, aligned one; else @reference; else of @normal_images.
+ */
+typedef struct {
+  VelmPromptParts parts;
+  VelmPromptRegions regions;
+  const VelmPromptTemplate *wording;
+  const VelmImage *reference;
+  const VelmReferenceImages *normal_images;
+  const VelmPromptExample *examples;
+  gsize n_examples;
+  guint examples_per_class;
+  gboolean again;
+} VelmPromptParams;
+
+VelmPromptParams velm_prompt_params_default(void);
+
 /**
  * VelmPrompt:
  * @text: the instructions
- * @images: (element-type GBytes): PNG files in the order that @text names them: reference (RI),
- * image, outlined image (VP)
+ * @images: (element-type GBytes): PNG files in the order in which @text first names them
+ * @image_names: (element-type utf8): what each is: "reference", "part", "outlined", "crop",
+ *   "example"
  * @answers: NULL-terminated: the keys of the classes, "good", "none of these"
  */
 typedef struct {
   char *text;
   GPtrArray *images;
+  GPtrArray *image_names;
   char **answers;
 } VelmPrompt;
 
 /**
  * Builds the prompt; the same input gives the same bytes.
- * @inspection: with its image and, for VP, its focus
- * @normal: a normal image for where @inspection has no reference of its own, or NULL
- * @parts: those wanted; one without content (no reference, no description, ...) is left out
- * Returns: (transfer full): NULL with VELM_ERROR_IMAGE
+ * @inspection: with its image and, for VP, what was marked: its mask (crops: its regions besides),
+ *   else its focus
+ * Returns: (transfer full): NULL with VELM_ERROR_IMAGE; VELM_ERROR_SPEC where crops are wanted and
+ *   the wording has no place for them
  */
+VelmPrompt *velm_prompt_new(const VelmInspection *inspection, const VelmClasses *classes,
+                            const VelmPromptParams *params, GError **error);
+
+/** velm_prompt_new() with all but these left at the default. @normal: the reference, or NULL. */
 VelmPrompt *velm_prompt_build(const VelmInspection *inspection, const VelmClasses *classes,
                               const VelmImage *normal, VelmPromptParts parts, GError **error);
 
 /**
- * The body of an OpenAI chat completion request: temperature 0, the answer held to a JSON schema
- * {class, reason}.
+ * VelmPromptRequestParams: start from velm_prompt_request_params_default().
  * @llm: the model's name
+ * @schema: holds the answer to a JSON schema {class, reason}; some servers have no such thing
+ * @top_logprobs: asks for the log-probabilities of the answer's tokens and of so many alternatives
+ *   each; 0 for none
+ */
+typedef struct {
+  const char *llm;
+  gboolean schema;
+  int top_logprobs;
+} VelmPromptRequestParams;
+
+/** With the schema and without log-probabilities. */
+VelmPromptRequestParams velm_prompt_request_params_default(const char *llm);
+
+/**
+ * The body of an OpenAI chat completion request, temperature 0: the bytes that are sent.
  * Returns: (transfer full)
  */
+char *velm_prompt_request_new(const VelmPrompt *prompt, const VelmPromptRequestParams *params);
+
+/** velm_prompt_request_new() with the default parameters. Returns: (transfer full). */
 char *velm_prompt_request(const VelmPrompt *prompt, const char *llm);
 
 void velm_prompt_free(VelmPrompt *prompt);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmPrompt, velm_prompt_free)
+
+/** Whether @text is more than white space; NULL is not. */
+gboolean velm_prompt_has_text(const char *text);

@@ -27,6 +27,7 @@ int velm_cli_evaluate(int argc, char **argv);
 int velm_cli_evaluate_predictions(int argc, char **argv);
 int velm_cli_evaluate_compare(int argc, char **argv);
 int velm_cli_ablate(int argc, char **argv);
+int velm_cli_prompt(int argc, char **argv);
 int velm_cli_dataset(int argc, char **argv);
 int velm_cli_demo(int argc, char **argv);
 int velm_cli_info(int argc, char **argv);
@@ -34,7 +35,11 @@ int velm_cli_spec(int argc, char **argv);
 
 /* Two rows of a GOptionEntry table: the language model's server. */
 #define VELM_CLI_LLM_ENTRIES(endpoint, llm)                                                        \
-  {"endpoint", 0, 0, G_OPTION_ARG_STRING, endpoint,                                                \
+  {"endpoint",                                                                                     \
+   0,                                                                                              \
+   0,                                                                                              \
+   G_OPTION_ARG_STRING,                                                                            \
+   endpoint,                                                                                       \
    "OpenAI-compatible server for mllm (default: OPENAI_BASE_URL); its key comes from "             \
    "OPENAI_API_KEY",                                                                               \
    "URL"},                                                                                         \

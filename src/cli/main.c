@@ -14,6 +14,8 @@ const VelmCommand velm_cli_commands[] = {
      velm_cli_evaluate},
     {"ablate", "DIR -m MODEL.velm -s SPEC.yaml", "say what each part of the prompt is worth",
      velm_cli_ablate},
+    {"prompt", "IMAGE -m MODEL.velm -s SPEC.yaml -o DIR",
+     "write what a language model would be sent", velm_cli_prompt},
     {"dataset", "audit|curate DIR", "find doubtful images and labels, and mend them",
      velm_cli_dataset},
     {"demo", "[--out DIR]", "show all of it on made-up parts", velm_cli_demo},

@@ -1,5 +1,6 @@
 /* Fitting PatchCore: features of the good images, a memory bank a layer, the calibration. */
 #include "detect/coreset.h"
+#include "detect/normal_images.h"
 #include "detect/patchcore.h"
 #include "detect/patchcore_layers.h"
 #include "detect/reference.h"
@@ -36,7 +37,9 @@ typedef struct {
   gsize n_layers;
   VelmPatchLayer *layers;
   VelmSpool **spools; /* one a layer */
-  guint *groups;      /* of each image */
+  float *means;       /* mean features of the calibration's images */
+  gsize n_means;
+  guint *groups; /* of each image */
   guint n_groups;
   guint *folds; /* of each image: which calibration fold its part is in */
   guint n_folds;
@@ -48,6 +51,7 @@ static void fit_clear(Fit *fit) {
   for (gsize i = 0; fit->spools && i < fit->n_layers; i++)
     velm_spool_free(fit->spools[i]);
   g_free(fit->spools);
+  g_free(fit->means);
   velm_patch_layers_free(fit->layers, fit->n_layers);
   g_free(fit->groups);
   g_free(fit->folds);
@@ -78,6 +82,13 @@ static void number_groups(Fit *fit) {
   fit->n_groups = g_hash_table_size(numbers);
 }
 
+/* Evenly spaced training images, MAX_CALIBRATION at most. */
+static gsize calibration_image(const Fit *fit, gsize index, gsize n) {
+  return index * fit->samples->len / n;
+}
+
+static gsize n_calibration(const Fit *fit) { return MIN(fit->samples->len, MAX_CALIBRATION); }
+
 static gboolean spool_image(Fit *fit, const VelmFeatures *features, GError **error) {
   g_autofree float *rows = g_new(float, fit->n_patches *(gsize)fit->channels);
   for (gsize i = 0; i < fit->n_layers; i++) {
@@ -88,12 +99,19 @@ static gboolean spool_image(Fit *fit, const VelmFeatures *features, GError **err
   return TRUE;
 }
 
+static void keep_mean(Fit *fit, gsize image, const VelmFeatures *features) {
+  gsize n = n_calibration(fit);
+  if (fit->n_means < n && calibration_image(fit, fit->n_means, n) == image)
+    velm_features_mean(features, fit->means + fit->n_means++ * (gsize)fit->channels);
+}
+
 static gboolean start_spools(Fit *fit, const VelmFeatures *features, GError **error) {
   fit->rows = features->rows;
   fit->columns = features->columns;
   fit->channels = features->channels;
   fit->n_patches = (gsize)features->rows * (gsize)features->columns;
   fit->layers = velm_patch_layers_new(fit->backbone, &fit->n_layers);
+  fit->means = g_new(float, n_calibration(fit) * (gsize)fit->channels);
   fit->spools = g_new0(VelmSpool *, fit->n_layers);
   for (gsize i = 0; i < fit->n_layers; i++)
     if (!(fit->spools[i] = velm_spool_new((gsize)fit->layers[i].channels, error)))
@@ -111,6 +129,7 @@ static gboolean extract_all(Fit *fit, GError **error) {
         !spool_image(fit, features, error) ||
         !report(fit->params, "features", i + 1, fit->samples->len, error))
       return FALSE;
+    keep_mean(fit, i, features);
   }
   return TRUE;
 }
@@ -275,13 +294,6 @@ static void select_banks(const Fit *fit, const Candidates *candidates, Choice *c
 /* ---- calibration: the parts in folds, each scored against a bank of the parts in the others ----
  */
 
-/* Evenly spaced training images, MAX_CALIBRATION at most. */
-static gsize calibration_image(const Fit *fit, gsize index, gsize n) {
-  return index * fit->samples->len / n;
-}
-
-static gsize n_calibration(const Fit *fit) { return MIN(fit->samples->len, MAX_CALIBRATION); }
-
 /* Deals the parts, shuffled, to the folds; each image is in its part's. One part alone is dealt
  * image by image. */
 static void deal_folds(Fit *fit) {
@@ -349,8 +361,36 @@ static double upper_quantile(const float *values, gsize n, double tail) {
   return (1 - weight) * (double)values[i] + weight * (double)values[MIN(i + 1, n - 1)];
 }
 
+/* For programs that know of one normal image only. */
+static gboolean store_typical_image(const VelmSample *sample, VelmModel *model, GError **error) {
+  g_autoptr(VelmImage) normal = velm_image_load(sample->path, 0, error);
+  g_autoptr(VelmImage) small = normal ? velm_image_resize(normal, 448, 448, error) : NULL;
+  g_autoptr(GBytes) png = small ? velm_image_to_png(small, error) : NULL;
+  if (!png)
+    return FALSE;
+  velm_model_set_bytes(model, "detector.normal_png", png);
+  return TRUE;
+}
+
+/* The calibration's images with their scores stand for what is normal. */
+static gboolean store_normal_images(const Fit *fit, const float *scores, VelmModel *model,
+                                    GError **error) {
+  gsize n = n_calibration(fit), channels = (gsize)fit->channels, lowest = 0;
+  g_autofree VelmNormalCandidate *candidates = g_new(VelmNormalCandidate, n);
+  for (gsize i = 0; i < n; i++) {
+    candidates[i] =
+        (VelmNormalCandidate){.sample = fit->samples->pdata[calibration_image(fit, i, n)],
+                              .mean = fit->means + i * channels,
+                              .score = (double)scores[i]};
+    if (scores[i] < scores[lowest])
+      lowest = i;
+  }
+  return velm_normal_images_store(model, candidates, n, channels, error) &&
+         store_typical_image(candidates[lowest].sample, model, error);
+}
+
 static gboolean calibrate_scores(Fit *fit, float *maps, VelmModel *model, GError **error) {
-  gsize n = n_calibration(fit), typical_image = 0;
+  gsize n = n_calibration(fit);
   g_autofree float *scores = g_new(float, n);
   for (gsize i = 0; i < n; i++) {
     VelmPlane raw = {fit->columns, fit->rows, maps + i * fit->n_patches};
@@ -358,22 +398,13 @@ static gboolean calibrate_scores(Fit *fit, float *maps, VelmModel *model, GError
     if (!map)
       return FALSE;
     scores[i] = (float)velm_patch_map_score(map);
-    if (scores[i] < scores[typical_image])
-      typical_image = i;
   }
-  gsize image = calibration_image(fit, typical_image, n);
+  if (!store_normal_images(fit, scores, model, error))
+    return FALSE;
   qsort(scores, n, sizeof *scores, velm_patch_compare_floats);
   velm_model_set_floats(model, "patchcore.good_scores", scores, n);
   velm_model_set_double(model, "patchcore.threshold",
                         upper_quantile(scores, n, fit->params->false_alarms));
-  /* The image with the lowest score of all stands for what is normal. */
-  const VelmSample *sample = fit->samples->pdata[image];
-  g_autoptr(VelmImage) normal = velm_image_load(sample->path, 0, error);
-  g_autoptr(VelmImage) small = normal ? velm_image_resize(normal, 448, 448, error) : NULL;
-  g_autoptr(GBytes) png = small ? velm_image_to_png(small, error) : NULL;
-  if (!png)
-    return FALSE;
-  velm_model_set_bytes(model, "detector.normal_png", png);
   return TRUE;
 }
 

@@ -1,4 +1,5 @@
-#include "classify/prompt.h"
+#include "act/spec.h"
+#include "classify/prompt_template.h"
 #include "core/json.h"
 
 #include <glib/gstdio.h>
@@ -156,6 +157,276 @@ static void test_deterministic(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_assert_cmpstr(first, ==, second);
 }
 
+/* ---- what is shown ---- */
+
+static VelmPrompt *build_with(Fixture *f, const VelmPromptParams *params) {
+  GError *error = NULL;
+  VelmPrompt *prompt = velm_prompt_new(f->inspection, f->classes, params, &error);
+  g_assert_no_error(error);
+  g_assert_nonnull(prompt);
+  g_assert_cmpuint(prompt->images->len, ==, prompt->image_names->len);
+  return prompt;
+}
+
+static VelmImage *image_at(const VelmPrompt *prompt, guint index, const char *name) {
+  GError *error = NULL;
+  g_assert_cmpuint(index, <, prompt->images->len);
+  g_assert_cmpstr(prompt->image_names->pdata[index], ==, name);
+  VelmImage *image = velm_image_parse(prompt->images->pdata[index], name, &error);
+  g_assert_no_error(error);
+  g_assert_cmpint(image->width, ==, VELM_PROMPT_IMAGE_SIZE);
+  g_assert_cmpint(image->height, ==, VELM_PROMPT_IMAGE_SIZE);
+  return image;
+}
+
+static void check_level(const VelmPrompt *prompt, guint index, const char *name, int level) {
+  g_autoptr(VelmImage) image = image_at(prompt, index, name);
+  g_assert_cmpint(ABS(image->pixels[0] - level), <=, 2);
+}
+
+static gsize count_red(const VelmImage *image) {
+  gsize red = 0;
+  for (gsize i = 0; i < (gsize)image->width * (gsize)image->height; i++) {
+    const guint8 *p = image->pixels + 3 * i;
+    red += p[0] > 200 && p[1] < 80 && p[2] < 80;
+  }
+  return red;
+}
+
+static gboolean is_red(const VelmImage *image, int x, int y) {
+  const guint8 *p = image->pixels + 3 * ((gsize)y * (gsize)image->width + (gsize)x);
+  return p[0] > 200 && p[1] < 80 && p[2] < 80;
+}
+
+/* A model with one normal image of level 200. */
+static VelmModel *model_with_normal(void) {
+  VelmModel *model = velm_model_new();
+  static const float mean[] = {1};
+  g_autoptr(VelmImage) image = flat_image(50, 50, 200);
+  g_autoptr(GBytes) jpeg = velm_image_to_jpeg(image, 90, NULL);
+  velm_model_set_bytes(model, "detector.normal_jpeg.0", jpeg);
+  velm_model_set_floats(model, "detector.normal_means", mean, 1);
+  return model;
+}
+
+/* The part's own, else the one given, else the model's. */
+static void test_reference(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  VelmPromptParams params = velm_prompt_params_default();
+  g_autoptr(VelmModel) model = model_with_normal();
+  g_autoptr(VelmReferenceImages) normal = velm_reference_images_open(model, NULL);
+  g_autoptr(VelmPrompt) none = build_with(f, &params);
+  g_assert_false(says(none, "is the reference"));
+  params.normal_images = normal;
+  g_autoptr(VelmPrompt) nearest = build_with(f, &params);
+  check_level(nearest, 0, "reference", 200);
+  g_assert_true(says(nearest, "another part of the same product"));
+  params.reference = f->normal;
+  g_autoptr(VelmPrompt) given = build_with(f, &params);
+  check_level(given, 0, "reference", 30);
+  f->inspection->reference = flat_image(300, 200, 77);
+  g_autoptr(VelmPrompt) aligned = build_with(f, &params);
+  check_level(aligned, 0, "reference", 77);
+  g_assert_true(says(aligned, "the same part without any defect"));
+}
+
+/* Marks squares of side 10 at (20 + 60 i, 30). */
+static void mark_regions(Fixture *f, int n) {
+  f->inspection->mask = velm_mask_new(300, 200);
+  for (int i = 0; i < n; i++) {
+    VelmRegion region = {.x = 20 + 60 * i, .y = 30, .width = 10, .height = 10, .area = 100};
+    g_array_append_val(f->inspection->regions, region);
+    for (int y = 30; y < 40; y++)
+      memset(f->inspection->mask->values + y * 300 + region.x, 255, 10);
+  }
+}
+
+static void test_overview(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  VelmPromptParams params = velm_prompt_params_default();
+  mark_regions(f, 2);
+  g_autoptr(VelmPrompt) prompt = build_with(f, &params);
+  g_assert_cmpuint(prompt->images->len, ==, 2);
+  check_level(prompt, 0, "part", 120);
+  g_autoptr(VelmImage) outlined = image_at(prompt, 1, "outlined");
+  /* Just above either region, and not where the focus alone would be outlined. */
+  g_assert_true(is_red(outlined, 25 * 448 / 300, 30 * 448 / 200 - 3));
+  g_assert_true(is_red(outlined, 85 * 448 / 300, 30 * 448 / 200 - 3));
+  g_assert_false(is_red(outlined, 130 * 448 / 300, 80 * 448 / 200 - 3));
+}
+
+static void test_crops(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  VelmPromptParams params = velm_prompt_params_default();
+  params.regions = VELM_PROMPT_CROPS;
+  mark_regions(f, 2);
+  /* What is beside the region in the image is beside it in the crop. */
+  memset(f->inspection->image->pixels, 10, 20 * 300 * 3);
+  g_autoptr(VelmPrompt) prompt = build_with(f, &params);
+  g_assert_cmpuint(prompt->images->len, ==, 3);
+  g_assert_true(says(prompt, "Image 2 is a close view of that part"));
+  g_assert_true(says(prompt, "place 1, whose centre is at 8 % of the part's width and 18 % of"));
+  g_assert_true(says(prompt, "place 2, whose centre is at 28 % of the part's width and 18 % of"));
+  g_assert_false(says(prompt, "Image 4"));
+  for (guint i = 1; i < 3; i++) {
+    g_autoptr(VelmImage) crop = image_at(prompt, i, "crop");
+    /* A square of 60 pixels about the region: its top is 25 pixels below the crop's; the first is
+     * moved into the image. */
+    double scale = 448 / 60.0, x = i == 1 ? 25 : 30;
+    g_assert_cmpint(crop->pixels[0], ==, 10);
+    g_assert_true(is_red(crop, (int)(x * scale), (int)(25 * scale) - 2));
+    g_assert_false(is_red(crop, (int)(x * scale), (int)(30 * scale)));
+    g_assert_cmpuint(count_red(crop), >, 4 * (gsize)(10 * scale));
+    g_assert_cmpuint(count_red(crop), <, 4 * (gsize)(20 * scale) * 2);
+  }
+}
+
+static void test_crops_most(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  VelmPromptParams params = velm_prompt_params_default();
+  params.regions = VELM_PROMPT_CROPS;
+  mark_regions(f, 5);
+  g_autoptr(VelmPrompt) prompt = build_with(f, &params);
+  g_assert_cmpuint(prompt->images->len, ==, 1 + VELM_PROMPT_MAX_CROPS);
+  g_assert_true(says(prompt, "place 4,") && !says(prompt, "place 5,"));
+  params.parts &= ~VELM_PROMPT_VISUAL;
+  g_autoptr(VelmPrompt) without = build_with(f, &params);
+  g_assert_cmpuint(without->images->len, ==, 1);
+  g_assert_false(says(without, "outlined"));
+}
+
+/* At the edges, in an image smaller than the crop, and of a single pixel. */
+static void test_crops_at_edges(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  static const VelmRegion regions[] = {{.x = 299, .y = 199, .width = 1, .height = 1},
+                                       {.x = 0, .y = 0, .width = 1, .height = 1},
+                                       {.x = 0, .y = 0, .width = 300, .height = 200},
+                                       {.x = 0, .y = 150, .width = 300, .height = 2}};
+  VelmPromptParams params = velm_prompt_params_default();
+  params.regions = VELM_PROMPT_CROPS;
+  f->inspection->mask = velm_mask_new(300, 200);
+  g_array_append_vals(f->inspection->regions, regions, G_N_ELEMENTS(regions));
+  g_autoptr(VelmPrompt) prompt = build_with(f, &params);
+  g_assert_cmpuint(prompt->images->len, ==, 5);
+  g_assert_true(says(prompt, "at 100 % of the part's width and 100 % of"));
+}
+
+/* Without regions of its own the overview stands in. */
+static void test_crops_without_regions(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  VelmPromptParams params = velm_prompt_params_default();
+  params.regions = VELM_PROMPT_CROPS;
+  g_autoptr(VelmPrompt) prompt = build_with(f, &params);
+  g_assert_cmpuint(prompt->images->len, ==, 2);
+  g_assert_cmpstr(prompt->image_names->pdata[1], ==, "outlined");
+}
+
+static void test_regions_by_name(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  VelmPromptRegions regions = VELM_PROMPT_OVERVIEW;
+  g_assert_true(velm_prompt_regions_find("crops", &regions));
+  g_assert_cmpint(regions, ==, VELM_PROMPT_CROPS);
+  g_assert_true(velm_prompt_regions_find("overview", &regions));
+  g_assert_cmpint(regions, ==, VELM_PROMPT_OVERVIEW);
+  g_assert_false(velm_prompt_regions_find("all", &regions));
+}
+
+static void test_examples(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_autoptr(VelmImage) a = flat_image(60, 40, 41);
+  g_autoptr(VelmImage) b = flat_image(60, 40, 42);
+  g_autoptr(VelmImage) c = flat_image(60, 40, 43);
+  const VelmPromptExample examples[] = {{"rust", a}, {"gone", a}, {"deep_scratch", b},
+                                        {"rust", c}, {"good", c}, {"rust", b}};
+  VelmPromptParams params = velm_prompt_params_default();
+  params.examples = examples;
+  params.n_examples = G_N_ELEMENTS(examples);
+  g_autoptr(VelmPrompt) all = build_with(f, &params);
+  g_assert_cmpuint(all->images->len, ==, 7);
+  params.examples_per_class = 1;
+  g_autoptr(VelmPrompt) one = build_with(f, &params);
+  g_assert_cmpuint(one->images->len, ==, 5);
+  g_assert_true(says(one, "Image 1 is an example of the class rust (rust)"));
+  g_assert_true(says(one, "Image 2 is an example of the class deep_scratch (deep scratch)"));
+  g_assert_true(says(one, "Image 3 is an example of the class good (good)"));
+  g_assert_true(says(one, "Image 4 is the part to classify"));
+  g_assert_cmpuint(count(one->text, "is an example"), ==, 3);
+  check_level(one, 0, "example", 41);
+  check_level(one, 1, "example", 42);
+  check_level(one, 2, "example", 43);
+  check_level(one, 3, "part", 120);
+}
+
+static void test_again(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  VelmPromptParams params = velm_prompt_params_default();
+  g_autoptr(VelmPrompt) first = build_with(f, &params);
+  params.again = TRUE;
+  g_autoptr(VelmPrompt) again = build_with(f, &params);
+  g_assert_true(g_str_has_prefix(again->text, first->text));
+  g_assert_false(says(first, "An earlier answer"));
+  g_assert_true(says(again, "An earlier answer"));
+}
+
+/* ---- the wording ---- */
+
+static VelmPromptTemplate *wording_of(const char *text) {
+  GError *error = NULL;
+  VelmPromptTemplate *wording = velm_prompt_template_parse(text, strlen(text), "my.txt", &error);
+  g_assert_no_error(error);
+  return wording;
+}
+
+/* The images follow the text: one that it does not name is not sent. */
+static void test_own_template(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_autoptr(VelmPromptTemplate) wording =
+      wording_of("Part {image part}.\n[[RI]]\nNormal {image reference}.\n[[end]]\n{classes}\n");
+  VelmPromptParams params = velm_prompt_params_default();
+  params.wording = wording;
+  params.reference = f->normal;
+  g_autoptr(VelmPrompt) prompt = build_with(f, &params);
+  g_assert_true(g_str_has_prefix(prompt->text, "Part 1.\nNormal 2.\n- deep_scratch: "));
+  g_assert_cmpuint(prompt->images->len, ==, 2);
+  check_level(prompt, 0, "part", 120);
+  check_level(prompt, 1, "reference", 30);
+}
+
+static void test_template_without_crops(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  GError *error = NULL;
+  g_autoptr(VelmPromptTemplate) wording = wording_of("{image part} {classes}");
+  VelmPromptParams params = velm_prompt_params_default();
+  params.wording = wording;
+  params.regions = VELM_PROMPT_CROPS;
+  g_assert_null(velm_prompt_new(f->inspection, f->classes, &params, &error));
+  g_assert_error(error, VELM_ERROR, VELM_ERROR_SPEC);
+  g_assert_nonnull(strstr(error->message, "no block [[crops]]"));
+  g_error_free(error);
+}
+
+/* A spec and a template in Japanese reach the request as they are. */
+static void test_japanese(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  static const char spec[] = "object: 鋼製ブラケット\n"
+                             "normal: 丸穴が二つある。縁に欠けがない。\n"
+                             "strategy: まず穴を、次に縁を見る。\n"
+                             "classes:\n"
+                             "  錆:\n    description: 茶色の斑点「さび」\n    severity: defect\n"
+                             "  深い傷:\n    description: 爪が掛かる線\n    severity: defect\n";
+  GError *error = NULL;
+  g_autoptr(VelmSpec) read = velm_spec_parse(spec, strlen(spec), "spec.yaml", NULL, &error);
+  g_assert_no_error(error);
+  g_autoptr(VelmPromptTemplate) wording =
+      wording_of("製品は{object}です。\n画像{image part}は検査対象です。\n[[VP]]\n画像{image "
+                 "outlined}の赤線は検出"
+                 "箇所です。\n[[end]]\n[[ND]]\n正常：{normal}\n[[end]]\n分類：\n{classes}\n[[CS]]"
+                 "\n判定：{strategy}\n"
+                 "[[end]]\n回答は{\"class\": 分類, \"reason\": 理由}のみ。\n");
+  VelmPromptParams params = velm_prompt_params_default();
+  params.wording = wording;
+  g_autoptr(VelmPrompt) prompt =
+      velm_prompt_new(f->inspection, velm_spec_get_classes(read), &params, &error);
+  g_assert_no_error(error);
+  g_assert_cmpstr(prompt->text, ==,
+                  "製品は鋼製ブラケットです。\n画像1は検査対象です。\n画像2の赤線は検出箇所です。\n"
+                  "正常：丸穴が二つある。縁に欠けがない。\n分類：\n- 錆: 錆 - 茶色の斑点「さび」\n"
+                  "- 深い傷: 深い傷 - 爪が掛かる線\n判定：まず穴を、次に縁を見る。\n"
+                  "回答は{\"class\": 分類, \"reason\": 理由}のみ。");
+  g_autofree char *request = velm_prompt_request(prompt, "m");
+  g_assert_true(g_utf8_validate(request, -1, NULL));
+  g_assert_nonnull(strstr(request, "\"enum\":[\"錆\",\"深い傷\",\"good\",\"none of these\"]"));
+  g_assert_nonnull(strstr(request, "茶色の斑点「さび」"));
+}
+
 /* ---- the request ---- */
 
 static JsonNode *request_of(Fixture *f, VelmPrompt **prompt) {
@@ -230,15 +501,6 @@ static VelmImage *decode(const char *url) {
   return image;
 }
 
-static gsize count_red(const VelmImage *image) {
-  gsize red = 0;
-  for (gsize i = 0; i < (gsize)image->width * (gsize)image->height; i++) {
-    const guint8 *p = image->pixels + 3 * i;
-    red += p[0] > 200 && p[1] < 80 && p[2] < 80;
-  }
-  return red;
-}
-
 static void test_request_images(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   static const guint8 levels[] = {30, 120,
                                   120}; /* of the reference, the image, the outlined image */
@@ -258,6 +520,24 @@ static void test_request_images(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   }
 }
 
+static void test_request_options(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_autoptr(VelmPrompt) prompt = build(f, VELM_PROMPT_ALL);
+  VelmPromptRequestParams params = velm_prompt_request_params_default("m");
+  g_autofree char *plain = velm_prompt_request(prompt, "m");
+  g_autofree char *same = velm_prompt_request_new(prompt, &params);
+  g_assert_cmpstr(plain, ==, same);
+  g_assert_null(strstr(plain, "logprobs"));
+  params.top_logprobs = 5;
+  params.schema = FALSE;
+  g_autofree char *text = velm_prompt_request_new(prompt, &params);
+  g_autoptr(JsonNode) request = velm_json_parse(text, -1, "request", NULL);
+  JsonObject *root = json_node_get_object(request);
+  g_assert_true(json_object_get_boolean_member(root, "logprobs"));
+  g_assert_cmpint(json_object_get_int_member(root, "top_logprobs"), ==, 5);
+  g_assert_false(json_object_has_member(root, "response_format"));
+  g_assert_cmpuint(json_array_get_length(content_of(request)), ==, 4);
+}
+
 #define ADD(name, function) g_test_add("/prompt/" name, Fixture, NULL, set_up, function, tear_down)
 
 int main(int argc, char **argv) {
@@ -270,8 +550,21 @@ int main(int argc, char **argv) {
   ADD("descriptions-count", test_descriptions_count);
   ADD("own-good-class", test_own_good_class);
   ADD("deterministic", test_deterministic);
+  ADD("reference", test_reference);
+  ADD("overview", test_overview);
+  ADD("crops", test_crops);
+  ADD("crops-most", test_crops_most);
+  ADD("crops-at-edges", test_crops_at_edges);
+  ADD("crops-without-regions", test_crops_without_regions);
+  ADD("regions-by-name", test_regions_by_name);
+  ADD("examples", test_examples);
+  ADD("again", test_again);
+  ADD("own-template", test_own_template);
+  ADD("template-without-crops", test_template_without_crops);
+  ADD("japanese", test_japanese);
   ADD("request", test_request);
   ADD("request-schema", test_request_schema);
   ADD("request-images", test_request_images);
+  ADD("request-options", test_request_options);
   return g_test_run();
 }

@@ -1,0 +1,106 @@
+/* The request that carries a prompt: OpenAI's chat completions. */
+#include "classify/prompt.h"
+
+#include "core/json.h"
+
+VelmPromptRequestParams velm_prompt_request_params_default(const char *llm) {
+  return (VelmPromptRequestParams){.llm = llm, .schema = TRUE};
+}
+
+static void open_object(JsonBuilder *builder, const char *name) {
+  if (name)
+    json_builder_set_member_name(builder, name);
+  json_builder_begin_object(builder);
+}
+
+static void open_array(JsonBuilder *builder, const char *name) {
+  json_builder_set_member_name(builder, name);
+  json_builder_begin_array(builder);
+}
+
+static void add_image_part(JsonBuilder *builder, GBytes *png) {
+  gsize size = 0;
+  const guint8 *data = g_bytes_get_data(png, &size);
+  g_autofree char *base64 = g_base64_encode(data, size);
+  g_autofree char *url = g_strconcat("data:image/png;base64,", base64, NULL);
+  open_object(builder, NULL);
+  velm_json_set_string(builder, "type", "image_url");
+  open_object(builder, "image_url");
+  velm_json_set_string(builder, "url", url);
+  json_builder_end_object(builder);
+  json_builder_end_object(builder);
+}
+
+static void add_messages(JsonBuilder *builder, const VelmPrompt *prompt) {
+  open_array(builder, "messages");
+  open_object(builder, NULL);
+  velm_json_set_string(builder, "role", "user");
+  open_array(builder, "content");
+  open_object(builder, NULL);
+  velm_json_set_string(builder, "type", "text");
+  velm_json_set_string(builder, "text", prompt->text);
+  json_builder_end_object(builder);
+  for (guint i = 0; i < prompt->images->len; i++)
+    add_image_part(builder, g_ptr_array_index(prompt->images, i));
+  json_builder_end_array(builder);
+  json_builder_end_object(builder);
+  json_builder_end_array(builder);
+}
+
+static void add_properties(JsonBuilder *builder, char *const *answers) {
+  open_object(builder, "properties");
+  open_object(builder, "class");
+  velm_json_set_string(builder, "type", "string");
+  open_array(builder, "enum");
+  for (; *answers; answers++)
+    json_builder_add_string_value(builder, *answers);
+  json_builder_end_array(builder);
+  json_builder_end_object(builder);
+  open_object(builder, "reason");
+  velm_json_set_string(builder, "type", "string");
+  json_builder_end_object(builder);
+  json_builder_end_object(builder);
+}
+
+static void add_response_format(JsonBuilder *builder, const VelmPrompt *prompt) {
+  open_object(builder, "response_format");
+  velm_json_set_string(builder, "type", "json_schema");
+  open_object(builder, "json_schema");
+  velm_json_set_string(builder, "name", "classification");
+  velm_json_set_boolean(builder, "strict", TRUE);
+  open_object(builder, "schema");
+  velm_json_set_string(builder, "type", "object");
+  add_properties(builder, prompt->answers);
+  open_array(builder, "required");
+  json_builder_add_string_value(builder, "class");
+  json_builder_add_string_value(builder, "reason");
+  json_builder_end_array(builder);
+  velm_json_set_boolean(builder, "additionalProperties", FALSE);
+  json_builder_end_object(builder);
+  json_builder_end_object(builder);
+  json_builder_end_object(builder);
+}
+
+static void add_log_probabilities(JsonBuilder *builder, int n) {
+  velm_json_set_boolean(builder, "logprobs", TRUE);
+  velm_json_set_int(builder, "top_logprobs", n);
+}
+
+char *velm_prompt_request_new(const VelmPrompt *prompt, const VelmPromptRequestParams *params) {
+  g_autoptr(JsonBuilder) builder = json_builder_new();
+  open_object(builder, NULL);
+  velm_json_set_string(builder, "model", params->llm);
+  velm_json_set_int(builder, "temperature", 0);
+  if (params->top_logprobs > 0)
+    add_log_probabilities(builder, params->top_logprobs);
+  add_messages(builder, prompt);
+  if (params->schema)
+    add_response_format(builder, prompt);
+  json_builder_end_object(builder);
+  return velm_json_print(builder, FALSE);
+}
+
+char *velm_prompt_request(const VelmPrompt *prompt, const char *llm) {
+  VelmPromptRequestParams params = velm_prompt_request_params_default(llm);
+  return velm_prompt_request_new(prompt, &params);
+}
