@@ -1,9 +1,11 @@
-#include <string.h>
+#include "act/inspector.h"
 
 #include "act/policy.h"
 #include "classify/classifier.h"
 #include "detect/detector.h"
 #include "mark/mark.h"
+
+#include <string.h>
 
 struct _VelmInspector {
   VelmDetector *detector;
@@ -58,8 +60,8 @@ VelmInspector *velm_inspector_new(VelmModel *model, VelmSpec *spec,
 void velm_inspector_free(VelmInspector *inspector) {
   if (!inspector)
     return;
+  velm_classifier_free(inspector->classifier); /* first: it gives up what is on its way */
   velm_detector_free(inspector->detector);
-  velm_classifier_free(inspector->classifier);
   velm_spec_free(inspector->own_spec);
   g_free(inspector);
 }
@@ -75,27 +77,83 @@ static gboolean mark(VelmInspection *inspection, GError **error) {
   return ok;
 }
 
+/* A record on its way. */
+typedef struct {
+  VelmInspector *inspector;
+  VelmInspection *inspection;
+  gint64 start, classify_start;
+  VelmInspected done;
+  gpointer user_data;
+} Passage;
+
 /* A classifier that fails does not undo what was detected: the record says so and the part is held.
  */
-static void classify(VelmInspector *inspector, VelmInspection *inspection) {
-  if (!inspection->anomalous || !inspector->classifier)
-    return;
-  g_autoptr(GError) error = NULL;
-  gint64 start = g_get_monotonic_time();
-  if (!velm_classifier_classify(inspector->classifier, inspection, &error))
+static void finish(VelmInspection *inspection, const GError *error, gpointer user_data) {
+  Passage *passage = user_data;
+  if (error)
     inspection->error = g_strdup(error->message);
-  inspection->timings_ms[VELM_TIMING_CLASSIFY] = velm_timing_since(start);
+  if (passage->classify_start)
+    inspection->timings_ms[VELM_TIMING_CLASSIFY] = velm_timing_since(passage->classify_start);
+  velm_policy_decide(passage->inspector->spec, inspection);
+  inspection->timings_ms[VELM_TIMING_TOTAL] = velm_timing_since(passage->start);
+  passage->done(inspection, NULL, passage->user_data);
+  g_free(passage);
+}
+
+static void classify(Passage *passage) {
+  VelmInspector *inspector = passage->inspector;
+  VelmInspection *inspection = passage->inspection;
+  if (!inspection->anomalous || !inspector->classifier) {
+    finish(inspection, NULL, passage);
+    return;
+  }
+  passage->classify_start = g_get_monotonic_time();
+  velm_classifier_submit(inspector->classifier, inspection, finish, passage);
+}
+
+void velm_inspector_submit(VelmInspector *inspector, const char *path, const char *reference,
+                           VelmInspected done, gpointer user_data) {
+  gint64 start = g_get_monotonic_time();
+  g_autoptr(GError) error = NULL;
+  g_autoptr(VelmInspection) inspection = velm_inspection_new(path);
+  if (!velm_inspection_load(inspection, reference, inspector->max_pixels, &error) ||
+      !velm_detector_detect(inspector->detector, inspection, &error) || !mark(inspection, &error)) {
+    done(NULL, error, user_data);
+    return;
+  }
+  Passage *passage = g_new(Passage, 1);
+  *passage = (Passage){inspector, g_steal_pointer(&inspection), start, 0, done, user_data};
+  classify(passage);
+}
+
+gboolean velm_inspector_iterate(VelmInspector *inspector, int wait_ms) {
+  return inspector->classifier && velm_classifier_iterate(inspector->classifier, wait_ms);
+}
+
+guint velm_inspector_capacity(const VelmInspector *inspector) {
+  return inspector->classifier ? velm_classifier_capacity(inspector->classifier) : 1;
+}
+
+/* ---- one at a time ---- */
+
+typedef struct {
+  VelmInspection *inspection;
+  GError *error;
+} Result;
+
+static void keep(VelmInspection *inspection, const GError *error, gpointer user_data) {
+  Result *result = user_data;
+  result->inspection = inspection;
+  result->error = error ? g_error_copy(error) : NULL;
 }
 
 VelmInspection *velm_inspector_inspect(VelmInspector *inspector, const char *path,
                                        const char *reference, GError **error) {
-  gint64 start = g_get_monotonic_time();
-  g_autoptr(VelmInspection) inspection = velm_inspection_new(path);
-  if (!velm_inspection_load(inspection, reference, inspector->max_pixels, error) ||
-      !velm_detector_detect(inspector->detector, inspection, error) || !mark(inspection, error))
-    return NULL;
-  classify(inspector, inspection);
-  velm_policy_decide(inspector->spec, inspection);
-  inspection->timings_ms[VELM_TIMING_TOTAL] = velm_timing_since(start);
-  return g_steal_pointer(&inspection);
+  Result result = {0};
+  velm_inspector_submit(inspector, path, reference, keep, &result);
+  while (!result.inspection && !result.error)
+    velm_inspector_iterate(inspector, 1000);
+  if (result.error)
+    g_propagate_error(error, result.error);
+  return result.inspection;
 }

@@ -1,4 +1,5 @@
 /* velm inspect: one record an image. */
+#include "act/inspector.h"
 #include "act/record.h"
 #include "cli/cli.h"
 #include "core/file.h"
@@ -11,12 +12,23 @@
 #include <string.h>
 #include <unistd.h>
 
+/* How long to wait for an answer before looking around again. */
+#define WAIT_MS 1000
+
+/* An image whose record is on its way, or done: then one of the two is there. */
+typedef struct {
+  const VelmSample *sample;
+  VelmInspection *inspection;
+  GError *error;
+} Record;
+
 typedef struct {
   VelmInspector *inspector;
   gboolean json;
   const char *out;
   VelmReport *report; /* where out is set */
-  guint n_failed;
+  guint n_failed, n_done;
+  GQueue *records; /* of Record, in the order of the images */
 } Run;
 
 static void print_text(const VelmInspection *inspection) {
@@ -61,12 +73,10 @@ static gboolean write_pictures(Run *run, const VelmInspection *inspection, GErro
 }
 
 /* Returns FALSE where going on makes no sense: the pictures cannot be written. */
-static gboolean inspect_one(Run *run, const VelmSample *sample, GError **error) {
-  g_autoptr(GError) cause = NULL;
-  g_autoptr(VelmInspection) inspection =
-      velm_inspector_inspect(run->inspector, sample->path, sample->reference, &cause);
+static gboolean put_record(Run *run, const Record *record, GError **error) {
+  const VelmInspection *inspection = record->inspection;
   if (!inspection) {
-    fail(run, sample->path, cause->message);
+    fail(run, record->sample->path, record->error->message);
     return TRUE;
   }
   if (run->json) {
@@ -77,25 +87,81 @@ static gboolean inspect_one(Run *run, const VelmSample *sample, GError **error) 
   }
   if (inspection->error) {
     run->n_failed++;
-    velm_log_line("velm: %s: %s", sample->path, inspection->error);
+    velm_log_line("velm: %s: %s", inspection->path, inspection->error);
   }
   return write_pictures(run, inspection, error);
 }
 
-static gboolean inspect_all(Run *run, const GPtrArray *samples, GError **error) {
+/* ---- records on their way ---- */
+
+static void record_free(Record *record) {
+  velm_inspection_free(record->inspection);
+  g_clear_error(&record->error);
+  g_free(record);
+}
+
+typedef GQueue Records;
+
+static void records_free(Records *records) {
+  g_queue_free_full(records, (GDestroyNotify)record_free);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Records, records_free)
+
+static void take(VelmInspection *inspection, const GError *error, gpointer user_data) {
+  Record *record = user_data;
+  record->inspection = inspection;
+  record->error = error ? g_error_copy(error) : NULL;
+}
+
+static gboolean is_done(const Record *record) { return record->inspection || record->error; }
+
+/* Prints the records that are done, in the order of the images: one that waits holds back those
+ * behind it. */
+static gboolean flush(Run *run, gsize total, GError **error) {
   /* Where the records scroll by on the same terminal, they are the progress. */
   gboolean quiet = isatty(STDOUT_FILENO);
-  for (guint i = 0; i < samples->len; i++) {
-    if (!inspect_one(run, samples->pdata[i], error))
+  while (run->records->length > 0 && is_done(g_queue_peek_head(run->records))) {
+    Record *record = g_queue_pop_head(run->records);
+    gboolean ok = put_record(run, record, error);
+    record_free(record);
+    if (!ok)
       return FALSE;
     if (fflush(stdout) != 0 || ferror(stdout)) {
       g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "the records cannot be written: %s",
                   g_strerror(errno));
       return FALSE;
     }
+    run->n_done++;
     if (!quiet)
-      velm_log_progress("inspected", i + 1, samples->len, NULL);
+      velm_log_progress("inspected", run->n_done, total, NULL);
   }
+  return TRUE;
+}
+
+/* Goes on until fewer than @most records are on their way. */
+static gboolean wait_for(Run *run, guint most, gsize total, GError **error) {
+  do {
+    gboolean full = run->records->length >= most;
+    velm_inspector_iterate(run->inspector, full ? WAIT_MS : 0);
+    if (!flush(run, total, error))
+      return FALSE;
+  } while (run->records->length >= most);
+  return TRUE;
+}
+
+static gboolean inspect_all(Run *run, const GPtrArray *samples, GError **error) {
+  guint most = velm_inspector_capacity(run->inspector);
+  for (guint i = 0; i < samples->len; i++) {
+    Record *record = g_new0(Record, 1);
+    record->sample = samples->pdata[i];
+    g_queue_push_tail(run->records, record);
+    velm_inspector_submit(run->inspector, record->sample->path, record->sample->reference, take,
+                          record);
+    if (!wait_for(run, most, samples->len, error))
+      return FALSE;
+  }
+  if (!wait_for(run, 1, samples->len, error))
+    return FALSE;
   if (!run->report)
     return TRUE;
   g_autofree char *page = g_build_filename(run->out, "report.html", NULL);
@@ -146,11 +212,13 @@ int velm_cli_inspect(int argc, char **argv) {
   g_autoptr(VelmSpec) spec = model && spec_path ? velm_spec_load(spec_path, &error) : NULL;
   if (!model || (spec_path && !spec))
     return velm_cli_fail(error);
+  /* Outlives the inspector, which tells all records on their way that they are given up. */
+  g_autoptr(Records) records = g_queue_new();
   g_autoptr(VelmInspector) inspector = velm_inspector_new(model, spec, &params, &error);
   if (!inspector || (out && !velm_file_make_folder(out, &error)))
     return velm_cli_fail(error);
   g_autoptr(VelmReport) report = out ? velm_report_new("velm inspection") : NULL;
-  Run run = {inspector, json, out, report, 0};
+  Run run = {inspector, json, out, report, .records = records};
   if (!inspect_all(&run, samples, &error))
     return velm_cli_fail(error);
   if (run.n_failed && samples->len > 1)

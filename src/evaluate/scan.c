@@ -8,6 +8,9 @@
 /* A server that is down fails every image: do not wait for a thousand of them. */
 #define MAX_FAILURES_IN_A_ROW 5
 
+/* How long to wait for one classifier's answer before looking at the next. */
+#define WAIT_MS 20
+
 /* Of a score map: what PatchCore gives is far smaller, a given one may be as large as the image. */
 #define MAX_VALUES_IN_MEMORY (128 * 128)
 
@@ -45,28 +48,62 @@ static gboolean was_taught(const VelmAnswerer *answerer, const VelmSample *sampl
   return answerer->taught && g_strv_contains(answerer->taught, sample->group);
 }
 
-static void ask(const VelmAnswerer *answerer, VelmInspection *inspection, VelmScanAnswer *answer) {
-  g_autoptr(GError) error = NULL;
-  velm_inspection_clear_class(inspection);
-  if (!velm_classifier_classify(answerer->classifier, inspection, &error)) {
-    answer->error = g_strdup(error->message);
+/* One image on its way: classifiers may wait for a server. */
+typedef struct {
+  VelmScan *scan;
+  VelmInspection *inspection;
+  guint n_left; /* answers to come, and one while they are being asked for */
+  guint *n_jobs;
+} Job;
+
+/* What is asked of one classifier. */
+typedef struct {
+  Job *job;
+  const VelmAnswerer *answerer;
+  VelmScanAnswer *answer;
+} Question;
+
+static void release(Job *job) {
+  if (--job->n_left > 0)
     return;
-  }
-  answer->answer = g_strdup(inspection->class_name ? inspection->class_name : VELM_CLASS_UNKNOWN);
-  answer->confidence = answerer->has_confidence ? inspection->confidence : NAN;
+  --*job->n_jobs;
+  velm_inspection_free(job->inspection);
+  g_free(job);
 }
 
-static gboolean ask_all(VelmScan *scan, VelmInspection *inspection, const VelmVisionExpert *expert,
-                        const VelmScanParams *params, GError **error) {
+static void take_answer(VelmInspection *inspection, const GError *error, gpointer user_data) {
+  Question *question = user_data;
+  VelmScanAnswer *answer = question->answer;
+  if (error) {
+    answer->error = g_strdup(error->message);
+  } else {
+    answer->answer = g_strdup(inspection->class_name ? inspection->class_name : VELM_CLASS_UNKNOWN);
+    answer->confidence = question->answerer->has_confidence ? inspection->confidence : NAN;
+  }
+  release(question->job);
+  g_free(question);
+}
+
+static void ask(Job *job, const VelmAnswerer *answerer, VelmScanAnswer *answer) {
+  Question *question = g_new(Question, 1);
+  *question = (Question){job, answerer, answer};
+  job->n_left++;
+  velm_inspection_clear_class(job->inspection);
+  velm_classifier_submit(answerer->classifier, job->inspection, take_answer, question);
+}
+
+static gboolean ask_all(Job *job, const VelmVisionExpert *expert, const VelmScanParams *params,
+                        GError **error) {
+  VelmScan *scan = job->scan;
   guint n = params->answerers->len;
   if (n == 0)
     return TRUE;
-  if (!mark(inspection, scan->sample, expert->oracle, error))
+  if (!mark(job->inspection, scan->sample, expert->oracle, error))
     return FALSE;
   for (guint i = 0; i < n; i++) {
     const VelmAnswerer *answerer = params->answerers->pdata[i];
     if (!was_taught(answerer, scan->sample))
-      ask(answerer, inspection, &scan->answers[i]);
+      ask(job, answerer, &scan->answers[i]);
   }
   return TRUE;
 }
@@ -87,11 +124,9 @@ static gboolean measure_size(VelmScan *scan, const VelmInspection *inspection, G
 }
 
 /* Small maps stay in memory. */
-static gboolean keep_map(VelmScan *scan, VelmInspection *inspection, VelmMapStore *maps,
-                         GError **error) {
-  const VelmPlane *map = inspection->map;
+static gboolean keep_map(VelmScan *scan, const VelmPlane *map, VelmMapStore *maps, GError **error) {
   if ((gsize)map->width * (gsize)map->height <= MAX_VALUES_IN_MEMORY) {
-    scan->map = g_steal_pointer(&inspection->map);
+    scan->map = velm_plane_copy(map);
     return TRUE;
   }
   scan->stored = velm_map_store_add(maps, map, error);
@@ -104,9 +139,10 @@ VelmPlane *velm_scan_map(const VelmScan *scan, GError **error) {
   return scan->map ? velm_plane_copy(scan->map) : NULL;
 }
 
-static gboolean scan_one(VelmScan *scan, const VelmVisionExpert *expert, VelmSightNet *net,
+static gboolean scan_one(Job *job, const VelmVisionExpert *expert, VelmSightNet *net,
                          VelmMapStore *maps, const VelmScanParams *params, GError **error) {
-  g_autoptr(VelmInspection) inspection = velm_inspection_new(scan->sample->path);
+  VelmScan *scan = job->scan;
+  VelmInspection *inspection = job->inspection;
   gint64 start = g_get_monotonic_time();
   if (!velm_inspection_load(inspection, scan->sample->reference, 0, error) ||
       !velm_detector_detect(expert->detector, inspection, error))
@@ -116,16 +152,28 @@ static gboolean scan_one(VelmScan *scan, const VelmVisionExpert *expert, VelmSig
   scan->threshold = inspection->threshold;
   scan->region_threshold = inspection->region_threshold;
   scan->anomalous = inspection->anomalous;
-  if (!measure_size(scan, inspection, error))
+  if (!measure_size(scan, inspection, error) || !keep_map(scan, inspection->map, maps, error))
     return FALSE;
   /* A good image is classified only where it would be in production: where it is taken for
    * anomalous. */
   gboolean wanted = scan->anomalous || !is_good(scan->sample);
   if (net && wanted && !(scan->seen = velm_examples_see(net, inspection, scan->sample, error)))
     return FALSE;
-  if (wanted && !ask_all(scan, inspection, expert, params, error))
-    return FALSE;
-  return keep_map(scan, inspection, maps, error);
+  return !wanted || ask_all(job, expert, params, error);
+}
+
+/* What fails is told by the scan. */
+static void start(VelmScan *scan, const VelmVisionExpert *expert, VelmSightNet *net,
+                  VelmMapStore *maps, const VelmScanParams *params, guint *n_jobs) {
+  g_autoptr(GError) cause = NULL;
+  Job *job = g_new0(Job, 1);
+  *job = (Job){scan, velm_inspection_new(scan->sample->path), 1, n_jobs};
+  ++*n_jobs;
+  if (!scan_one(job, expert, net, maps, params, &cause)) {
+    scan->score = NAN;
+    scan->error = g_strdup(cause->message);
+  }
+  release(job);
 }
 
 static VelmScan *scan_new(const VelmDataset *dataset, guint index, guint n_answers) {
@@ -140,20 +188,43 @@ static VelmScan *scan_new(const VelmDataset *dataset, guint index, guint n_answe
 
 /* ---- all ---- */
 
-/* Whether some classifier has failed too often without an answer in between. */
-static gboolean given_up(const VelmScan *scan, const GPtrArray *answerers, guint *in_a_row,
-                         GError **error) {
-  for (guint i = 0; i < scan->n_answers; i++) {
-    if (scan->answers[i].answer)
-      in_a_row[i] = 0;
-    if (!scan->answers[i].error || ++in_a_row[i] < MAX_FAILURES_IN_A_ROW)
-      continue;
-    g_set_error(error, VELM_ERROR, VELM_ERROR_LLM, "%s failed %d times in a row, the last time: %s",
-                ((const VelmAnswerer *)answerers->pdata[i])->name, MAX_FAILURES_IN_A_ROW,
-                scan->answers[i].error);
-    return TRUE;
+/* Whether some classifier has failed too often without an answer in between, in the images' order.
+ */
+static gboolean given_up(const GPtrArray *scans, const GPtrArray *answerers, GError **error) {
+  for (guint k = 0; k < answerers->len; k++) {
+    guint in_a_row = 0;
+    for (guint i = scans->len; i > 0 && in_a_row < MAX_FAILURES_IN_A_ROW; i--) {
+      const VelmScanAnswer *answer = &((const VelmScan *)scans->pdata[i - 1])->answers[k];
+      if (answer->answer)
+        break;
+      in_a_row += answer->error ? 1 : 0;
+      if (in_a_row < MAX_FAILURES_IN_A_ROW)
+        continue;
+      g_set_error(
+          error, VELM_ERROR, VELM_ERROR_LLM, "%s failed %d times in a row, the last time: %s",
+          ((const VelmAnswerer *)answerers->pdata[k])->name, MAX_FAILURES_IN_A_ROW, answer->error);
+      return TRUE;
+    }
   }
   return FALSE;
+}
+
+static guint capacity(const GPtrArray *answerers) {
+  guint most = 1;
+  for (guint i = 0; i < answerers->len; i++)
+    most = MAX(most,
+               velm_classifier_capacity(((const VelmAnswerer *)answerers->pdata[i])->classifier));
+  return most;
+}
+
+/* Goes on until fewer than @most images are on their way. */
+static void wait_for(const GPtrArray *answerers, const guint *n_jobs, guint most) {
+  do {
+    for (guint i = 0; i < answerers->len; i++) {
+      const VelmAnswerer *answerer = answerers->pdata[i];
+      velm_classifier_iterate(answerer->classifier, *n_jobs >= most ? WAIT_MS : 0);
+    }
+  } while (*n_jobs >= most);
 }
 
 static gboolean report_progress(const VelmScanParams *params, const VelmVisionExpert *expert,
@@ -164,27 +235,36 @@ static gboolean report_progress(const VelmScanParams *params, const VelmVisionEx
   return FALSE;
 }
 
+static gboolean scan_each(const VelmDataset *dataset, const VelmVisionExpert *expert,
+                          VelmSightNet *net, const VelmScanParams *params, GPtrArray *scans,
+                          guint *n_jobs, GError **error) {
+  g_autoptr(VelmMapStore) maps = velm_map_store_new();
+  guint most = capacity(params->answerers);
+  for (guint i = 0; i < dataset->test->len; i++) {
+    VelmScan *scan = scan_new(dataset, i, params->answerers->len);
+    g_ptr_array_add(scans, scan);
+    start(scan, expert, net, maps, params, n_jobs);
+    wait_for(params->answerers, n_jobs, most);
+    if (given_up(scans, params->answerers, error) ||
+        !report_progress(params, expert, i + 1, dataset->test->len, error))
+      return FALSE;
+  }
+  wait_for(params->answerers, n_jobs, 1);
+  return !given_up(scans, params->answerers, error);
+}
+
 GPtrArray *velm_scan_all(const VelmDataset *dataset, const VelmVisionExpert *expert,
                          const VelmScanParams *params, GError **error) {
   g_autoptr(VelmSightNet) net = params->look ? velm_sight_net_open(error) : NULL;
   if (params->look && !net)
     return NULL;
   g_autoptr(GPtrArray) scans = g_ptr_array_new_with_free_func(scan_free);
-  g_autoptr(VelmMapStore) maps = velm_map_store_new();
-  g_autofree guint *in_a_row = g_new0(guint, params->answerers->len);
-  for (guint i = 0; i < dataset->test->len; i++) {
-    VelmScan *scan = scan_new(dataset, i, params->answerers->len);
-    g_ptr_array_add(scans, scan);
-    g_autoptr(GError) cause = NULL;
-    if (!scan_one(scan, expert, net, maps, params, &cause)) {
-      scan->score = NAN;
-      scan->error = g_strdup(cause->message);
-    }
-    if (given_up(scan, params->answerers, in_a_row, error) ||
-        !report_progress(params, expert, i + 1, dataset->test->len, error))
-      return NULL;
-  }
-  return g_steal_pointer(&scans);
+  guint n_jobs = 0;
+  gboolean ok = scan_each(dataset, expert, net, params, scans, &n_jobs, error);
+  /* The images on their way write to their scans. */
+  for (guint i = 0; !ok && i < params->answerers->len; i++)
+    velm_classifier_cancel(((const VelmAnswerer *)params->answerers->pdata[i])->classifier);
+  return ok ? g_steal_pointer(&scans) : NULL;
 }
 
 VelmInspection *velm_scan_look(const VelmScan *scan, GError **error) {
