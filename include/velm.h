@@ -227,17 +227,39 @@ VELM_API gboolean velm_inspection_save_overlay(const VelmInspection *inspection,
 typedef struct _VelmInspector VelmInspector;
 
 /**
+ * VelmLlmParams: how the language model of the classifier "mllm" is asked; all zero is fine.
+ * @endpoint: base URL of an OpenAI-compatible server; NULL for the environment's OPENAI_BASE_URL
+ * @llm: its model's name; NULL for the server's first
+ * @in_flight: requests that are with the server at once; 0 for the default
+ * @key_file: file with the server's key; NULL for the environment's OPENAI_API_KEY
+ * @ca_file: certificates that are trusted besides the system's; or NULL
+ * @wording: file of a prompt template; NULL for velm's own
+ * @regions: "overview" or "crops"; NULL for the first
+ * @cache: file of answers that were paid for; or NULL
+ * @prices: file of prices (docs/llm.md); or NULL
+ * @budget: USD that may be spent; 0 for no limit
+ * @offline: nothing may leave the machine: only what the cache has is answered
+ */
+typedef struct {
+  const char *endpoint;
+  const char *llm;
+  guint in_flight;
+  const char *key_file, *ca_file;
+  const char *wording, *regions;
+  const char *cache, *prices;
+  double budget;
+  gboolean offline;
+} VelmLlmParams;
+
+/**
  * VelmInspectorParams: which classifier names what the detector marked.
  * @classifier: "auto" (few-shot where the model was taught, else none), "fewshot", "mllm" or "none"
- * @endpoint: base URL of an OpenAI-compatible server, for "mllm"; NULL for the environment's
- * OPENAI_BASE_URL
- * @llm: its model's name; NULL for the server's first
+ * @llm: for "mllm"
  * @max_pixels: larger images are refused
  */
 typedef struct {
   const char *classifier;
-  const char *endpoint;
-  const char *llm;
+  VelmLlmParams llm;
   gint64 max_pixels;
 } VelmInspectorParams;
 

@@ -51,9 +51,8 @@ VelmInspector *velm_inspector_new(VelmModel *model, VelmSpec *spec,
   const char *name = resolve_classifier(params->classifier, model);
   if (!name)
     return g_steal_pointer(&inspector);
-  VelmClassifierParams classifier = {.endpoint = params->endpoint, .llm = params->llm};
   const VelmClasses *classes = inspector->spec ? velm_spec_get_classes(inspector->spec) : NULL;
-  inspector->classifier = velm_classifier_open(name, model, classes, &classifier, error);
+  inspector->classifier = velm_classifier_open(name, model, classes, &params->llm, error);
   return inspector->classifier ? g_steal_pointer(&inspector) : NULL;
 }
 

@@ -13,15 +13,8 @@
 
 typedef struct _VelmClassifier VelmClassifier;
 
-/**
- * What a classifier may need besides the model and the classes.
- * @endpoint: base URL of an OpenAI-compatible server; NULL for the environment's OPENAI_BASE_URL
- * @llm: its model's name; NULL for the server's first
- */
-typedef struct {
-  const char *endpoint;
-  const char *llm;
-} VelmClassifierParams;
+/* What a classifier may need besides the model and the classes. */
+typedef VelmLlmParams VelmClassifierParams;
 
 /**
  * VelmClassified: called once for a submitted record, in the caller's thread.

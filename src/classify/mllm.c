@@ -1,218 +1,380 @@
-/*
- * The key comes from the environment's OPENAI_API_KEY only, and nothing that leaves this file
- * (messages, reason) has it: whatever the server wrote passes shown().
- */
 #include "classify/mllm.h"
 
 #include "classify/answer.h"
-#include "core/json_member.h"
+#include "classify/answer_cache.h"
+#include "classify/llm_server.h"
+#include "classify/prompt_template.h"
+#include "classify/spending.h"
 
+#include <math.h>
 #include <string.h>
 
-#define SHOWN_BYTES 200 /* of a server's message */
+#define SHOWN_BYTES 200 /* of a server's words */
 #define REASON_BYTES 500
-#define ENDPOINT_FLAGS (G_URI_FLAGS_ENCODED | G_URI_FLAGS_HAS_PASSWORD)
 
-/* Name in the model of the PNG of a normal image, bytes, that serves as reference. */
-#define NORMAL_NAME "detector.normal_png"
+/* Records that are worth having submitted, for each that is with the server: the detector is not to
+ * wait for one slow answer. */
+#define QUEUED_PER_FLIGHT 3
 
 typedef struct {
   VelmClassifier head;
   const VelmClasses *classes;
   VelmPromptParts parts;
-  VelmHttp *http;
-  gboolean has_key;
-  GUri *endpoint;
-  char *llm;         /* NULL until the server was asked */
-  VelmImage *normal; /* or NULL */
+  VelmPromptRegions regions;
+  VelmPromptTemplate *wording; /* or NULL */
+  VelmReferenceImages *references;
+  VelmLlmServer *server;
+  guint in_flight;
+  gboolean offline;
+  VelmAnswerCache *cache;             /* or NULL */
+  VelmPrices *prices;                 /* or NULL */
+  double budget;                      /* INFINITY for none */
+  VelmSpending *spending;             /* NULL until the model's name is known */
+  GQueue *held;                       /* of Question: wait for the budget */
+  guint n_open;                       /* questions that are not done */
+  gboolean schema, log_probabilities; /* as far as the server has them */
 } Mllm;
+
+/* One record on its way. */
+typedef struct {
+  Mllm *mllm;
+  VelmInspection *inspection;
+  VelmClassified done;
+  gpointer user_data;
+  const VelmImage *reference; /* borrowed; chosen once */
+  VelmPrompt *prompt;
+  GBytes *body;
+  char *key;                          /* in the cache */
+  gboolean again;                     /* it was asked once already */
+  gboolean schema, log_probabilities; /* as it was asked */
+  gint64 reserved_prompt;             /* tokens */
+} Question;
 
 VelmMllmParams velm_mllm_params_default(void) {
   return (VelmMllmParams){.parts = VELM_PROMPT_ALL, .http = velm_http_params_default()};
 }
 
-/* ---- messages ---- */
+/* ---- the end of a question ---- */
 
-/* @text, which the server wrote, as it may be shown: without the key, on one line, without control
- * characters, not long. */
-static char *shown(const Mllm *mllm, const char *text, gssize length, gsize limit) {
-  /* A body may have megabytes, and looking for the key is slow. */
-  gsize size = MIN(length < 0 ? strlen(text) : (gsize)length, 4 * limit);
-  g_autofree char *valid = g_utf8_make_valid(text, (gssize)size);
-  char *safe = velm_http_redact(mllm->http, valid);
-  gsize end = MIN(strlen(safe), limit);
-  while (end > 0 && ((guchar)safe[end] & 0xC0) == 0x80)
-    end--;
-  safe[end] = '\0';
-  for (char *c = safe; *c; c = g_utf8_next_char(c))
-    if (g_unichar_iscntrl(g_utf8_get_char(c)))
-      memset(c, ' ', (gsize)(g_utf8_next_char(c) - c));
-  return g_strstrip(safe);
+static void question_free(Question *question) {
+  velm_prompt_free(question->prompt);
+  g_clear_pointer(&question->body, g_bytes_unref);
+  g_free(question->key);
+  g_free(question);
 }
 
-static char *url_of(const Mllm *mllm, const char *path) {
-  g_autofree char *base = g_strdup(g_uri_get_path(mllm->endpoint));
-  while (g_str_has_suffix(base, "/"))
-    base[strlen(base) - 1] = '\0';
-  g_autofree char *full = g_strconcat(base, path, NULL);
-  g_autoptr(GUri) uri = g_uri_build_with_user(
-      ENDPOINT_FLAGS, g_uri_get_scheme(mllm->endpoint), g_uri_get_user(mllm->endpoint),
-      g_uri_get_password(mllm->endpoint), NULL, g_uri_get_host(mllm->endpoint),
-      g_uri_get_port(mllm->endpoint), full, g_uri_get_query(mllm->endpoint), NULL);
-  return g_uri_to_string(uri);
+static void end(Question *question, const GError *error) {
+  question->mllm->n_open--;
+  if (error)
+    velm_inspection_clear_class(question->inspection);
+  question->done(question->inspection, error, question->user_data);
+  question_free(question);
 }
-
-static void fail(const Mllm *mllm, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
-
-/* "ENDPOINT: reason". */
-static void fail(const Mllm *mllm, GError **error, const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  g_autofree char *why = g_strdup_vprintf(format, arguments);
-  va_end(arguments);
-  g_autofree char *url = g_uri_to_string(mllm->endpoint);
-  g_autofree char *where = velm_http_display_url(url);
-  g_autofree char *safe = velm_http_redact(mllm->http, where);
-  g_set_error(error, VELM_ERROR, VELM_ERROR_LLM, "%s: %s", safe, why);
-}
-
-/* ---- asking the server ---- */
-
-/* The server's own words: {"error": {"message": ...}}, {"error": "..."}, {"message": ...}, else the
- * body's beginning. */
-static char *server_message(const Mllm *mllm, const char *body, gsize length) {
-  g_autoptr(JsonNode) root = velm_json_parse_object(body, length);
-  JsonObject *object = root ? json_node_get_object(root) : NULL;
-  const char *message =
-      velm_json_string_member(velm_json_object_member(object, "error"), "message");
-  if (!message)
-    message = velm_json_string_member(object, "error");
-  if (!message)
-    message = velm_json_string_member(object, "message");
-  return message ? shown(mllm, message, -1, SHOWN_BYTES)
-                 : shown(mllm, body, (gssize)length, SHOWN_BYTES);
-}
-
-static void fail_by_status(const Mllm *mllm, const VelmHttpResponse *response, const char *body,
-                           gsize length, GError **error) {
-  if (response->status == 401) {
-    /* Not the server's words: they show parts of the key. */
-    fail(mllm, error, "HTTP 401: %s",
-         mllm->has_key ? "the server refuses the key in OPENAI_API_KEY"
-                       : "the server wants a key; set OPENAI_API_KEY");
-    return;
-  }
-  if (response->status >= 300 && response->status < 400) {
-    fail(mllm, error,
-         "HTTP %d: the server redirects, which is not followed; give its final address",
-         response->status);
-    return;
-  }
-  g_autofree char *message = server_message(mllm, body, length);
-  g_autofree char *often =
-      response->tries > 1 ? g_strdup_printf(" (%d tries)", response->tries) : g_strdup("");
-  fail(mllm, error, "HTTP %d%s%s%s", response->status, message[0] ? ": " : "", message, often);
-}
-
-/* Sends and parses. @json: NULL for a GET. Returns: (transfer full): an object's node. */
-static JsonNode *ask(const Mllm *mllm, const char *path, const char *json, GError **error) {
-  g_autofree char *url = url_of(mllm, path);
-  g_autoptr(VelmHttpResponse) response = velm_http_send(mllm->http, url, json, error);
-  if (!response)
-    return NULL;
-  gsize length = 0;
-  const char *body = g_bytes_get_data(response->body, &length);
-  body = body ? body : "";
-  if (response->status != 200) {
-    fail_by_status(mllm, response, body, length, error);
-    return NULL;
-  }
-  g_autoptr(JsonNode) root = velm_json_parse_object(body, length);
-  if (!root) {
-    g_autofree char *start = shown(mllm, body, (gssize)length, SHOWN_BYTES);
-    fail(mllm, error, "the server's answer is not a JSON object: \"%s\"", start);
-    return NULL;
-  }
-  if (json_object_has_member(json_node_get_object(root), "error") &&
-      !json_object_get_null_member(json_node_get_object(root), "error")) {
-    g_autofree char *message = server_message(mllm, body, length);
-    fail(mllm, error, "the server reports an error: %s", message);
-    return NULL;
-  }
-  return g_steal_pointer(&root);
-}
-
-/* Takes the server's first model where none was named. */
-static gboolean choose_llm(Mllm *mllm, GError **error) {
-  if (mllm->llm)
-    return TRUE;
-  g_autoptr(JsonNode) root = ask(mllm, "/models", NULL, error);
-  if (!root)
-    return FALSE;
-  const char *id = velm_json_string_member(
-      velm_json_object_at(velm_json_array_member(json_node_get_object(root), "data"), 0), "id");
-  if (!id || !id[0]) {
-    fail(mllm, error, "the server lists no model; name one");
-    return FALSE;
-  }
-  mllm->llm = g_strdup(id);
-  return TRUE;
-}
-
-/* ---- the record ---- */
 
 /*
- * A model's answer has no probability. It is recorded as 1 for the class answered and 0 for the
- * others, and as 0 for all where no class fits.
+ * Where the server gives no probabilities, they are recorded as 1 for the class answered and 0 for
+ * the others, and as 0 for all where no class fits.
  */
-static void fill_record(const Mllm *mllm, VelmInspection *inspection, char *const *answers,
-                        int index, const char *reason) {
+static void fill_record(const Question *question, const VelmLlmAnswer *answer) {
+  const Mllm *mllm = question->mllm;
+  VelmInspection *inspection = question->inspection;
+  char *const *answers = question->prompt->answers;
   guint n = 0;
-  gboolean own = velm_classes_find(mllm->classes, answers[index]) >= 0;
-  gboolean none = !own && g_str_equal(answers[index], VELM_PROMPT_NONE);
+  gboolean none = velm_classes_find(mllm->classes, answers[answer->index]) < 0 &&
+                  g_str_equal(answers[answer->index], VELM_PROMPT_NONE);
   velm_inspection_clear_class(inspection);
   g_autoptr(GStrvBuilder) names = g_strv_builder_new();
   inspection->probabilities = g_new0(double, g_strv_length((char **)answers));
   for (int i = 0; answers[i]; i++) {
-    if (velm_classes_find(mllm->classes, answers[i]) < 0 &&
-        g_str_equal(answers[i], VELM_PROMPT_NONE))
+    gboolean unknown = velm_classes_find(mllm->classes, answers[i]) < 0 &&
+                       g_str_equal(answers[i], VELM_PROMPT_NONE);
+    if (unknown && !answer->probabilities)
       continue;
-    g_strv_builder_add(names, answers[i]);
-    inspection->probabilities[n++] = i == index ? 1 : 0;
+    g_strv_builder_add(names, unknown ? VELM_CLASS_UNKNOWN : answers[i]);
+    inspection->probabilities[n++] =
+        answer->probabilities ? answer->probabilities[i] : (i == answer->index ? 1 : 0);
   }
   inspection->class_names = g_strv_builder_end(names);
-  inspection->class_name = g_strdup(none ? VELM_CLASS_UNKNOWN : answers[index]);
-  inspection->confidence = none ? 0 : 1;
+  inspection->class_name = g_strdup(none ? VELM_CLASS_UNKNOWN : answers[answer->index]);
+  inspection->confidence = none && !answer->probabilities ? 0 : answer->confidence;
   inspection->classifier = g_strdup(velm_classifier_mllm.name);
-  inspection->reason = reason ? shown(mllm, reason, -1, REASON_BYTES) : NULL;
+  inspection->reason = g_strdup(answer->reason);
 }
 
-static gboolean take_answer(const Mllm *mllm, VelmInspection *inspection, char *const *answers,
-                            JsonObject *completion, GError **error) {
-  g_autoptr(VelmLlmAnswer) answer = velm_llm_answer_read(completion, mllm->classes, answers);
-  if (answer->outcome != VELM_ANSWER_OK) {
-    g_autofree char *words = answer->words ? shown(mllm, answer->words, -1, SHOWN_BYTES) : NULL;
-    g_autofree char *why = velm_llm_answer_explain(answer, words);
-    fail(mllm, error, "%s", why);
+/* Takes what the server wrote out of @answer, and puts in what may be shown and stored. */
+static void clean(const Mllm *mllm, VelmLlmAnswer *answer) {
+  char *reason = answer->reason, *words = answer->words;
+  answer->reason = reason ? velm_llm_server_shown(mllm->server, reason, REASON_BYTES) : NULL;
+  answer->words = words ? velm_llm_server_shown(mllm->server, words, SHOWN_BYTES) : NULL;
+  g_free(reason);
+  g_free(words);
+}
+
+/* ---- asking ---- */
+
+static gboolean send_question(Question *question, GError **error);
+
+/* Makes the prompt and the request. */
+static gboolean build(Question *question, GError **error) {
+  Mllm *mllm = question->mllm;
+  const char *llm = velm_llm_server_get_llm(mllm->server, error);
+  if (!llm)
+    return FALSE;
+  VelmPromptParams params = velm_prompt_params_default();
+  params.parts = mllm->parts;
+  params.regions = mllm->regions;
+  params.wording = mllm->wording;
+  params.reference = question->reference;
+  params.again = question->again;
+  g_clear_pointer(&question->prompt, velm_prompt_free);
+  g_clear_pointer(&question->body, g_bytes_unref);
+  g_clear_pointer(&question->key, g_free);
+  question->prompt = velm_prompt_new(question->inspection, mllm->classes, &params, error);
+  if (!question->prompt)
+    return FALSE;
+  VelmPromptRequestParams request = velm_prompt_request_params_default(llm);
+  request.schema = question->schema = mllm->schema;
+  question->log_probabilities = mllm->log_probabilities;
+  request.top_logprobs = mllm->log_probabilities ? request.top_logprobs : 0;
+  char *json = velm_prompt_request_new(question->prompt, &request);
+  gsize length = strlen(json);
+  question->body = g_bytes_new_take(json, length);
+  if (mllm->cache)
+    question->key = velm_answer_cache_key(llm, NULL, json, length);
+  return TRUE;
+}
+
+/* The account can be opened only when the model's name, and so its price, is known. */
+static gboolean open_spending(Mllm *mllm, GError **error) {
+  if (mllm->spending)
+    return TRUE;
+  const char *llm = velm_llm_server_get_llm(mllm->server, error);
+  if (!llm)
+    return FALSE;
+  const VelmLlmPrice *price = mllm->prices ? velm_prices_find(mllm->prices, llm) : NULL;
+  mllm->spending = velm_spending_new(price, mllm->budget, error);
+  return mllm->spending != NULL;
+}
+
+/* @found: (out): whether the cache has the answer; the question is then done. */
+static gboolean look_up(Question *question, gboolean *found, GError **error) {
+  Mllm *mllm = question->mllm;
+  g_autoptr(VelmCachedAnswer) cached = NULL;
+  *found = FALSE;
+  if (!mllm->cache)
+    return TRUE;
+  if (!velm_answer_cache_get(mllm->cache, question->key, &cached, error))
+    return FALSE;
+  g_autoptr(VelmLlmAnswer) answer =
+      cached ? velm_llm_answer_from_json(cached->answer, question->prompt->answers) : NULL;
+  if (!answer || answer->outcome != VELM_ANSWER_OK)
+    return TRUE;
+  velm_spending_count_cached(mllm->spending, cached->prompt_tokens, cached->completion_tokens);
+  fill_record(question, answer);
+  end(question, NULL);
+  *found = TRUE;
+  return TRUE;
+}
+
+static void replied(JsonObject *reply, int status, const GError *error, gpointer user_data);
+
+static void post(Question *question) {
+  velm_llm_server_post(question->mllm->server, "/chat/completions", question->body, replied,
+                       question);
+}
+
+/* Asks for money, and sends; or holds the question back until there is some. */
+static gboolean spend_and_post(Question *question, GError **error) {
+  Mllm *mllm = question->mllm;
+  const VelmLlmPrice *price =
+      mllm->prices ? velm_prices_find(mllm->prices, velm_llm_server_get_llm(mllm->server, NULL))
+                   : NULL;
+  question->reserved_prompt = velm_price_most_prompt_tokens(price, strlen(question->prompt->text),
+                                                            question->prompt->images->len);
+  switch (
+      velm_spending_may_send(mllm->spending, question->reserved_prompt, VELM_PROMPT_MAX_TOKENS)) {
+  case VELM_SPENDING_GRANTED:
+    post(question);
+    return TRUE;
+  case VELM_SPENDING_WAIT:
+    g_queue_push_tail(mllm->held, question);
+    return TRUE;
+  default:
+    velm_llm_server_fail(mllm->server, error,
+                         "not asked: one more answer might exceed the budget of %.2f USD",
+                         mllm->budget);
     return FALSE;
   }
-  fill_record(mllm, inspection, answers, answer->index, answer->reason);
-  return TRUE;
+}
+
+/* FALSE where it cannot be asked; else it was sent, is held, or is done. */
+static gboolean send_question(Question *question, GError **error) {
+  Mllm *mllm = question->mllm;
+  gboolean found = FALSE;
+  if (!build(question, error) || !open_spending(mllm, error) || !look_up(question, &found, error))
+    return FALSE;
+  if (found)
+    return TRUE;
+  if (mllm->offline) {
+    velm_llm_server_fail(mllm->server, error, "not asked: --offline, and the cache has no answer");
+    return FALSE;
+  }
+  return spend_and_post(question, error);
+}
+
+/* Sends what was held back, as far as the budget lets it. */
+static void release_held(Mllm *mllm) {
+  for (guint n = mllm->held->length; n > 0; n--) {
+    g_autoptr(GError) error = NULL;
+    Question *question = g_queue_pop_head(mllm->held);
+    if (!spend_and_post(question, &error))
+      end(question, error);
+  }
+}
+
+/* ---- answers ---- */
+
+static gboolean mentions(const GError *error, const char *const *words) {
+  g_autofree char *message = g_ascii_strdown(error->message, -1);
+  for (; *words; words++)
+    if (strstr(message, *words))
+      return TRUE;
+  return FALSE;
+}
+
+/* Whether the server refuses a part of the request that it can do without. Goes without it from
+ * then on. */
+static gboolean do_without(Question *question, int status, const GError *error) {
+  static const char *const probabilities[] = {"logprob", NULL};
+  static const char *const schemas[] = {"response_format",   "json_schema", "json schema",
+                                        "structured output", "grammar",     NULL};
+  if (status < 400 || status >= 500)
+    return FALSE;
+  if (question->log_probabilities && mentions(error, probabilities)) {
+    question->mllm->log_probabilities = FALSE;
+    return TRUE;
+  }
+  if (question->schema && mentions(error, schemas)) {
+    question->mllm->schema = FALSE;
+    return TRUE;
+  }
+  return FALSE;
+}
+
+/* Settles what a request cost: nothing where the server certainly did no work. */
+static void settle(const Question *question, const VelmLlmAnswer *answer, int status) {
+  VelmSpending *spending = question->mllm->spending;
+  gboolean free = status >= 400 && status < 500;
+  if (free)
+    velm_spending_release(spending, question->reserved_prompt, VELM_PROMPT_MAX_TOKENS);
+  else
+    velm_spending_settle(spending, question->reserved_prompt, VELM_PROMPT_MAX_TOKENS,
+                         answer ? answer->prompt_tokens : -1,
+                         answer ? answer->completion_tokens : -1);
+}
+
+static void send_or_end(Question *question) {
+  g_autoptr(GError) error = NULL;
+  if (!send_question(question, &error))
+    end(question, error);
+}
+
+static void take_answer(Question *question, VelmLlmAnswer *answer) {
+  Mllm *mllm = question->mllm;
+  g_autoptr(GError) error = NULL;
+  gboolean may_ask_again = velm_llm_answer_may_ask_again(answer);
+  clean(mllm, answer);
+  if (answer->outcome == VELM_ANSWER_OK) {
+    g_autofree char *json = velm_llm_answer_to_json(answer, question->prompt->answers);
+    /* An answer that cannot be kept is an answer all the same. */
+    if (mllm->cache)
+      velm_answer_cache_put(mllm->cache, question->key, json, answer->prompt_tokens,
+                            answer->completion_tokens, NULL);
+    fill_record(question, answer);
+    end(question, NULL);
+    return;
+  }
+  if (may_ask_again && !question->again) {
+    question->again = TRUE;
+    send_or_end(question);
+    return;
+  }
+  g_autofree char *why = velm_llm_answer_explain(answer, answer->words);
+  velm_llm_server_fail(mllm->server, &error, "%s", why);
+  end(question, error);
+}
+
+static void replied(JsonObject *reply, int status, const GError *error, gpointer user_data) {
+  Question *question = user_data;
+  Mllm *mllm = question->mllm;
+  g_autoptr(VelmLlmAnswer) answer =
+      reply ? velm_llm_answer_read(reply, mllm->classes, question->prompt->answers) : NULL;
+  settle(question, answer, status);
+  gboolean cancelled = error && g_error_matches(error, VELM_ERROR, VELM_ERROR_CANCELLED);
+  if (answer)
+    take_answer(question, answer);
+  else if (do_without(question, status, error))
+    send_or_end(question);
+  else
+    end(question, error);
+  if (!cancelled)
+    release_held(mllm);
+}
+
+/* ---- the classifier ---- */
+
+static void mllm_submit(VelmClassifier *classifier, VelmInspection *inspection, VelmClassified done,
+                        gpointer user_data) {
+  Mllm *mllm = (Mllm *)classifier;
+  Question *question = g_new0(Question, 1);
+  question->mllm = mllm;
+  question->inspection = inspection;
+  question->done = done;
+  question->user_data = user_data;
+  question->reference = velm_reference_images_nearest(mllm->references, inspection->features);
+  mllm->n_open++;
+  send_or_end(question);
+}
+
+static gboolean mllm_iterate(VelmClassifier *classifier, int wait_ms) {
+  Mllm *mllm = (Mllm *)classifier;
+  velm_llm_server_iterate(mllm->server, wait_ms);
+  return mllm->n_open > 0;
+}
+
+static guint mllm_capacity(const VelmClassifier *classifier) {
+  return ((const Mllm *)classifier)->in_flight * QUEUED_PER_FLIGHT;
+}
+
+static void mllm_cancel(VelmClassifier *classifier) {
+  Mllm *mllm = (Mllm *)classifier;
+  g_autoptr(GError) error = g_error_new(VELM_ERROR, VELM_ERROR_CANCELLED, "given up");
+  while (mllm->held->length > 0)
+    end(g_queue_pop_head(mllm->held), error);
+  velm_llm_server_cancel(mllm->server);
+}
+
+typedef struct {
+  gboolean done;
+  GError *error;
+} Result;
+
+static void keep(G_GNUC_UNUSED VelmInspection *inspection, const GError *error,
+                 gpointer user_data) {
+  Result *result = user_data;
+  result->done = TRUE;
+  result->error = error ? g_error_copy(error) : NULL;
 }
 
 static gboolean mllm_classify(VelmClassifier *classifier, VelmInspection *inspection,
                               GError **error) {
-  Mllm *mllm = (Mllm *)classifier;
-  if (!choose_llm(mllm, error))
-    return FALSE;
-  g_autoptr(VelmPrompt) prompt =
-      velm_prompt_build(inspection, mllm->classes, mllm->normal, mllm->parts, error);
-  if (!prompt)
-    return FALSE;
-  g_autofree char *request = velm_prompt_request(prompt, mllm->llm);
-  g_autoptr(JsonNode) completion = ask(mllm, "/chat/completions", request, error);
-  return completion &&
-         take_answer(mllm, inspection, prompt->answers, json_node_get_object(completion), error);
+  Result result = {0};
+  mllm_submit(classifier, inspection, keep, &result);
+  while (!result.done)
+    mllm_iterate(classifier, -1);
+  if (result.error)
+    g_propagate_error(error, result.error);
+  return result.error == NULL;
 }
 
 /* ---- open and free ---- */
@@ -221,56 +383,54 @@ static void mllm_free(VelmClassifier *classifier) {
   Mllm *mllm = (Mllm *)classifier;
   if (!mllm)
     return;
-  velm_http_free(mllm->http);
-  g_clear_pointer(&mllm->endpoint, g_uri_unref);
-  velm_image_free(mllm->normal);
-  g_free(mllm->llm);
+  if (mllm->server)
+    mllm_cancel(classifier);
+  velm_llm_server_free(mllm->server);
+  g_queue_free(mllm->held);
+  velm_spending_free(mllm->spending);
+  velm_prices_free(mllm->prices);
+  velm_answer_cache_free(mllm->cache);
+  velm_reference_images_free(mllm->references);
+  velm_prompt_template_free(mllm->wording);
   g_free(mllm);
 }
 
-static gboolean read_normal(Mllm *mllm, VelmModel *model, GError **error) {
-  g_autoptr(GError) cause = NULL;
-  if (!model || !velm_model_has(model, NORMAL_NAME))
-    return TRUE;
-  g_autoptr(GBytes) png = velm_model_get_bytes(model, NORMAL_NAME, &cause);
-  mllm->normal = png ? velm_image_parse(png, NORMAL_NAME, &cause) : NULL;
-  if (!mllm->normal)
-    g_set_error(error, VELM_ERROR, VELM_ERROR_MODEL, "the model's \"%s\" cannot be used: %s",
-                NORMAL_NAME, cause->message);
-  return mllm->normal != NULL;
+static gboolean open_server(Mllm *mllm, const VelmClassifierParams *params,
+                            const VelmHttpParams *given, GError **error) {
+  VelmHttpParams http = *given;
+  http.in_flight = params->in_flight ? params->in_flight : http.in_flight;
+  http.ca_file = params->ca_file ? params->ca_file : http.ca_file;
+  mllm->in_flight = http.in_flight;
+  mllm->server = velm_llm_server_new(params->endpoint, params->llm, params->key_file, &http, error);
+  return mllm->server != NULL;
 }
 
-/* Messages do not repeat the endpoint as it was given: it may hold a password. */
-static GUri *parse_endpoint(const char *given, GError **error) {
-  const char *text = given && given[0] ? given : g_getenv("OPENAI_BASE_URL");
-  if (!text || !text[0]) {
+static gboolean open_prompt(Mllm *mllm, VelmModel *model, const VelmClassifierParams *params,
+                            GError **error) {
+  if (params->regions && !velm_prompt_regions_find(params->regions, &mllm->regions)) {
     g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
-                "classifier mllm: no server; give --endpoint URL or set OPENAI_BASE_URL");
-    return NULL;
+                "classifier mllm: regions are shown as overview or crops, not \"%s\"",
+                params->regions);
+    return FALSE;
   }
-  g_autoptr(GUri) uri = g_uri_parse(text, ENDPOINT_FLAGS, NULL);
-  const char *scheme = uri ? g_uri_get_scheme(uri) : "";
-  const char *host = uri ? g_uri_get_host(uri) : NULL;
-  if ((g_str_equal(scheme, "http") || g_str_equal(scheme, "https")) && host && host[0])
-    return g_steal_pointer(&uri);
-  g_set_error(
-      error, VELM_ERROR, VELM_ERROR_USAGE,
-      "classifier mllm: the endpoint is no http or https address such as http://127.0.0.1:8080/v1");
-  return NULL;
+  if (params->wording && !(mllm->wording = velm_prompt_template_load(params->wording, error)))
+    return FALSE;
+  mllm->references = velm_reference_images_open(model, error);
+  return mllm->references != NULL;
 }
 
-static gboolean open_http(Mllm *mllm, const VelmMllmParams *params, GError **error) {
-  const char *given = g_getenv("OPENAI_API_KEY");
-  g_autofree char *key = given ? g_strstrip(g_strdup(given)) : NULL;
-  g_autoptr(GError) cause = NULL;
-  VelmHttpParams http_params = params->http;
-  http_params.bearer = key && key[0] ? key : NULL;
-  http_params.error_code = VELM_ERROR_LLM;
-  mllm->has_key = http_params.bearer != NULL;
-  mllm->http = velm_http_new(&http_params, &cause);
-  if (!mllm->http)
-    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "OPENAI_API_KEY: %s", cause->message);
-  return mllm->http != NULL;
+static gboolean open_accounts(Mllm *mllm, const VelmClassifierParams *params, GError **error) {
+  mllm->budget = params->budget > 0 ? params->budget : INFINITY;
+  if (params->budget > 0 && !params->prices) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
+                "classifier mllm: a budget needs prices to hold answers against");
+    return FALSE;
+  }
+  if (params->prices && !(mllm->prices = velm_prices_read(params->prices, error)))
+    return FALSE;
+  if (params->cache && !(mllm->cache = velm_answer_cache_open(params->cache, error)))
+    return FALSE;
+  return TRUE;
 }
 
 VelmClassifier *velm_mllm_open(VelmModel *model, const VelmClasses *classes,
@@ -285,13 +445,14 @@ VelmClassifier *velm_mllm_open(VelmModel *model, const VelmClasses *classes,
   mllm->head.klass = &velm_classifier_mllm;
   mllm->classes = classes;
   mllm->parts = mllm_params->parts;
-  mllm->llm = params->llm && params->llm[0] ? g_strdup(params->llm) : NULL;
-  if (!(mllm->endpoint = parse_endpoint(params->endpoint, error)) ||
-      !open_http(mllm, mllm_params, error) || !read_normal(mllm, model, error)) {
-    mllm_free(&mllm->head);
-    return NULL;
-  }
-  return &mllm->head;
+  mllm->offline = params->offline;
+  mllm->schema = mllm->log_probabilities = TRUE;
+  mllm->held = g_queue_new();
+  if (open_server(mllm, params, &mllm_params->http, error) &&
+      open_prompt(mllm, model, params, error) && open_accounts(mllm, params, error))
+    return &mllm->head;
+  mllm_free(&mllm->head);
+  return NULL;
 }
 
 static VelmClassifier *mllm_open(VelmModel *model, const VelmClasses *classes,
@@ -300,5 +461,11 @@ static VelmClassifier *mllm_open(VelmModel *model, const VelmClasses *classes,
   return velm_mllm_open(model, classes, params, &mllm_params, error);
 }
 
-const VelmClassifierClass velm_classifier_mllm = {
-    .name = "mllm", .open = mllm_open, .classify = mllm_classify, .free = mllm_free};
+const VelmClassifierClass velm_classifier_mllm = {.name = "mllm",
+                                                  .open = mllm_open,
+                                                  .classify = mllm_classify,
+                                                  .free = mllm_free,
+                                                  .submit = mllm_submit,
+                                                  .iterate = mllm_iterate,
+                                                  .cancel = mllm_cancel,
+                                                  .capacity = mllm_capacity};

@@ -1,19 +1,26 @@
 /*
- * Classification by a multimodal language model behind an OpenAI-compatible server (section 3.2). A
- * row of classifier.c's table; the rest of this header is for ablations and tests.
+ * Classification by a multimodal language model behind an OpenAI-compatible server (section 3.2),
+ * many records at a time. A row of classifier.c's table; the rest of this header is for ablations
+ * and tests.
+ *
+ * What a server lacks is found out by asking: where it refuses log-probabilities or a JSON schema,
+ * it is asked without from then on. An answer that cannot be used is asked for once more, with a
+ * word on it; then there is none, and the part is held. An answer that the cache has is not asked
+ * for again.
  */
 #pragma once
 
 #include "classify/classifier.h"
 #include "classify/prompt.h"
-#include "core/http.h"
+#include "core/http_params.h"
 
 extern const VelmClassifierClass velm_classifier_mllm;
 
 /**
  * VelmMllmParams: start from velm_mllm_params_default().
  * @parts: of the prompt
- * @http: limits of the transport; its bearer and error_code are set by the classifier
+ * @http: limits of the transport; its bearer and error_code are set by the classifier, in_flight
+ * and ca_file where VelmClassifierParams name them
  */
 typedef struct {
   VelmPromptParts parts;
@@ -25,7 +32,8 @@ VelmMllmParams velm_mllm_params_default(void);
 /**
  * As velm_classifier_mllm.open, with @mllm besides.
  * @model: may be NULL: the prompt then has no reference of the model's
- * Returns: (transfer full): free by its class; NULL with VELM_ERROR_USAGE or VELM_ERROR_MODEL
+ * Returns: (transfer full): free by its class; NULL with VELM_ERROR_USAGE, VELM_ERROR_MODEL,
+ * VELM_ERROR_FILE or VELM_ERROR_SPEC
  */
 VelmClassifier *velm_mllm_open(VelmModel *model, const VelmClasses *classes,
                                const VelmClassifierParams *params, const VelmMllmParams *mllm,

@@ -34,6 +34,9 @@ VelmPromptParts velm_prompt_part_find(const char *code);
 const char *velm_prompt_part_code(VelmPromptParts part);
 const char *velm_prompt_part_name(VelmPromptParts part);
 
+/* Tokens that an answer may have: a budget is held against them. */
+#define VELM_PROMPT_MAX_TOKENS 1024
+
 /* How VP shows what was marked. */
 typedef enum {
   VELM_PROMPT_OVERVIEW, /* all regions outlined in one image of the whole part */
@@ -120,7 +123,7 @@ typedef struct {
   int top_logprobs;
 } VelmPromptRequestParams;
 
-/** With the schema and without log-probabilities. */
+/** With the schema, and the log-probabilities of twenty alternatives. */
 VelmPromptRequestParams velm_prompt_request_params_default(const char *llm);
 
 /**

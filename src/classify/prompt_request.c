@@ -3,8 +3,11 @@
 
 #include "core/json.h"
 
+/* As many alternatives as the services that limit them give. */
+#define TOP_LOGPROBS 20
+
 VelmPromptRequestParams velm_prompt_request_params_default(const char *llm) {
-  return (VelmPromptRequestParams){.llm = llm, .schema = TRUE};
+  return (VelmPromptRequestParams){.llm = llm, .schema = TRUE, .top_logprobs = TOP_LOGPROBS};
 }
 
 static void open_object(JsonBuilder *builder, const char *name) {
@@ -91,6 +94,7 @@ char *velm_prompt_request_new(const VelmPrompt *prompt, const VelmPromptRequestP
   open_object(builder, NULL);
   velm_json_set_string(builder, "model", params->llm);
   velm_json_set_int(builder, "temperature", 0);
+  velm_json_set_int(builder, "max_completion_tokens", VELM_PROMPT_MAX_TOKENS);
   if (params->top_logprobs > 0)
     add_log_probabilities(builder, params->top_logprobs);
   add_messages(builder, prompt);

@@ -8,7 +8,8 @@
 #include <stdio.h>
 
 typedef struct {
-  char *model, *spec, *detector, *drop, *endpoint, *llm, *out;
+  char *model, *spec, *detector, *drop, *out;
+  VelmCliLlm llm;
   gboolean json;
 } Options;
 
@@ -17,8 +18,7 @@ static void options_clear(Options *options) {
   g_free(options->spec);
   g_free(options->detector);
   g_free(options->drop);
-  g_free(options->endpoint);
-  g_free(options->llm);
+  velm_cli_llm_clear(&options->llm);
   g_free(options->out);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
@@ -57,8 +57,8 @@ static int ablate(const char *directory, const Options *options) {
   VelmEvaluateParams params = velm_evaluate_params_default();
   params.detectors = detectors;
   params.classifiers = (const char *const *)prompts;
-  params.endpoint = options->endpoint;
-  params.llm = options->llm;
+  if (!velm_cli_llm_params(&options->llm, &params.llm))
+    return VELM_CLI_USAGE;
   params.out = options->out;
   params.progress = velm_log_progress;
   g_autoptr(GError) error = NULL;
@@ -83,18 +83,17 @@ int velm_cli_ablate(int argc, char **argv) {
        "RI,VP,..."},
       {"detector", 0, 0, G_OPTION_ARG_STRING, &options.detector,
        "What marks the images: model (the default), oracle, heatmaps:FOLDER", "NAME"},
-      VELM_CLI_LLM_ENTRIES(&options.endpoint, &options.llm),
       {"out", 'o', 0, G_OPTION_ARG_FILENAME, &options.out,
        "Store the run in DIR: run.json, report.html, and the tables as Markdown and CSV", "DIR"},
       {"json", 0, 0, G_OPTION_ARG_NONE, &options.json, "Print one JSON object", NULL},
       G_OPTION_ENTRY_NULL};
   int code = VELM_CLI_USAGE;
-  g_auto(GStrv) paths = velm_cli_parse(
+  g_auto(GStrv) paths = velm_cli_parse_with(
       argc, argv, "DIR -m MODEL.velm -s SPEC.yaml",
       "Classifies the labelled images in DIR/test by a language model, with the full prompt and "
       "with each part of it\n"
       "left out in turn, and says what each part is worth.",
-      entries, 1, 1, &code);
+      entries, velm_cli_llm_options(&options.llm), 1, 1, &code);
   if (!paths)
     return code;
   if (!options.model || !options.spec) {

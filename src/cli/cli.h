@@ -1,6 +1,7 @@
 /* The command: main.c picks the subcommand, each of which is a file of its own. */
 #pragma once
 
+#include "classify/classifier.h"
 #include "evaluate/run.h"
 #include "velm.h"
 
@@ -33,31 +34,37 @@ int velm_cli_demo(int argc, char **argv);
 int velm_cli_info(int argc, char **argv);
 int velm_cli_spec(int argc, char **argv);
 
-/* Two rows of a GOptionEntry table: the language model's server. */
-#define VELM_CLI_LLM_ENTRIES(endpoint, llm)                                                        \
-  {"endpoint",                                                                                     \
-   0,                                                                                              \
-   0,                                                                                              \
-   G_OPTION_ARG_STRING,                                                                            \
-   endpoint,                                                                                       \
-   "OpenAI-compatible server for mllm (default: OPENAI_BASE_URL); its key comes from "             \
-   "OPENAI_API_KEY",                                                                               \
-   "URL"},                                                                                         \
-  {                                                                                                \
-    "llm", 0, 0, G_OPTION_ARG_STRING, llm,                                                         \
-        "Name of the server's model (default: the first that it lists)", "NAME"                    \
-  }
+/* What the command line says of the language model. */
+typedef struct {
+  char *endpoint, *llm, *key_file, *ca_file, *wording, *regions, *cache, *prices;
+  double budget;
+  int in_flight;
+  gboolean offline;
+} VelmCliLlm;
+
+/** The option group that fills @llm, with the heading "Language model". Returns: (transfer full).
+ */
+GOptionGroup *velm_cli_llm_options(VelmCliLlm *llm);
+/** Checks the numbers, and hands the options over; strings are borrowed. Returns: FALSE after
+ * saying what is wrong. */
+gboolean velm_cli_llm_params(const VelmCliLlm *llm, VelmClassifierParams *params);
+void velm_cli_llm_clear(VelmCliLlm *llm);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmCliLlm, velm_cli_llm_clear)
 
 /**
  * Parses the options of a subcommand; help and mistakes are printed. @usage: what follows the
  * subcommand's name.
  * @entries: NULL-terminated
+ * @group: (transfer full) (nullable): further options under a heading of their own
  * @min, @max: number of arguments that may be left; @max under 0 for any
  * @exit_code: (out): set where the caller is to return at once
  * Returns: (transfer full): the arguments that are left, or NULL to return @exit_code
  */
 char **velm_cli_parse(int argc, char **argv, const char *usage, const char *summary,
                       const GOptionEntry *entries, int min, int max, int *exit_code);
+char **velm_cli_parse_with(int argc, char **argv, const char *usage, const char *summary,
+                           const GOptionEntry *entries, GOptionGroup *group, int min, int max,
+                           int *exit_code);
 
 /** Prints "velm: message" on stderr, clear of the progress line. Returns: the exit code for it. */
 int velm_cli_fail(const GError *error);

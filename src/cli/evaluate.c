@@ -9,7 +9,8 @@
 
 /* What the command line says, as it says it. */
 typedef struct {
-  char *model, *spec, *detectors, *classifiers, *endpoint, *llm, *out;
+  char *model, *spec, *detectors, *classifiers, *out;
+  VelmCliLlm llm;
   int shots, trials, seed;
   gboolean json;
 } Options;
@@ -19,8 +20,7 @@ static void options_clear(Options *options) {
   g_free(options->spec);
   g_free(options->detectors);
   g_free(options->classifiers);
-  g_free(options->endpoint);
-  g_free(options->llm);
+  velm_cli_llm_clear(&options->llm);
   g_free(options->out);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
@@ -45,13 +45,13 @@ static int evaluate(const char *directory, const Options *options) {
       options->classifiers ? g_strsplit(options->classifiers, ",", -1) : NULL;
   VelmEvaluateParams params = {.detectors = (const char *const *)detectors,
                                .classifiers = (const char *const *)classifiers,
-                               .endpoint = options->endpoint,
-                               .llm = options->llm,
                                .shots = options->shots,
                                .trials = options->trials,
                                .seed = (guint32)options->seed,
                                .out = options->out,
                                .progress = velm_log_progress};
+  if (!velm_cli_llm_params(&options->llm, &params.llm))
+    return VELM_CLI_USAGE;
   g_autoptr(GError) error = NULL;
   g_autoptr(VelmModel) model = velm_model_load(options->model, &error);
   g_autoptr(VelmSpec) spec = model && options->spec ? velm_spec_load(options->spec, &error) : NULL;
@@ -75,7 +75,6 @@ static int evaluate_folder(int argc, char **argv) {
        "Classifiers side by side: fewshot (the default where the model was taught), mllm, mllm-RI "
        "(without a part of its prompt), none",
        "NAME,..."},
-      VELM_CLI_LLM_ENTRIES(&options.endpoint, &options.llm),
       {"shots", 0, 0, G_OPTION_ARG_INT, &options.shots,
        "Teach fewshot anew with K examples a class, and test it on other parts", "K"},
       {"trials", 0, 0, G_OPTION_ARG_INT, &options.trials,
@@ -86,7 +85,7 @@ static int evaluate_folder(int argc, char **argv) {
       {"json", 0, 0, G_OPTION_ARG_NONE, &options.json, "Print one JSON object", NULL},
       G_OPTION_ENTRY_NULL};
   int code = VELM_CLI_USAGE;
-  g_auto(GStrv) paths = velm_cli_parse(
+  g_auto(GStrv) paths = velm_cli_parse_with(
       argc, argv, "DIR -m MODEL.velm",
       "Measures a model on the labelled images in DIR/test/CLASS, with their masks in "
       "DIR/ground_truth/CLASS.\n"
@@ -94,7 +93,7 @@ static int evaluate_folder(int argc, char **argv) {
       "Exits with 1 where an image could not be inspected; the figures are of the others.\n\n"
       "  velm evaluate compare RUN RUN    holds stored runs against each other\n"
       "  velm evaluate predictions FILE   measures answers that were recorded elsewhere",
-      entries, 1, 1, &code);
+      entries, velm_cli_llm_options(&options.llm), 1, 1, &code);
   if (!paths)
     return code;
   if (!options.model) {

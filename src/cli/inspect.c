@@ -169,8 +169,8 @@ static gboolean inspect_all(Run *run, const GPtrArray *samples, GError **error) 
 }
 
 int velm_cli_inspect(int argc, char **argv) {
-  g_autofree char *model_path = NULL, *spec_path = NULL, *classifier = NULL, *endpoint = NULL;
-  g_autofree char *llm = NULL, *out = NULL;
+  g_autofree char *model_path = NULL, *spec_path = NULL, *classifier = NULL, *out = NULL;
+  g_auto(VelmCliLlm) llm = {0};
   gboolean json = FALSE;
   gint64 megapixels = 0;
   const GOptionEntry entries[] = {
@@ -180,7 +180,6 @@ int velm_cli_inspect(int argc, char **argv) {
       {"classifier", 0, 0, G_OPTION_ARG_STRING, &classifier,
        "auto (the default: fewshot where the model was taught, else none), fewshot, mllm or none",
        "NAME"},
-      VELM_CLI_LLM_ENTRIES(&endpoint, &llm),
       {"json", 0, 0, G_OPTION_ARG_NONE, &json, "Print one JSON object a line", NULL},
       {"out", 0, 0, G_OPTION_ARG_FILENAME, &out, "Folder for overlay pictures and report.html",
        "DIR"},
@@ -188,13 +187,13 @@ int velm_cli_inspect(int argc, char **argv) {
        "Refuse images of more million pixels (default 64)", "N"},
       G_OPTION_ENTRY_NULL};
   int code = VELM_CLI_USAGE;
-  g_auto(GStrv) paths = velm_cli_parse(
+  g_auto(GStrv) paths = velm_cli_parse_with(
       argc, argv, "-m MODEL.velm PATH...",
       "Inspects images, and all images below folders. An aligned reference image is used where the "
       "folder has one\n"
       "(DIR/reference/CLASS/NAME for DIR/test/CLASS/NAME).\n"
       "Exits with 1 where an image could not be inspected; the others are inspected all the same.",
-      entries, 1, -1, &code);
+      entries, velm_cli_llm_options(&llm), 1, -1, &code);
   if (!paths)
     return code;
   if (!model_path) {
@@ -203,8 +202,8 @@ int velm_cli_inspect(int argc, char **argv) {
   }
   VelmInspectorParams params = velm_inspector_params_default();
   params.classifier = classifier ? classifier : params.classifier;
-  params.endpoint = endpoint;
-  params.llm = llm;
+  if (!velm_cli_llm_params(&llm, &params.llm))
+    return VELM_CLI_USAGE;
   params.max_pixels = megapixels > 0 ? megapixels * 1000 * 1000 : params.max_pixels;
   g_autoptr(GError) error = NULL;
   g_autoptr(GPtrArray) samples = velm_dataset_expand((const char *const *)paths, &error);

@@ -7,6 +7,12 @@
 
 char **velm_cli_parse(int argc, char **argv, const char *usage, const char *summary,
                       const GOptionEntry *entries, int min, int max, int *exit_code) {
+  return velm_cli_parse_with(argc, argv, usage, summary, entries, NULL, min, max, exit_code);
+}
+
+char **velm_cli_parse_with(int argc, char **argv, const char *usage, const char *summary,
+                           const GOptionEntry *entries, GOptionGroup *group, int min, int max,
+                           int *exit_code) {
   g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
   for (int i = 0; i < argc; i++)
     g_strv_builder_add(builder, argv[i]);
@@ -16,10 +22,12 @@ char **velm_cli_parse(int argc, char **argv, const char *usage, const char *summ
   g_autoptr(GOptionContext) context = g_option_context_new(usage);
   g_option_context_set_summary(context, summary);
   g_option_context_add_main_entries(context, entries, NULL);
+  if (group)
+    g_option_context_add_group(context, group);
   g_option_context_set_help_enabled(context, FALSE);
   for (int i = 1; i < argc && !g_str_equal(argv[i], "--"); i++)
     if (g_str_equal(argv[i], "--help") || g_str_equal(argv[i], "-h")) {
-      g_autofree char *help = g_option_context_get_help(context, TRUE, NULL);
+      g_autofree char *help = g_option_context_get_help(context, FALSE, NULL);
       fputs(help, stdout);
       *exit_code = VELM_CLI_OK;
       return NULL;

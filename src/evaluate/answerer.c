@@ -40,7 +40,6 @@ VelmAnswerer *velm_answerer_open(const char *name, VelmModel *model, const VelmS
   VelmAnswerer *answerer = g_new0(VelmAnswerer, 1);
   answerer->name = g_strdup(name);
   answerer->classifier = classifier;
-  answerer->has_confidence = classifier->klass != &velm_classifier_mllm;
   if (g_str_equal(name, "fewshot"))
     answerer->taught = velm_model_get_strv(model, "taught.parts", NULL);
   return answerer;

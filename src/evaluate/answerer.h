@@ -7,13 +7,11 @@
 /**
  * VelmAnswerer:
  * @name: as in tables
- * @has_confidence: its confidences are probabilities, not the 1 of a bare answer
  * @taught: the parts that it was taught with and is not asked about; NULL-terminated, or NULL
  */
 typedef struct {
   char *name;
   VelmClassifier *classifier;
-  gboolean has_confidence;
   const char **taught;
 } VelmAnswerer;
 

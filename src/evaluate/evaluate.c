@@ -1,7 +1,7 @@
 #include "evaluate/evaluate.h"
 
 #include "core/file.h"
-#include "core/http.h"
+#include "core/http_redact.h"
 #include "evaluate/fewshot_trials.h"
 #include "evaluate/run_page.h"
 #include "evaluate/run_tables.h"
@@ -74,8 +74,9 @@ static void describe_run(Work *work, const char *model_path) {
   run->shots = work->params->shots;
   run->trials = work->params->trials;
   run->seed = work->params->seed;
-  run->llm = g_strdup(work->params->llm);
-  run->endpoint = work->params->endpoint ? velm_http_display_url(work->params->endpoint) : NULL;
+  const VelmClassifierParams *llm = &work->params->llm;
+  run->llm = g_strdup(llm->llm);
+  run->endpoint = llm->endpoint ? velm_http_display_url(llm->endpoint) : NULL;
   run->made = now ? g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ") : g_strdup("");
   run->version = g_strdup(velm_version());
   guint n = run->n_classes = g_strv_length(work->keys);
@@ -166,11 +167,11 @@ static void free_answerer(gpointer data) { velm_answerer_free(data); }
 static GPtrArray *open_answerers(const Work *work, VelmModel *model, GError **error) {
   g_autoptr(GPtrArray) answerers = g_ptr_array_new_with_free_func(free_answerer);
   const char *const *names = classifier_names(work, model);
-  VelmClassifierParams params = {.endpoint = work->params->endpoint, .llm = work->params->llm};
   for (gsize i = 0; names[i]; i++) {
     if (is_trial(work, names[i]) || g_str_equal(names[i], "none"))
       continue;
-    VelmAnswerer *answerer = velm_answerer_open(names[i], model, work->spec, &params, error);
+    VelmAnswerer *answerer =
+        velm_answerer_open(names[i], model, work->spec, &work->params->llm, error);
     if (!answerer)
       return NULL;
     g_ptr_array_add(answerers, answerer);

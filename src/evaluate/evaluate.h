@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "classify/classifier.h"
 #include "evaluate/run.h"
 
 /**
@@ -11,7 +12,7 @@
  * @detectors: names as for velm_vision_expert_open(), NULL-terminated; NULL for the model's own
  * @classifiers: names as for velm_answerer_open(), or "none", NULL-terminated; NULL for "fewshot"
  * where the model was taught, else none
- * @endpoint, @llm: for "mllm"
+ * @llm: what "mllm" needs
  * @shots: over 0: teach a few-shot classifier anew in each trial, with this many examples a class,
  * and test it on images of other parts, in the place of "fewshot"
  * @trials: random draws
@@ -21,7 +22,7 @@
 typedef struct {
   const char *const *detectors;
   const char *const *classifiers;
-  const char *endpoint, *llm;
+  VelmClassifierParams llm;
   int shots, trials;
   guint32 seed;
   const char *out;

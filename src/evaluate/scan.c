@@ -59,7 +59,6 @@ typedef struct {
 /* What is asked of one classifier. */
 typedef struct {
   Job *job;
-  const VelmAnswerer *answerer;
   VelmScanAnswer *answer;
 } Question;
 
@@ -71,6 +70,17 @@ static void release(Job *job) {
   g_free(job);
 }
 
+/* Where a language model's server gives no probabilities, its answer has 1 and the others 0 for
+ * want of better ones: that is no confidence to measure. */
+static gboolean is_bare(const VelmInspection *inspection) {
+  if (!inspection->probabilities || g_strcmp0(inspection->classifier, "mllm") != 0)
+    return !inspection->probabilities;
+  for (gsize i = 0; inspection->class_names[i]; i++)
+    if (inspection->probabilities[i] > 0 && inspection->probabilities[i] < 1)
+      return FALSE;
+  return TRUE;
+}
+
 static void take_answer(VelmInspection *inspection, const GError *error, gpointer user_data) {
   Question *question = user_data;
   VelmScanAnswer *answer = question->answer;
@@ -78,7 +88,7 @@ static void take_answer(VelmInspection *inspection, const GError *error, gpointe
     answer->error = g_strdup(error->message);
   } else {
     answer->answer = g_strdup(inspection->class_name ? inspection->class_name : VELM_CLASS_UNKNOWN);
-    answer->confidence = question->answerer->has_confidence ? inspection->confidence : NAN;
+    answer->confidence = is_bare(inspection) ? NAN : inspection->confidence;
   }
   release(question->job);
   g_free(question);
@@ -86,7 +96,7 @@ static void take_answer(VelmInspection *inspection, const GError *error, gpointe
 
 static void ask(Job *job, const VelmAnswerer *answerer, VelmScanAnswer *answer) {
   Question *question = g_new(Question, 1);
-  *question = (Question){job, answerer, answer};
+  *question = (Question){job, answer};
   job->n_left++;
   velm_inspection_clear_class(job->inspection);
   velm_classifier_submit(answerer->classifier, job->inspection, take_answer, question);

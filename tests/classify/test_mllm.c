@@ -1,6 +1,8 @@
 #include "classify/mllm.h"
 #include "classify/scripted_server.h"
+#include "core/file.h"
 #include "core/json.h"
+#include "core/scratch.h"
 
 #include <string.h>
 
@@ -205,8 +207,199 @@ static void test_wrong_answers(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
     assert_fails(f, cases[i].words);
     g_clear_error(&f->error);
   }
-  /* A wrong answer is not asked for again. */
-  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, G_N_ELEMENTS(cases));
+  /* Each was asked for once more. */
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 2 * G_N_ELEMENTS(cases));
+}
+
+/* The second time the model is told, so the request is another one. */
+static void test_asked_again(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  scripted_server_answer(f->server, "{\"class\":\"dent\",\"reason\":\"x\"}");
+  scripted_server_answer(f->server, GOOD_ANSWER);
+  g_assert_true(classify(f));
+  g_assert_cmpstr(f->inspection->class_name, ==, "rust");
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 2);
+  g_assert_cmpstr(scripted_server_request(f->server, 0)->body, !=,
+                  scripted_server_request(f->server, 1)->body);
+}
+
+/* ---- what a server lacks ---- */
+
+static void test_no_log_probabilities(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  scripted_server_reply(f->server, 400, NULL,
+                        "{\"error\":{\"message\":\"logprobs is not supported\"}}");
+  scripted_server_reply(f->server, 400, NULL,
+                        "{\"error\":{\"message\":\"unknown field response_format\"}}");
+  scripted_server_answer(f->server, GOOD_ANSWER);
+  VelmClassifier *mllm = open_mllm(f);
+  g_assert_true(velm_classifier_mllm.classify(mllm, f->inspection, &f->error));
+  g_assert_true(velm_classifier_mllm.classify(mllm, f->inspection, &f->error));
+  velm_classifier_mllm.free(mllm);
+  g_assert_cmpstr(f->inspection->class_name, ==, "rust");
+  /* Asked without from then on. */
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 4);
+  g_assert_nonnull(strstr(scripted_server_request(f->server, 0)->body, "\"logprobs\""));
+  g_assert_null(strstr(scripted_server_request(f->server, 1)->body, "\"logprobs\""));
+  g_assert_nonnull(strstr(scripted_server_request(f->server, 1)->body, "response_format"));
+  g_assert_null(strstr(scripted_server_request(f->server, 3)->body, "response_format"));
+}
+
+/* "rust" by one token, with the alternative "deep_scratch" at a third of its probability. */
+static void test_probabilities(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  scripted_server_reply(f->server, 200, NULL,
+                        "{\"choices\":[{\"message\":{\"content\":\"{\\\"class\\\":\\\"rust\\\"}\"},"
+                        "\"logprobs\":{\"content\":["
+                        "{\"token\":\"{\\\"class\\\":\\\"\",\"logprob\":0,\"top_logprobs\":[]},"
+                        "{\"token\":\"rust\",\"logprob\":-0.287682,\"top_logprobs\":["
+                        "{\"token\":\"rust\",\"logprob\":-0.287682},"
+                        "{\"token\":\"deep_scratch\",\"logprob\":-1.386294}]},"
+                        "{\"token\":\"\\\"}\",\"logprob\":0,\"top_logprobs\":[]}]}}],"
+                        "\"usage\":{\"prompt_tokens\":900,\"completion_tokens\":5}}");
+  g_assert_true(classify(f));
+  g_assert_cmpstr(f->inspection->class_name, ==, "rust");
+  g_assert_cmpuint(g_strv_length(f->inspection->class_names), ==, 4);
+  double sum = 0;
+  for (int i = 0; i < 4; i++)
+    sum += f->inspection->probabilities[i];
+  g_assert_cmpfloat_with_epsilon(sum, 1, 1e-9);
+  g_assert_cmpfloat_with_epsilon(f->inspection->probabilities[1], 0.75, 0.01);
+  g_assert_cmpfloat_with_epsilon(f->inspection->probabilities[0], 0.25, 0.01);
+  g_assert_cmpfloat(f->inspection->confidence, ==, f->inspection->probabilities[1]);
+}
+
+/* ---- many at once ---- */
+
+#define N_RECORDS 60
+
+typedef struct {
+  VelmInspection *inspection;
+  guint n_done;
+  char *error;
+} Submitted;
+
+static void take(G_GNUC_UNUSED VelmInspection *inspection, const GError *error, gpointer data) {
+  Submitted *submitted = data;
+  submitted->n_done++;
+  if (error)
+    submitted->error = g_strdup(error->message);
+}
+
+static VelmInspection *another_part(int i) {
+  VelmInspection *inspection = velm_inspection_new("part.png");
+  inspection->image = velm_image_new(40, 30);
+  inspection->image->pixels[0] = (guint8)i; /* so that no two requests are the same */
+  inspection->focus = velm_mask_new(40, 30);
+  memset(inspection->focus->values + 15 * 40 + 10, 255, 10);
+  return inspection;
+}
+
+/* Every record is answered once, whatever the server does in between. */
+static void test_submitted(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  Submitted records[N_RECORDS] = {0};
+  for (int i = 0; i < 4; i++) {
+    scripted_server_answer(f->server, GOOD_ANSWER);
+    scripted_server_fault(f->server, SCRIPTED_RESET);
+    scripted_server_reply(f->server, 500, NULL, "{}");
+    scripted_server_reply(f->server, 429, "Retry-After: 0\r\n", "{}");
+    scripted_server_fault(f->server, SCRIPTED_TRUNCATED);
+    scripted_server_answer(f->server, "{\"class\":\"dent\"}");
+  }
+  scripted_server_answer(f->server, GOOD_ANSWER);
+  f->params.http.tries = 8;
+  f->params.http.in_flight = 16;
+  VelmClassifier *mllm = open_mllm(f);
+  g_assert_cmpuint(velm_classifier_capacity(mllm), >=, 16);
+  for (int i = 0; i < N_RECORDS; i++) {
+    records[i].inspection = another_part(i);
+    velm_classifier_submit(mllm, records[i].inspection, take, &records[i]);
+  }
+  while (velm_classifier_iterate(mllm, 1000))
+    continue;
+  for (int i = 0; i < N_RECORDS; i++) {
+    g_assert_cmpuint(records[i].n_done, ==, 1);
+    /* A "dent" is asked for once more, and may come again: then there is no class, not a wrong one.
+     */
+    if (records[i].error)
+      g_assert_null(records[i].inspection->class_name);
+    else
+      g_assert_cmpstr(records[i].inspection->class_name, ==, "rust");
+    velm_inspection_free(records[i].inspection);
+    g_free(records[i].error);
+  }
+  velm_classifier_free(mllm);
+}
+
+/* What is on its way when the classifier goes is told so. */
+static void test_given_up(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  Submitted record = {.inspection = another_part(1)};
+  scripted_server_fault(f->server, SCRIPTED_STALLED);
+  VelmClassifier *mllm = open_mllm(f);
+  velm_classifier_submit(mllm, record.inspection, take, &record);
+  velm_classifier_iterate(mllm, 20);
+  g_assert_cmpuint(record.n_done, ==, 0);
+  velm_classifier_free(mllm);
+  g_assert_cmpuint(record.n_done, ==, 1);
+  g_assert_nonnull(record.error);
+  velm_inspection_free(record.inspection);
+  g_free(record.error);
+}
+
+/* ---- cache, budget, offline ---- */
+
+static VelmClassifier *open_with(Fixture *f, VelmClassifierParams params) {
+  params.endpoint = scripted_server_endpoint(f->server);
+  params.llm = f->llm;
+  VelmClassifier *mllm = velm_mllm_open(f->model, f->classes, &params, &f->params, &f->error);
+  g_assert_no_error(f->error);
+  return mllm;
+}
+
+/* What was answered once is not asked again, by nobody; and no file has the key. */
+static void test_cache(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  char *folder = scratch_new();
+  g_autofree char *path = g_build_filename(folder, "answers.sqlite", NULL);
+  scripted_server_answer(f->server, "{\"class\":\"rust\",\"reason\":\"as " KEY " says\"}");
+  for (int i = 0; i < 3; i++) {
+    VelmClassifier *mllm = open_with(f, (VelmClassifierParams){.cache = path, .offline = i == 2});
+    g_assert_true(velm_classifier_mllm.classify(mllm, f->inspection, &f->error));
+    g_assert_cmpstr(f->inspection->class_name, ==, "rust");
+    g_assert_cmpstr(f->inspection->reason, ==, "as [key] says");
+    velm_classifier_free(mllm);
+  }
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 1);
+  VelmClassifier *offline = open_with(f, (VelmClassifierParams){.cache = path, .offline = TRUE});
+  f->inspection->image->pixels[5] = 9; /* another image */
+  g_assert_false(velm_classifier_mllm.classify(offline, f->inspection, &f->error));
+  g_assert_nonnull(strstr(f->error->message, "--offline"));
+  velm_classifier_free(offline);
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 1);
+  g_autoptr(GBytes) file = velm_file_read(path, NULL);
+  g_assert_null(memmem(g_bytes_get_data(file, NULL), g_bytes_get_size(file), KEY, strlen(KEY)));
+  scratch_remove(folder);
+}
+
+/* An answer costs 0.01 USD; the worst case is set aside first, so it stops before the budget. */
+static void test_budget(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  char *folder = scratch_new();
+  const char prices[] = "scripted: {prompt: 1, completion: 10, image_tokens: 100}\n";
+  g_autofree char *path = scratch_write(folder, "prices.yaml", prices, strlen(prices));
+  scripted_server_reply(f->server, 200, NULL,
+                        "{\"choices\":[{\"message\":{\"content\":\"{\\\"class\\\":\\\"rust\\\"}"
+                        "\"}}],\"usage\":{\"prompt_tokens\":1000,\"completion_tokens\":900}}");
+  VelmClassifier *mllm = open_with(f, (VelmClassifierParams){.prices = path, .budget = 0.05});
+  guint n = 0;
+  for (; n < 20 && velm_classifier_mllm.classify(mllm, f->inspection, &f->error); n++)
+    continue;
+  g_assert_nonnull(strstr(f->error->message, "exceed the budget of 0.05 USD"));
+  g_assert_cmpuint(n, >=, 3);
+  g_assert_cmpuint(n, <=, 5);
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, n);
+  velm_classifier_free(mllm);
+  g_clear_error(&f->error);
+  VelmClassifierParams priceless = {
+      .endpoint = scripted_server_endpoint(f->server), .llm = "scripted", .budget = 1};
+  g_assert_null(velm_mllm_open(NULL, f->classes, &priceless, &f->params, &f->error));
+  g_assert_error(f->error, VELM_ERROR, VELM_ERROR_USAGE);
+  scratch_remove(folder);
 }
 
 static void test_ambiguous_name(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
@@ -518,6 +711,9 @@ static void add_answer_tests(void) {
   ADD("content-parts", test_content_parts);
   ADD("reason-is-tamed", test_reason_is_tamed);
   ADD("wrong-answers", test_wrong_answers);
+  ADD("asked-again", test_asked_again);
+  ADD("no-log-probabilities", test_no_log_probabilities);
+  ADD("probabilities", test_probabilities);
   ADD("ambiguous-name", test_ambiguous_name);
   ADD("wrong-envelopes", test_wrong_envelopes);
   ADD("deep-nesting", test_deep_nesting);
@@ -540,6 +736,10 @@ static void add_transport_tests(void) {
   ADD("no-redirect", test_no_redirect);
   ADD("key-is-redacted", test_key_is_redacted);
   ADD("wants-key", test_wants_key);
+  ADD("submitted", test_submitted);
+  ADD("given-up", test_given_up);
+  ADD("cache", test_cache);
+  ADD("budget", test_budget);
 }
 
 int main(int argc, char **argv) {

@@ -526,7 +526,11 @@ static void test_request_options(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_autofree char *plain = velm_prompt_request(prompt, "m");
   g_autofree char *same = velm_prompt_request_new(prompt, &params);
   g_assert_cmpstr(plain, ==, same);
-  g_assert_null(strstr(plain, "logprobs"));
+  g_assert_nonnull(strstr(plain, "\"top_logprobs\":20,"));
+  g_assert_nonnull(strstr(plain, "\"max_completion_tokens\":1024,"));
+  params.top_logprobs = 0;
+  g_autofree char *bare = velm_prompt_request_new(prompt, &params);
+  g_assert_null(strstr(bare, "logprobs"));
   params.top_logprobs = 5;
   params.schema = FALSE;
   g_autofree char *text = velm_prompt_request_new(prompt, &params);

@@ -187,9 +187,9 @@ static void test_mllm(void) {
   g_autoptr(ScriptedServer) server = scripted_server_new();
   scripted_server_answer(server, "{\"class\":\"missing_hole\",\"reason\":\"two holes\"}");
   scripted_server_answer(server, "{\"class\":\"none of these\",\"reason\":\"odd\"}");
-  g_autoptr(Outcome) outcome =
-      velm("inspect", "-m", FITTED, "-s", SPEC, "--json", "--classifier", "mllm", "--endpoint",
-           scripted_server_endpoint(server), "--llm", "scripted", PARTS "/test/missing_hole");
+  g_autoptr(Outcome) outcome = velm("inspect", "-m", FITTED, "-s", SPEC, "--json", "--classifier",
+                                    "mllm", "--endpoint", scripted_server_endpoint(server), "--llm",
+                                    "scripted", "--in-flight", "1", PARTS "/test/missing_hole");
   assert_success(outcome);
   g_autoptr(GPtrArray) records = parse_records(outcome->out);
   guint n_asked = 0;

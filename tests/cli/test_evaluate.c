@@ -304,7 +304,8 @@ static void test_ablate(void) {
   script_ablation(server);
   g_autoptr(Outcome) outcome =
       velm("ablate", PARTS, "-m", FITTED, "-s", SPEC, "--drop", "RI,VP", "--detector", "oracle",
-           "--endpoint", scripted_server_endpoint(server), "--llm", "scripted", "-o", "ablation");
+           "--endpoint", scripted_server_endpoint(server), "--llm", "scripted", "--in-flight", "1",
+           "-o", "ablation");
   assert_success(outcome);
   g_assert_cmpuint(scripted_server_n_requests(server), ==, 3 * N_CLASSES * N_PER_CLASS);
   g_assert_cmpuint(count_images(scripted_server_request(server, 0)->body), ==, 3);

@@ -1,0 +1,72 @@
+/* The options of the classifier mllm, which several subcommands have. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+/* Of requests that are with a server at once. */
+#define MAX_IN_FLIGHT 1024
+
+GOptionGroup *velm_cli_llm_options(VelmCliLlm *llm) {
+  const GOptionEntry entries[] = {
+      {"endpoint", 0, 0, G_OPTION_ARG_STRING, &llm->endpoint,
+       "OpenAI-compatible server for mllm (default: OPENAI_BASE_URL); its key comes from "
+       "OPENAI_API_KEY",
+       "URL"},
+      {"llm", 0, 0, G_OPTION_ARG_STRING, &llm->llm,
+       "Name of the server's model (default: the first that it lists)", "NAME"},
+      {"in-flight", 0, 0, G_OPTION_ARG_INT, &llm->in_flight,
+       "Requests that are with the server at once (default 8)", "N"},
+      {"cache", 0, 0, G_OPTION_ARG_FILENAME, &llm->cache,
+       "Keep answers in FILE, and ask for none that it has", "FILE"},
+      {"prices", 0, 0, G_OPTION_ARG_FILENAME, &llm->prices,
+       "Prices of models, for --budget: NAME: {prompt: USD, completion: USD} a million tokens",
+       "FILE.yaml"},
+      {"budget", 0, 0, G_OPTION_ARG_DOUBLE, &llm->budget,
+       "Ask for no answer that might cost more than USD in all", "USD"},
+      {"offline", 0, 0, G_OPTION_ARG_NONE, &llm->offline,
+       "Send nothing: answer from the cache alone", NULL},
+      {"prompt-template", 0, 0, G_OPTION_ARG_FILENAME, &llm->wording,
+       "Wording of the prompt in place of velm's own", "FILE"},
+      {"regions", 0, 0, G_OPTION_ARG_STRING, &llm->regions,
+       "How the prompt shows what was marked: overview (the default) or crops", "NAME"},
+      {"key-file", 0, 0, G_OPTION_ARG_FILENAME, &llm->key_file,
+       "File with the server's key, which nobody else may read", "FILE"},
+      {"ca-file", 0, 0, G_OPTION_ARG_FILENAME, &llm->ca_file,
+       "Certificates to trust besides the system's", "FILE.pem"},
+      G_OPTION_ENTRY_NULL};
+  GOptionGroup *group =
+      g_option_group_new("llm", "Language model:", "Options of the language model", NULL, NULL);
+  g_option_group_add_entries(group, entries);
+  return group;
+}
+
+gboolean velm_cli_llm_params(const VelmCliLlm *llm, VelmClassifierParams *params) {
+  const char *why = NULL;
+  if (llm->in_flight < 0 || llm->in_flight > MAX_IN_FLIGHT)
+    why = "--in-flight must be 1 to 1024";
+  else if (!(llm->budget >= 0))
+    why = "--budget must be over 0";
+  if (why) {
+    fprintf(stderr, "velm: %s\n", why);
+    return FALSE;
+  }
+  *params = (VelmClassifierParams){.endpoint = llm->endpoint,
+                                   .llm = llm->llm,
+                                   .in_flight = (guint)llm->in_flight,
+                                   .key_file = llm->key_file,
+                                   .ca_file = llm->ca_file,
+                                   .wording = llm->wording,
+                                   .regions = llm->regions,
+                                   .cache = llm->cache,
+                                   .prices = llm->prices,
+                                   .budget = llm->budget,
+                                   .offline = llm->offline};
+  return TRUE;
+}
+
+void velm_cli_llm_clear(VelmCliLlm *llm) {
+  char *strings[] = {llm->endpoint, llm->llm,     llm->key_file, llm->ca_file,
+                     llm->wording,  llm->regions, llm->cache,    llm->prices};
+  for (gsize i = 0; i < G_N_ELEMENTS(strings); i++)
+    g_free(strings[i]);
+}
