@@ -14,8 +14,8 @@ typedef struct _VelmReferenceImages VelmReferenceImages;
 VelmReferenceImages *velm_reference_images_open(VelmModel *model, GError **error);
 
 /**
- * The image whose mean patch features are nearest to those of the inspected part: of several
- * versions or lightings of a product, the one that it is to be compared with.
+ * The image whose mean patch features are nearest to those of the inspected part. This favours, but
+ * does not ensure, the same lighting.
  * @features: of the model's detector; or NULL for the most typical image
  * Returns: (transfer none): NULL where there is no image
  */
