@@ -280,6 +280,21 @@ static void test_stored(void) {
 
 /* ---- ablation ---- */
 
+/* How many requests of each prompt came: those of one prompt come in the order of the images. */
+typedef struct {
+  guint n[3];
+} Asked;
+
+/* The script has a reply for each image and prompt. */
+static guint reply_of(const ScriptedRequest *request, G_GNUC_UNUSED guint number,
+                      G_GNUC_UNUSED guint seen, gpointer data) {
+  Asked *asked = data;
+  gboolean reference = strstr(request->body, "is the reference") != NULL;
+  gboolean outlined = strstr(request->body, "outlined in red") != NULL;
+  guint prompt = reference && outlined ? 0 : outlined ? 1 : 2;
+  return asked->n[prompt]++ * 3 + prompt;
+}
+
 /* The full prompt is always right; without the reference image all is dust; without the strategy
  * too, but for the stains. The images come class by class, the prompts of one image together. */
 static void script_ablation(ScriptedServer *server) {
@@ -301,16 +316,21 @@ static guint count_images(const char *body) {
 
 static void test_ablate(void) {
   g_autoptr(ScriptedServer) server = scripted_server_new();
+  Asked asked = {{0}};
   script_ablation(server);
+  scripted_server_set_plan(server, reply_of, &asked);
   g_autoptr(Outcome) outcome =
       velm("ablate", PARTS, "-m", FITTED, "-s", SPEC, "--drop", "RI,VP", "--detector", "oracle",
            "--endpoint", scripted_server_endpoint(server), "--llm", "scripted", "--in-flight", "1",
            "-o", "ablation");
   assert_success(outcome);
   g_assert_cmpuint(scripted_server_n_requests(server), ==, 3 * N_CLASSES * N_PER_CLASS);
-  g_assert_cmpuint(count_images(scripted_server_request(server, 0)->body), ==, 3);
-  g_assert_cmpuint(count_images(scripted_server_request(server, 1)->body), ==, 2);
-  g_assert_cmpuint(count_images(scripted_server_request(server, 2)->body), ==, 2);
+  guint n_images = 0;
+  for (guint i = 0; i < scripted_server_n_requests(server); i++)
+    n_images += count_images(scripted_server_request(server, i)->body);
+  g_assert_cmpuint(n_images, ==, (3 + 2 + 2) * N_CLASSES * N_PER_CLASS);
+  for (int prompt = 0; prompt < 3; prompt++)
+    g_assert_cmpuint(asked.n[prompt], ==, N_CLASSES * N_PER_CLASS);
   assert_contains(outcome->out, "full prompt                      1.000      1.000");
   assert_contains(outcome->out, "- RI reference image             0.167      0.167");
   assert_contains(outcome->out, "- VP visual prompt               0.333      0.333");
@@ -327,7 +347,7 @@ static void test_ablate_server_down(void) {
   scripted_server_free(server);
   g_autoptr(Outcome) outcome = velm("ablate", PARTS, "-m", FITTED, "-s", SPEC, "--drop", "RI",
                                     "--endpoint", endpoint, "--llm", "scripted");
-  assert_refused(outcome, 1, "mllm failed 5 times in a row, the last time: ");
+  assert_refused(outcome, 1, " failed 5 times in a row, the last time: ");
 }
 
 int main(int argc, char **argv) {
