@@ -1,12 +1,8 @@
 #include "classify/mllm.h"
 
 #include "classify/answer.h"
-#include "classify/answer_cache.h"
-#include "classify/llm_server.h"
 #include "classify/prompt_template.h"
-#include "classify/spending.h"
 
-#include <math.h>
 #include <string.h>
 
 #define SHOWN_BYTES 200 /* of a server's words */
@@ -23,16 +19,8 @@ typedef struct {
   VelmPromptRegions regions;
   VelmPromptTemplate *wording; /* or NULL */
   VelmReferenceImages *references;
-  VelmLlmServer *server;
-  guint in_flight;
-  gboolean offline;
-  VelmAnswerCache *cache;             /* or NULL */
-  VelmPrices *prices;                 /* or NULL */
-  double budget;                      /* INFINITY for none */
-  VelmSpending *spending;             /* NULL until the model's name is known */
-  GQueue *held;                       /* of Question: wait for the budget */
-  guint n_open;                       /* questions that are not done */
-  gboolean schema, log_probabilities; /* as far as the server has them */
+  VelmLlmSession *session;
+  guint n_open; /* questions that are not done */
 } Mllm;
 
 /* One record on its way. */
@@ -102,22 +90,21 @@ static void fill_record(const Question *question, const VelmLlmAnswer *answer) {
 }
 
 /* Takes what the server wrote out of @answer, and puts in what may be shown and stored. */
-static void clean(const Mllm *mllm, VelmLlmAnswer *answer) {
+static void clean(const VelmLlmServer *server, VelmLlmAnswer *answer) {
   char *reason = answer->reason, *words = answer->words;
-  answer->reason = reason ? velm_llm_server_shown(mllm->server, reason, REASON_BYTES) : NULL;
-  answer->words = words ? velm_llm_server_shown(mllm->server, words, SHOWN_BYTES) : NULL;
+  answer->reason = reason ? velm_llm_server_shown(server, reason, REASON_BYTES) : NULL;
+  answer->words = words ? velm_llm_server_shown(server, words, SHOWN_BYTES) : NULL;
   g_free(reason);
   g_free(words);
 }
 
 /* ---- asking ---- */
 
-static gboolean send_question(Question *question, GError **error);
-
 /* Makes the prompt and the request. */
 static gboolean build(Question *question, GError **error) {
   Mllm *mllm = question->mllm;
-  const char *llm = velm_llm_server_get_llm(mllm->server, error);
+  VelmLlmSession *session = mllm->session;
+  const char *llm = velm_llm_server_get_llm(session->server, error);
   if (!llm)
     return FALSE;
   VelmPromptParams params = velm_prompt_params_default();
@@ -133,43 +120,31 @@ static gboolean build(Question *question, GError **error) {
   if (!question->prompt)
     return FALSE;
   VelmPromptRequestParams request = velm_prompt_request_params_default(llm);
-  request.schema = question->schema = mllm->schema;
-  question->log_probabilities = mllm->log_probabilities;
-  request.top_logprobs = mllm->log_probabilities ? request.top_logprobs : 0;
+  request.schema = question->schema = session->schema;
+  question->log_probabilities = session->log_probabilities;
+  request.top_logprobs = session->log_probabilities ? request.top_logprobs : 0;
   char *json = velm_prompt_request_new(question->prompt, &request);
   gsize length = strlen(json);
   question->body = g_bytes_new_take(json, length);
-  if (mllm->cache)
+  if (session->cache)
     question->key = velm_answer_cache_key(llm, NULL, json, length);
   return TRUE;
 }
 
-/* The account can be opened only when the model's name, and so its price, is known. */
-static gboolean open_spending(Mllm *mllm, GError **error) {
-  if (mllm->spending)
-    return TRUE;
-  const char *llm = velm_llm_server_get_llm(mllm->server, error);
-  if (!llm)
-    return FALSE;
-  const VelmLlmPrice *price = mllm->prices ? velm_prices_find(mllm->prices, llm) : NULL;
-  mllm->spending = velm_spending_new(price, mllm->budget, error);
-  return mllm->spending != NULL;
-}
-
 /* @found: (out): whether the cache has the answer; the question is then done. */
 static gboolean look_up(Question *question, gboolean *found, GError **error) {
-  Mllm *mllm = question->mllm;
+  VelmLlmSession *session = question->mllm->session;
   g_autoptr(VelmCachedAnswer) cached = NULL;
   *found = FALSE;
-  if (!mllm->cache)
+  if (!session->cache)
     return TRUE;
-  if (!velm_answer_cache_get(mllm->cache, question->key, &cached, error))
+  if (!velm_answer_cache_get(session->cache, question->key, &cached, error))
     return FALSE;
   g_autoptr(VelmLlmAnswer) answer =
       cached ? velm_llm_answer_from_json(cached->answer, question->prompt->answers) : NULL;
   if (!answer || answer->outcome != VELM_ANSWER_OK)
     return TRUE;
-  velm_spending_count_cached(mllm->spending, cached->prompt_tokens, cached->completion_tokens);
+  velm_spending_count_cached(session->spending, cached->prompt_tokens, cached->completion_tokens);
   fill_record(question, answer);
   end(question, NULL);
   *found = TRUE;
@@ -179,54 +154,53 @@ static gboolean look_up(Question *question, gboolean *found, GError **error) {
 static void replied(JsonObject *reply, int status, const GError *error, gpointer user_data);
 
 static void post(Question *question) {
-  velm_llm_server_post(question->mllm->server, "/chat/completions", question->body, replied,
-                       question);
+  velm_llm_server_post(question->mllm->session->server, "/chat/completions", question->body,
+                       replied, question);
 }
 
 /* Asks for money, and sends; or holds the question back until there is some. */
 static gboolean spend_and_post(Question *question, GError **error) {
-  Mllm *mllm = question->mllm;
-  const VelmLlmPrice *price =
-      mllm->prices ? velm_prices_find(mllm->prices, velm_llm_server_get_llm(mllm->server, NULL))
-                   : NULL;
-  question->reserved_prompt = velm_price_most_prompt_tokens(price, strlen(question->prompt->text),
-                                                            question->prompt->images->len);
-  switch (
-      velm_spending_may_send(mllm->spending, question->reserved_prompt, VELM_PROMPT_MAX_TOKENS)) {
+  VelmLlmSession *session = question->mllm->session;
+  question->reserved_prompt = velm_price_most_prompt_tokens(
+      session->price, strlen(question->prompt->text), question->prompt->images->len);
+  switch (velm_spending_may_send(session->spending, question->reserved_prompt,
+                                 VELM_PROMPT_MAX_TOKENS)) {
   case VELM_SPENDING_GRANTED:
     post(question);
     return TRUE;
   case VELM_SPENDING_WAIT:
-    g_queue_push_tail(mllm->held, question);
+    g_queue_push_tail(session->held, question);
     return TRUE;
   default:
-    velm_llm_server_fail(mllm->server, error,
+    velm_llm_server_fail(session->server, error,
                          "not asked: one more answer might exceed the budget of %.2f USD",
-                         mllm->budget);
+                         session->budget);
     return FALSE;
   }
 }
 
 /* FALSE where it cannot be asked; else it was sent, is held, or is done. */
 static gboolean send_question(Question *question, GError **error) {
-  Mllm *mllm = question->mllm;
+  VelmLlmSession *session = question->mllm->session;
   gboolean found = FALSE;
-  if (!build(question, error) || !open_spending(mllm, error) || !look_up(question, &found, error))
+  if (!build(question, error) || !velm_llm_session_open_spending(session, error) ||
+      !look_up(question, &found, error))
     return FALSE;
   if (found)
     return TRUE;
-  if (mllm->offline) {
-    velm_llm_server_fail(mllm->server, error, "not asked: --offline, and the cache has no answer");
+  if (session->offline) {
+    velm_llm_server_fail(session->server, error,
+                         "not asked: --offline, and the cache has no answer");
     return FALSE;
   }
   return spend_and_post(question, error);
 }
 
 /* Sends what was held back, as far as the budget lets it. */
-static void release_held(Mllm *mllm) {
-  for (guint n = mllm->held->length; n > 0; n--) {
+static void release_held(VelmLlmSession *session) {
+  for (guint n = session->held->length; n > 0; n--) {
     g_autoptr(GError) error = NULL;
-    Question *question = g_queue_pop_head(mllm->held);
+    Question *question = g_queue_pop_head(session->held);
     if (!spend_and_post(question, &error))
       end(question, error);
   }
@@ -251,11 +225,11 @@ static gboolean do_without(Question *question, int status, const GError *error) 
   if (status < 400 || status >= 500)
     return FALSE;
   if (question->log_probabilities && mentions(error, probabilities)) {
-    question->mllm->log_probabilities = FALSE;
+    question->mllm->session->log_probabilities = FALSE;
     return TRUE;
   }
   if (question->schema && mentions(error, schemas)) {
-    question->mllm->schema = FALSE;
+    question->mllm->session->schema = FALSE;
     return TRUE;
   }
   return FALSE;
@@ -263,7 +237,7 @@ static gboolean do_without(Question *question, int status, const GError *error) 
 
 /* Settles what a request cost: nothing where the server certainly did no work. */
 static void settle(const Question *question, const VelmLlmAnswer *answer, int status) {
-  VelmSpending *spending = question->mllm->spending;
+  VelmSpending *spending = question->mllm->session->spending;
   gboolean free = status >= 400 && status < 500;
   if (free)
     velm_spending_release(spending, question->reserved_prompt, VELM_PROMPT_MAX_TOKENS);
@@ -280,15 +254,15 @@ static void send_or_end(Question *question) {
 }
 
 static void take_answer(Question *question, VelmLlmAnswer *answer) {
-  Mllm *mllm = question->mllm;
+  VelmLlmSession *session = question->mllm->session;
   g_autoptr(GError) error = NULL;
   gboolean may_ask_again = velm_llm_answer_may_ask_again(answer);
-  clean(mllm, answer);
+  clean(session->server, answer);
   if (answer->outcome == VELM_ANSWER_OK) {
     g_autofree char *json = velm_llm_answer_to_json(answer, question->prompt->answers);
     /* An answer that cannot be kept is an answer all the same. */
-    if (mllm->cache)
-      velm_answer_cache_put(mllm->cache, question->key, json, answer->prompt_tokens,
+    if (session->cache)
+      velm_answer_cache_put(session->cache, question->key, json, answer->prompt_tokens,
                             answer->completion_tokens, NULL);
     fill_record(question, answer);
     end(question, NULL);
@@ -300,7 +274,7 @@ static void take_answer(Question *question, VelmLlmAnswer *answer) {
     return;
   }
   g_autofree char *why = velm_llm_answer_explain(answer, answer->words);
-  velm_llm_server_fail(mllm->server, &error, "%s", why);
+  velm_llm_server_fail(session->server, &error, "%s", why);
   end(question, error);
 }
 
@@ -318,7 +292,7 @@ static void replied(JsonObject *reply, int status, const GError *error, gpointer
   else
     end(question, error);
   if (!cancelled)
-    release_held(mllm);
+    release_held(mllm->session);
 }
 
 /* ---- the classifier ---- */
@@ -338,20 +312,20 @@ static void mllm_submit(VelmClassifier *classifier, VelmInspection *inspection, 
 
 static gboolean mllm_iterate(VelmClassifier *classifier, int wait_ms) {
   Mllm *mllm = (Mllm *)classifier;
-  velm_llm_server_iterate(mllm->server, wait_ms);
+  velm_llm_server_iterate(mllm->session->server, wait_ms);
   return mllm->n_open > 0;
 }
 
 static guint mllm_capacity(const VelmClassifier *classifier) {
-  return ((const Mllm *)classifier)->in_flight * QUEUED_PER_FLIGHT;
+  return ((const Mllm *)classifier)->session->in_flight * QUEUED_PER_FLIGHT;
 }
 
 static void mllm_cancel(VelmClassifier *classifier) {
-  Mllm *mllm = (Mllm *)classifier;
+  VelmLlmSession *session = ((Mllm *)classifier)->session;
   g_autoptr(GError) error = g_error_new(VELM_ERROR, VELM_ERROR_CANCELLED, "given up");
-  while (mllm->held->length > 0)
-    end(g_queue_pop_head(mllm->held), error);
-  velm_llm_server_cancel(mllm->server);
+  while (session->held->length > 0)
+    end(g_queue_pop_head(session->held), error);
+  velm_llm_server_cancel(session->server);
 }
 
 typedef struct {
@@ -383,26 +357,10 @@ static void mllm_free(VelmClassifier *classifier) {
   Mllm *mllm = (Mllm *)classifier;
   if (!mllm)
     return;
-  if (mllm->server)
-    mllm_cancel(classifier);
-  velm_llm_server_free(mllm->server);
-  g_queue_free(mllm->held);
-  velm_spending_free(mllm->spending);
-  velm_prices_free(mllm->prices);
-  velm_answer_cache_free(mllm->cache);
+  velm_llm_session_unref(mllm->session);
   velm_reference_images_free(mllm->references);
   velm_prompt_template_free(mllm->wording);
   g_free(mllm);
-}
-
-static gboolean open_server(Mllm *mllm, const VelmClassifierParams *params,
-                            const VelmHttpParams *given, GError **error) {
-  VelmHttpParams http = *given;
-  http.in_flight = params->in_flight ? params->in_flight : http.in_flight;
-  http.ca_file = params->ca_file ? params->ca_file : http.ca_file;
-  mllm->in_flight = http.in_flight;
-  mllm->server = velm_llm_server_new(params->endpoint, params->llm, params->key_file, &http, error);
-  return mllm->server != NULL;
 }
 
 static gboolean open_prompt(Mllm *mllm, VelmModel *model, const VelmClassifierParams *params,
@@ -419,20 +377,6 @@ static gboolean open_prompt(Mllm *mllm, VelmModel *model, const VelmClassifierPa
   return mllm->references != NULL;
 }
 
-static gboolean open_accounts(Mllm *mllm, const VelmClassifierParams *params, GError **error) {
-  mllm->budget = params->budget > 0 ? params->budget : INFINITY;
-  if (params->budget > 0 && !params->prices) {
-    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
-                "classifier mllm: a budget needs prices to hold answers against");
-    return FALSE;
-  }
-  if (params->prices && !(mllm->prices = velm_prices_read(params->prices, error)))
-    return FALSE;
-  if (params->cache && !(mllm->cache = velm_answer_cache_open(params->cache, error)))
-    return FALSE;
-  return TRUE;
-}
-
 VelmClassifier *velm_mllm_open(VelmModel *model, const VelmClasses *classes,
                                const VelmClassifierParams *params,
                                const VelmMllmParams *mllm_params, GError **error) {
@@ -445,14 +389,16 @@ VelmClassifier *velm_mllm_open(VelmModel *model, const VelmClasses *classes,
   mllm->head.klass = &velm_classifier_mllm;
   mllm->classes = classes;
   mllm->parts = mllm_params->parts;
-  mllm->offline = params->offline;
-  mllm->schema = mllm->log_probabilities = TRUE;
-  mllm->held = g_queue_new();
-  if (open_server(mllm, params, &mllm_params->http, error) &&
-      open_prompt(mllm, model, params, error) && open_accounts(mllm, params, error))
+  mllm->session = mllm_params->session ? velm_llm_session_ref(mllm_params->session)
+                                       : velm_llm_session_new(params, &mllm_params->http, error);
+  if (mllm->session && open_prompt(mllm, model, params, error))
     return &mllm->head;
   mllm_free(&mllm->head);
   return NULL;
+}
+
+VelmLlmSession *velm_mllm_get_session(VelmClassifier *classifier) {
+  return ((Mllm *)classifier)->session;
 }
 
 static VelmClassifier *mllm_open(VelmModel *model, const VelmClasses *classes,

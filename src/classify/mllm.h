@@ -11,8 +11,8 @@
 #pragma once
 
 #include "classify/classifier.h"
+#include "classify/llm_session.h"
 #include "classify/prompt.h"
-#include "core/http_params.h"
 
 extern const VelmClassifierClass velm_classifier_mllm;
 
@@ -21,9 +21,12 @@ extern const VelmClassifierClass velm_classifier_mllm;
  * @parts: of the prompt
  * @http: limits of the transport; its bearer and error_code are set by the classifier, in_flight
  * and ca_file where VelmClassifierParams name them
+ * @session: shared with other prompts; NULL for one of its own, by the VelmClassifierParams and
+ * @http
  */
 typedef struct {
   VelmPromptParts parts;
+  VelmLlmSession *session;
   VelmHttpParams http;
 } VelmMllmParams;
 
@@ -38,3 +41,6 @@ VelmMllmParams velm_mllm_params_default(void);
 VelmClassifier *velm_mllm_open(VelmModel *model, const VelmClasses *classes,
                                const VelmClassifierParams *params, const VelmMllmParams *mllm,
                                GError **error);
+
+/** The session of one that velm_mllm_open() opened, for others to share. Borrowed. */
+VelmLlmSession *velm_mllm_get_session(VelmClassifier *classifier);

@@ -21,19 +21,29 @@ static gboolean read_parts(const char *name, VelmPromptParts *parts, GError **er
   return TRUE;
 }
 
+static gboolean is_llm(const char *name) {
+  return g_str_equal(name, "mllm") || g_str_has_prefix(name, "mllm-");
+}
+
 static VelmClassifier *open_mllm(const char *name, VelmModel *model, const VelmClasses *classes,
-                                 const VelmClassifierParams *params, GError **error) {
+                                 const VelmClassifierParams *params, VelmLlmSession **session,
+                                 GError **error) {
   VelmMllmParams mllm = velm_mllm_params_default();
+  mllm.session = *session;
   if (!read_parts(name, &mllm.parts, error))
     return NULL;
-  return velm_mllm_open(model, classes, params, &mllm, error);
+  VelmClassifier *classifier = velm_mllm_open(model, classes, params, &mllm, error);
+  if (classifier && !*session)
+    *session = velm_llm_session_ref(velm_mllm_get_session(classifier));
+  return classifier;
 }
 
 VelmAnswerer *velm_answerer_open(const char *name, VelmModel *model, const VelmSpec *spec,
-                                 const VelmClassifierParams *params, GError **error) {
+                                 const VelmClassifierParams *params, VelmLlmSession **session,
+                                 GError **error) {
   const VelmClasses *classes = spec ? velm_spec_get_classes(spec) : NULL;
-  VelmClassifier *classifier = g_str_has_prefix(name, "mllm-")
-                                   ? open_mllm(name, model, classes, params, error)
+  VelmClassifier *classifier = is_llm(name)
+                                   ? open_mllm(name, model, classes, params, session, error)
                                    : velm_classifier_open(name, model, classes, params, error);
   if (!classifier)
     return NULL;

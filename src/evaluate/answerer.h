@@ -3,6 +3,7 @@
 
 #include "act/spec.h"
 #include "classify/classifier.h"
+#include "classify/llm_session.h"
 
 /**
  * VelmAnswerer:
@@ -19,9 +20,12 @@ typedef struct {
  * @name: "fewshot", "mllm", or "mllm" without parts of its prompt: "mllm-RI", "mllm-ND-CS" (section
  * 4, ablation)
  * @model, @spec (may be NULL), @params: outlive the answerer
+ * @session: (inout): that all language models ask through: they share the server, the cache and
+ * the budget; NULL before the first of them, which opens it
  * Returns: (transfer full): NULL with VELM_ERROR_USAGE for an unknown name
  */
 VelmAnswerer *velm_answerer_open(const char *name, VelmModel *model, const VelmSpec *spec,
-                                 const VelmClassifierParams *params, GError **error);
+                                 const VelmClassifierParams *params, VelmLlmSession **session,
+                                 GError **error);
 void velm_answerer_free(VelmAnswerer *answerer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmAnswerer, velm_answerer_free)

@@ -1,7 +1,6 @@
 #include "evaluate/evaluate.h"
 
 #include "core/file.h"
-#include "core/http_params.h"
 #include "core/http_redact.h"
 #include "evaluate/fewshot_trials.h"
 #include "evaluate/run_page.h"
@@ -17,8 +16,9 @@ typedef struct {
   VelmModel *model;
   const VelmSpec *spec;
   VelmDataset *dataset;
-  char **keys;      /* of the classes to tell apart */
-  GPtrArray *scans; /* of GPtrArray of VelmScan, one a detector */
+  char **keys;             /* of the classes to tell apart */
+  GPtrArray *scans;        /* of GPtrArray of VelmScan, one a detector */
+  VelmLlmSession *session; /* NULL where no language model is asked */
   VelmRun *run;
 } Work;
 
@@ -164,25 +164,15 @@ static gboolean is_trial(const Work *work, const char *name) {
 
 static void free_answerer(gpointer data) { velm_answerer_free(data); }
 
-/* What each language model may have in flight: the user's limit is for the server that they share.
- */
-static guint share_in_flight(const VelmLlmParams *params, const char *const *names) {
-  guint n = 0, all = params->in_flight ? params->in_flight : velm_http_params_default().in_flight;
-  for (gsize i = 0; names[i]; i++)
-    n += g_str_has_prefix(names[i], "mllm") ? 1 : 0;
-  return MAX(all / MAX(n, 1), 1);
-}
-
 /* The classifiers to ask while scanning: all but the trials'. */
-static GPtrArray *open_answerers(const Work *work, VelmModel *model, GError **error) {
+static GPtrArray *open_answerers(Work *work, VelmModel *model, GError **error) {
   g_autoptr(GPtrArray) answerers = g_ptr_array_new_with_free_func(free_answerer);
   const char *const *names = classifier_names(work, model);
-  VelmLlmParams llm = work->params->llm;
-  llm.in_flight = share_in_flight(&llm, names);
   for (gsize i = 0; names[i]; i++) {
     if (is_trial(work, names[i]) || g_str_equal(names[i], "none"))
       continue;
-    VelmAnswerer *answerer = velm_answerer_open(names[i], model, work->spec, &llm, error);
+    VelmAnswerer *answerer =
+        velm_answerer_open(names[i], model, work->spec, &work->params->llm, &work->session, error);
     if (!answerer)
       return NULL;
     g_ptr_array_add(answerers, answerer);
@@ -309,6 +299,7 @@ static gboolean write_files(Work *work, GError **error) {
 
 static void work_clear(Work *work) {
   velm_run_free(work->run);
+  velm_llm_session_unref(work->session);
   g_clear_pointer(&work->scans, g_ptr_array_unref);
   g_strfreev(work->keys);
   velm_dataset_free(work->dataset);

@@ -219,12 +219,13 @@ static gboolean given_up(const GPtrArray *scans, const GPtrArray *answerers, GEr
   return FALSE;
 }
 
+/* Each image on its way holds the requests of all classifiers. */
 static guint capacity(const GPtrArray *answerers) {
   guint most = 1;
   for (guint i = 0; i < answerers->len; i++)
     most = MAX(most,
                velm_classifier_capacity(((const VelmAnswerer *)answerers->pdata[i])->classifier));
-  return most;
+  return MAX(most / MAX(answerers->len, 1), 1);
 }
 
 /* Goes on until fewer than @most images are on their way. */

@@ -402,6 +402,40 @@ static void test_budget(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   scratch_remove(folder);
 }
 
+/* Two prompts with one session: what the first has spent the second has not. */
+static void test_shared_session(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  char *folder = scratch_new();
+  const char prices[] = "scripted: {prompt: 1, completion: 10, image_tokens: 100}\n";
+  g_autofree char *path = scratch_write(folder, "prices.yaml", prices, strlen(prices));
+  scripted_server_reply(
+      f->server, 200, NULL,
+      "{\"choices\":[{\"message\":{\"content\":\"{\\\"class\\\":\\\"rust\\\"}\"}}],"
+      "\"usage\":{\"prompt_tokens\":1000,\"completion_tokens\":900}}");
+  VelmClassifierParams params = {.prices = path, .budget = 0.025};
+  VelmClassifier *first = open_with(f, params);
+  f->params.session = velm_mllm_get_session(first);
+  f->params.parts = VELM_PROMPT_NORMAL;
+  VelmClassifier *second = open_with(f, params);
+  g_assert_true(velm_classifier_mllm.classify(first, f->inspection, &f->error));
+  g_assert_true(velm_classifier_mllm.classify(second, f->inspection, &f->error));
+  g_assert_false(velm_classifier_mllm.classify(second, f->inspection, &f->error));
+  g_assert_nonnull(strstr(f->error->message, "exceed the budget"));
+  g_clear_error(&f->error);
+  velm_classifier_free(first); /* the session lives on */
+  g_assert_false(velm_classifier_mllm.classify(second, f->inspection, &f->error));
+  velm_classifier_free(second);
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 2);
+  scratch_remove(folder);
+}
+
+/* Asking the server for its model would be sending something. */
+static void test_offline_needs_name(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  VelmClassifierParams params = {.endpoint = scripted_server_endpoint(f->server), .offline = TRUE};
+  g_assert_null(velm_mllm_open(NULL, f->classes, &params, &f->params, &f->error));
+  g_assert_error(f->error, VELM_ERROR, VELM_ERROR_USAGE);
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 0);
+}
+
 static void test_ambiguous_name(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   velm_classes_add(f->classes, "Rust", NULL, "red rust");
   scripted_server_answer(f->server, "{\"class\":\"RUST\"}");
@@ -740,6 +774,8 @@ static void add_transport_tests(void) {
   ADD("given-up", test_given_up);
   ADD("cache", test_cache);
   ADD("budget", test_budget);
+  ADD("shared-session", test_shared_session);
+  ADD("offline-needs-name", test_offline_needs_name);
 }
 
 int main(int argc, char **argv) {

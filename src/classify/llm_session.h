@@ -1,0 +1,46 @@
+/*
+ * What all questions to a language model share, whichever prompt asks them: the server with its
+ * limit of requests in flight, the cache, the budget, and what the server was found to lack.
+ */
+#pragma once
+
+#include "classify/answer_cache.h"
+#include "classify/llm_server.h"
+#include "classify/spending.h"
+
+/**
+ * VelmLlmSession: counted references.
+ * @in_flight: requests that are with the server at once
+ * @offline: nothing may be sent
+ * @cache: or NULL
+ * @price: of the model; NULL where none is known
+ * @spending: NULL before velm_llm_session_open_spending()
+ * @held: of the classifier's questions: they wait for the budget
+ * @schema, @log_probabilities: whether to ask for them: until the server refuses
+ */
+typedef struct {
+  VelmLlmServer *server;
+  guint in_flight;
+  gboolean offline;
+  VelmAnswerCache *cache;
+  VelmPrices *prices;
+  const VelmLlmPrice *price;
+  double budget; /* INFINITY for none */
+  VelmSpending *spending;
+  GQueue *held;
+  gboolean schema, log_probabilities;
+} VelmLlmSession;
+
+/**
+ * @http: limits of the transport; in_flight and ca_file are @params' where it names them
+ * Returns: (transfer full): NULL with VELM_ERROR_USAGE, VELM_ERROR_FILE or VELM_ERROR_SPEC
+ */
+VelmLlmSession *velm_llm_session_new(const VelmLlmParams *params, const VelmHttpParams *http,
+                                     GError **error);
+
+/** Opens the account, once: only now are the model's name, and so its price, known. */
+gboolean velm_llm_session_open_spending(VelmLlmSession *session, GError **error);
+
+VelmLlmSession *velm_llm_session_ref(VelmLlmSession *session);
+void velm_llm_session_unref(VelmLlmSession *session);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmLlmSession, velm_llm_session_unref)
