@@ -210,14 +210,6 @@ VelmPrompt *velm_prompt_new(const VelmInspection *inspection, const VelmClasses 
   return add_images(prompt, &scene, images, error) ? g_steal_pointer(&prompt) : NULL;
 }
 
-VelmPrompt *velm_prompt_build(const VelmInspection *inspection, const VelmClasses *classes,
-                              const VelmImage *normal, VelmPromptParts parts, GError **error) {
-  VelmPromptParams params = velm_prompt_params_default();
-  params.parts = parts;
-  params.reference = normal;
-  return velm_prompt_new(inspection, classes, &params, error);
-}
-
 void velm_prompt_free(VelmPrompt *prompt) {
   if (!prompt)
     return;

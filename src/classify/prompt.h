@@ -30,6 +30,8 @@ typedef enum {
 
 /** The part with the paper's @code ("RI", in any case); 0 where there is none. */
 VelmPromptParts velm_prompt_part_find(const char *code);
+/** The same; FALSE with VELM_ERROR_USAGE and the codes that there are. */
+gboolean velm_prompt_part_parse(const char *code, VelmPromptParts *part, GError **error);
 /** The code of one part, and its name in words. */
 const char *velm_prompt_part_code(VelmPromptParts part);
 const char *velm_prompt_part_name(VelmPromptParts part);
@@ -105,10 +107,6 @@ typedef struct {
  */
 VelmPrompt *velm_prompt_new(const VelmInspection *inspection, const VelmClasses *classes,
                             const VelmPromptParams *params, GError **error);
-
-/** velm_prompt_new() with all but these left at the default. @normal: the reference, or NULL. */
-VelmPrompt *velm_prompt_build(const VelmInspection *inspection, const VelmClasses *classes,
-                              const VelmImage *normal, VelmPromptParts parts, GError **error);
 
 /**
  * VelmPromptRequestParams: start from velm_prompt_request_params_default().

@@ -18,6 +18,14 @@ VelmPromptParts velm_prompt_part_find(const char *code) {
   return 0;
 }
 
+gboolean velm_prompt_part_parse(const char *code, VelmPromptParts *part, GError **error) {
+  *part = velm_prompt_part_find(code);
+  if (*part == 0)
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
+                "the prompt has no part \"%s\"; there are: RI, VP, ND, AD, CS", code);
+  return *part != 0;
+}
+
 const char *velm_prompt_part_code(VelmPromptParts part) {
   for (gsize i = 0; i < G_N_ELEMENTS(parts); i++)
     if (parts[i].part == part)

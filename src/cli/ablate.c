@@ -29,10 +29,10 @@ static char **list_prompts(const char *drop) {
   g_autoptr(GStrvBuilder) names = g_strv_builder_new();
   g_strv_builder_add(names, "mllm");
   for (gsize i = 0; codes[i]; i++) {
-    VelmPromptParts part = velm_prompt_part_find(g_strstrip(codes[i]));
-    if (part == 0) {
-      fprintf(stderr, "velm ablate: the prompt has no part \"%s\"; there are: RI, VP, ND, AD, CS\n",
-              codes[i]);
+    g_autoptr(GError) error = NULL;
+    VelmPromptParts part = 0;
+    if (!velm_prompt_part_parse(g_strstrip(codes[i]), &part, &error)) {
+      fprintf(stderr, "velm ablate: %s\n", error->message);
       return NULL;
     }
     g_autofree char *name = g_strconcat("mllm-", velm_prompt_part_code(part), NULL);
@@ -59,6 +59,7 @@ static int ablate(const char *directory, const Options *options) {
   params.classifiers = (const char *const *)prompts;
   if (!velm_cli_llm_params(&options->llm, &params.llm))
     return VELM_CLI_USAGE;
+  params.spec_path = options->spec;
   params.out = options->out;
   params.progress = velm_log_progress;
   g_autoptr(GError) error = NULL;

@@ -48,6 +48,7 @@ static int evaluate(const char *directory, const Options *options) {
                                .shots = options->shots,
                                .trials = options->trials,
                                .seed = (guint32)options->seed,
+                               .spec_path = options->spec,
                                .out = options->out,
                                .progress = velm_log_progress};
   if (!velm_cli_llm_params(&options->llm, &params.llm))

@@ -36,10 +36,10 @@ static gboolean read_parts(const char *drop, VelmPromptParts *parts) {
   g_auto(GStrv) codes = g_strsplit(drop ? drop : "", ",", -1);
   *parts = VELM_PROMPT_ALL;
   for (gsize i = 0; codes[i]; i++) {
-    VelmPromptParts part = velm_prompt_part_find(g_strstrip(codes[i]));
-    if (part == 0) {
-      fprintf(stderr, "velm prompt: the prompt has no part \"%s\"; there are: RI, VP, ND, AD, CS\n",
-              codes[i]);
+    g_autoptr(GError) error = NULL;
+    VelmPromptParts part = 0;
+    if (!velm_prompt_part_parse(g_strstrip(codes[i]), &part, &error)) {
+      fprintf(stderr, "velm prompt: %s\n", error->message);
       return FALSE;
     }
     *parts &= ~part;

@@ -53,20 +53,6 @@ void velm_audit_free(VelmAudit *audit) {
   g_free(audit);
 }
 
-/* @path below the folder, or as it is where it does not lie there. */
-static char *below_folder(const VelmAudit *audit, const char *path) {
-  g_autofree char *folder = g_canonicalize_filename(audit->dataset->directory, NULL);
-  g_autofree char *full = g_canonicalize_filename(path, NULL);
-  gsize length = strlen(folder);
-  if (length > 0 && folder[length - 1] == G_DIR_SEPARATOR) /* the root */
-    length--;
-  gboolean below = strncmp(full, folder, length) == 0 && full[length] == G_DIR_SEPARATOR;
-  char *kept = g_strdup(below ? full + length + 1 : path);
-  if (G_DIR_SEPARATOR != '/')
-    g_strdelimit(kept, G_DIR_SEPARATOR_S, '/');
-  return kept;
-}
-
 void velm_audit_add(VelmAudit *audit, VelmAuditKind kind, double score, const char *label,
                     const char *other, const char *const *paths, const char *format, ...) {
   VelmFinding *finding = g_new0(VelmFinding, 1);
@@ -76,7 +62,7 @@ void velm_audit_add(VelmAudit *audit, VelmAuditKind kind, double score, const ch
   finding->other = g_strdup(other);
   finding->paths = g_ptr_array_new_with_free_func(g_free);
   for (gsize i = 0; paths && paths[i]; i++)
-    g_ptr_array_add(finding->paths, below_folder(audit, paths[i]));
+    g_ptr_array_add(finding->paths, velm_dataset_path_below(audit->dataset, paths[i]));
   va_list arguments;
   va_start(arguments, format);
   finding->message = g_strdup_vprintf(format, arguments);
@@ -87,7 +73,7 @@ void velm_audit_add(VelmAudit *audit, VelmAuditKind kind, double score, const ch
 void velm_audit_rank_label(VelmAudit *audit, const char *path, const char *label, const char *other,
                            double score) {
   VelmLabelRank *rank = g_new0(VelmLabelRank, 1);
-  rank->path = below_folder(audit, path);
+  rank->path = velm_dataset_path_below(audit->dataset, path);
   rank->label = g_strdup(label);
   rank->other = g_strdup(other);
   rank->score = score;

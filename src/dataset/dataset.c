@@ -14,6 +14,10 @@ static void sample_free(gpointer data) {
   g_free(sample);
 }
 
+gboolean velm_sample_is_good(const VelmSample *sample) {
+  return g_str_equal(sample->label, VELM_LABEL_GOOD);
+}
+
 static int compare_paths(gconstpointer a, gconstpointer b) {
   return strcmp((*(VelmSample *const *)a)->path, (*(VelmSample *const *)b)->path);
 }
@@ -259,6 +263,19 @@ VelmDataset *velm_dataset_open(const char *directory, GError **error) {
   if (!read_groups(dataset, error))
     return NULL;
   return g_steal_pointer(&dataset);
+}
+
+char *velm_dataset_path_below(const VelmDataset *dataset, const char *path) {
+  g_autofree char *folder = g_canonicalize_filename(dataset->directory, NULL);
+  g_autofree char *full = g_canonicalize_filename(path, NULL);
+  gsize length = strlen(folder);
+  if (length > 0 && folder[length - 1] == G_DIR_SEPARATOR) /* the root */
+    length--;
+  gboolean below = strncmp(full, folder, length) == 0 && full[length] == G_DIR_SEPARATOR;
+  char *kept = g_strdup(below ? full + length + 1 : path);
+  if (G_DIR_SEPARATOR != '/')
+    g_strdelimit(kept, G_DIR_SEPARATOR_S, '/');
+  return kept;
 }
 
 int velm_dataset_class_index(const VelmDataset *dataset, const char *label) {

@@ -24,6 +24,9 @@ typedef struct {
   char *group;     /* never NULL: the part's name, else the image's own path below the folder */
 } VelmSample;
 
+/** Whether its label is the normal class. */
+gboolean velm_sample_is_good(const VelmSample *sample);
+
 typedef struct {
   char *directory;
   GPtrArray *train;    /* of VelmSample, sorted by path */
@@ -40,6 +43,11 @@ typedef struct {
 VelmDataset *velm_dataset_open(const char *directory, GError **error);
 void velm_dataset_free(VelmDataset *dataset);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmDataset, velm_dataset_free)
+
+/** @path below the folder, with '/'; as it is where it does not lie there. Returns: (transfer
+ * full).
+ */
+char *velm_dataset_path_below(const VelmDataset *dataset, const char *path);
 
 /** Index of @label in classes, or -1. */
 int velm_dataset_class_index(const VelmDataset *dataset, const char *label);

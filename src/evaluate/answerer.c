@@ -9,11 +9,9 @@ static gboolean read_parts(const char *name, VelmPromptParts *parts, GError **er
   g_auto(GStrv) words = g_strsplit(name, "-", -1);
   *parts = VELM_PROMPT_ALL;
   for (gsize i = 1; words[i]; i++) {
-    VelmPromptParts part = velm_prompt_part_find(words[i]);
-    if (part == 0) {
-      g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
-                  "classifier %s: the prompt has no part \"%s\"; there are: RI, VP, ND, AD, CS",
-                  name, words[i]);
+    VelmPromptParts part = 0;
+    if (!velm_prompt_part_parse(words[i], &part, error)) {
+      g_prefix_error(error, "classifier %s: ", name);
       return FALSE;
     }
     *parts &= ~part;

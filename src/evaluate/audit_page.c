@@ -34,18 +34,13 @@ static void page_clear(Page *page) {
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Page, page_clear)
 
-static char *path_below(const Page *page, const VelmSample *sample) {
-  g_autofree char *folder = g_canonicalize_filename(page->audit->dataset->directory, NULL);
-  g_autofree char *path = g_canonicalize_filename(sample->path, NULL);
-  return g_strdup(path + strlen(folder) + 1);
-}
-
 static void index_samples(Page *page) {
   const GPtrArray *const sides[] = {page->audit->dataset->train, page->audit->dataset->test};
   for (gsize side = 0; side < G_N_ELEMENTS(sides); side++)
     for (guint i = 0; i < sides[side]->len; i++) {
       VelmSample *sample = g_ptr_array_index(sides[side], i);
-      g_hash_table_insert(page->samples, path_below(page, sample), sample);
+      g_hash_table_insert(page->samples,
+                          velm_dataset_path_below(page->audit->dataset, sample->path), sample);
     }
 }
 
@@ -123,7 +118,7 @@ static GPtrArray *candidates(const Page *page, const char *label) {
   for (gsize side = 0; side < G_N_ELEMENTS(sides) && paths->len == 0; side++)
     for (guint i = 0; i < sides[side]->len; i++) {
       const VelmSample *sample = g_ptr_array_index(sides[side], i);
-      g_autofree char *path = path_below(page, sample);
+      g_autofree char *path = velm_dataset_path_below(page->audit->dataset, sample->path);
       if (g_str_equal(sample->label, label) && is_candidate(page, sample, path, seen))
         g_ptr_array_add(paths, g_steal_pointer(&path));
     }

@@ -25,7 +25,7 @@ static guint64 *count_trials(const GArray *verdicts, gsize n_classes, guint n_tr
   return matrices;
 }
 
-static void headlines_of(const guint64 *matrix, gsize n_classes, double *figures) {
+void velm_class_headlines(const guint64 *matrix, gsize n_classes, double *figures) {
   VelmClassMetrics metrics = velm_metrics_classification(matrix, n_classes);
   figures[VELM_FIGURE_ACCURACY] = metrics.accuracy;
   figures[VELM_FIGURE_MACRO_ACCURACY] = metrics.macro_accuracy;
@@ -40,7 +40,7 @@ static void mean_headlines(const guint64 *matrices, gsize n_classes, guint n_tri
   memset(figures, 0, VELM_N_CLASS_HEADLINES * sizeof *figures);
   for (guint trial = 0; trial < n_trials; trial++) {
     double one[VELM_N_CLASS_HEADLINES];
-    headlines_of(matrices + trial * n_classes * n_classes, n_classes, one);
+    velm_class_headlines(matrices + trial * n_classes * n_classes, n_classes, one);
     for (int f = 0; f < VELM_N_CLASS_HEADLINES; f++) {
       figures[f] += isnan(one[f]) ? 0 : one[f];
       defined[f] += isnan(one[f]) ? 0 : 1;
@@ -88,7 +88,7 @@ static double deviation_of_macro_accuracy(const guint64 *matrices, gsize n_class
   guint n = 0;
   for (guint trial = 0; trial < n_trials; trial++) {
     double one[VELM_N_CLASS_HEADLINES];
-    headlines_of(matrices + trial * n_classes * n_classes, n_classes, one);
+    velm_class_headlines(matrices + trial * n_classes * n_classes, n_classes, one);
     if (isnan(one[VELM_FIGURE_MACRO_ACCURACY]))
       continue;
     squares += pow(one[VELM_FIGURE_MACRO_ACCURACY] - mean, 2);

@@ -26,6 +26,9 @@ typedef enum {
   VELM_N_CLASS_HEADLINES
 } VelmClassHeadline;
 
+/** The headline figures of a confusion matrix. @figures: (out): VELM_N_CLASS_HEADLINES */
+void velm_class_headlines(const guint64 *matrix, gsize n_classes, double *figures);
+
 /* "accuracy", "macro_accuracy", "macro_f1", "cohen_kappa". */
 const char *velm_class_headline_name(VelmClassHeadline headline);
 

@@ -43,12 +43,8 @@ typedef struct {
 
 /* ---- set-up ---- */
 
-static gboolean is_good(const VelmScan *scan) {
-  return g_str_equal(scan->sample->label, VELM_LABEL_GOOD);
-}
-
 static guint find_store(const VelmDataset *dataset, const VelmScan *scan) {
-  if (is_good(scan))
+  if (velm_sample_is_good(scan->sample))
     return 0;
   int class = velm_dataset_class_index(dataset, scan->sample->label);
   return 1 + (class < 0 ? dataset->classes->len : (guint) class);
@@ -179,7 +175,7 @@ static gboolean look_at(const Measurement *measurement, guint i, Pixels *pixels,
     return FALSE;
   if (mask) {
     pixels->truth = velm_truth_regions_find(mask->values, width, height);
-    look->points = !is_good(scan);
+    look->points = !velm_sample_is_good(scan->sample);
     look->hit = points_at_mask(pixels->map, mask);
   }
   measurement->histograms[i] = velm_pixel_histogram_new(measurement->bins, pixels->map->values,
@@ -195,7 +191,7 @@ static void keep_pixels(const Measurement *measurement, guint i, const Pixels *p
 
 /* A defect image without a mask has no ground truth for its pixels and is left out. */
 static gboolean has_truth(const VelmScan *scan) {
-  return (scan->map || scan->stored) && (is_good(scan) || scan->sample->mask);
+  return (scan->map || scan->stored) && (velm_sample_is_good(scan->sample) || scan->sample->mask);
 }
 
 /* All cores look; what they see is kept in the order of the images, so that sums come out alike. */
@@ -444,12 +440,17 @@ static GPtrArray *drop_failed(const GPtrArray *scans) {
 
 static void class_detection_clear(gpointer data) { g_free(((VelmClassDetection *)data)->name); }
 
+GArray *velm_class_detections_new(void) {
+  GArray *classes = g_array_new(FALSE, TRUE, sizeof(VelmClassDetection));
+  g_array_set_clear_func(classes, class_detection_clear);
+  return classes;
+}
+
 gboolean velm_detection_measure(const VelmDataset *dataset, const GPtrArray *scans,
                                 VelmDetectionFigures *figures, GError **error) {
   g_autoptr(GPtrArray) inspected = drop_failed(scans);
   *figures = (VelmDetectionFigures){.images = inspected->len, .ms_per_image = median_ms(inspected)};
-  figures->by_class = g_array_new(FALSE, TRUE, sizeof(VelmClassDetection));
-  g_array_set_clear_func(figures->by_class, class_detection_clear);
+  figures->by_class = velm_class_detections_new();
   g_autoptr(Measurement) measurement = measurement_new(dataset, inspected);
   if (!look_at_all(measurement, error) || !measure_classes(measurement, dataset, figures, error) ||
       !measure_pixels(measurement, figures, error))

@@ -54,5 +54,8 @@ typedef struct {
 gboolean velm_detection_measure(const VelmDataset *dataset, const GPtrArray *scans,
                                 VelmDetectionFigures *figures, GError **error);
 
+/** An empty array of VelmClassDetection that frees their names. Returns: (transfer full). */
+GArray *velm_class_detections_new(void);
+
 /** Frees what @figures hold, and zeroes them. Zeroed ones may be cleared too. */
 void velm_detection_figures_clear(VelmDetectionFigures *figures);

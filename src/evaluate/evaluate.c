@@ -84,26 +84,18 @@ static void describe_run(Work *work, const char *model_path) {
   if (!work->spec)
     return;
   run->spec = g_strdup(velm_spec_get_text(work->spec));
+  run->spec_path = g_strdup(work->params->spec_path);
   run->severities = g_new0(VelmDecision, n + 1);
   for (guint i = 0; i < n; i++)
     run->severities[i] = velm_spec_get_outcome(work->spec, i)->severity;
-}
-
-/* The image's path below the folder, with '/'. */
-static char *path_below(const VelmDataset *dataset, const VelmSample *sample) {
-  const char *path = sample->path;
-  if (g_str_has_prefix(path, dataset->directory))
-    path += strlen(dataset->directory);
-  while (*path == G_DIR_SEPARATOR)
-    path++;
-  return g_filename_display_name(path);
 }
 
 static void add_images(Work *work) {
   for (guint i = 0; i < work->dataset->test->len; i++) {
     const VelmSample *sample = work->dataset->test->pdata[i];
     VelmRunImage *image = g_new0(VelmRunImage, 1);
-    image->path = path_below(work->dataset, sample);
+    g_autofree char *below = velm_dataset_path_below(work->dataset, sample->path);
+    image->path = g_filename_display_name(below);
     image->label = g_strdup(sample->label);
     image->group = g_strdup(sample->group);
     g_ptr_array_add(work->run->images, image);

@@ -16,6 +16,7 @@
  * @shots: over 0: teach a few-shot classifier anew in each trial, with this many examples a class,
  * and test it on images of other parts, in the place of "fewshot"
  * @trials: random draws
+ * @spec_path: of the spec, for the record; or NULL
  * @out: folder for run.json, the tables and the page with the worst mistakes (report.html); NULL
  * for none
  */
@@ -25,7 +26,7 @@ typedef struct {
   VelmClassifierParams llm;
   int shots, trials;
   guint32 seed;
-  const char *out;
+  const char *spec_path, *out;
   VelmProgress progress;
   gpointer progress_data;
 } VelmEvaluateParams;

@@ -2,10 +2,6 @@
 
 #include "dataset/draw.h"
 
-static gboolean is_good(const VelmScan *scan) {
-  return g_str_equal(scan->sample->label, VELM_LABEL_GOOD);
-}
-
 static GHashTable *set_of(const GPtrArray *samples) {
   GHashTable *set = g_hash_table_new(NULL, NULL);
   for (guint i = 0; i < samples->len; i++)
@@ -55,8 +51,9 @@ static void test(const GPtrArray *scans, const GPtrArray *tests, const VelmFewsh
   g_autoptr(GHashTable) chosen = set_of(tests);
   for (guint i = 0; i < scans->len; i++) {
     const VelmScan *scan = scans->pdata[i];
-    if (!scan->seen || (!is_good(scan) && (!g_hash_table_contains(chosen, scan->sample) ||
-                                           !has_class(classifier, scan->sample->label))))
+    if (!scan->seen ||
+        (!velm_sample_is_good(scan->sample) && (!g_hash_table_contains(chosen, scan->sample) ||
+                                                !has_class(classifier, scan->sample->label))))
       continue;
     answer(fewshot, scan, oracle, trial, classifier);
   }

@@ -1,6 +1,6 @@
 #include "evaluate/predictions.h"
 
-#include "evaluate/metrics.h"
+#include "evaluate/csv_field.h"
 
 #include <math.h>
 #include <string.h>
@@ -42,14 +42,6 @@ static void count_answers(Count *count, const guint *counts) {
   }
 }
 
-static void headlines_of(const guint64 *matrix, gsize n, double *headlines) {
-  VelmClassMetrics metrics = velm_metrics_classification(matrix, n);
-  headlines[VELM_FIGURE_ACCURACY] = metrics.accuracy;
-  headlines[VELM_FIGURE_MACRO_ACCURACY] = metrics.macro_accuracy;
-  headlines[VELM_FIGURE_MACRO_F1] = metrics.macro_f1;
-  headlines[VELM_FIGURE_COHEN_KAPPA] = metrics.cohen_kappa;
-}
-
 /* The headlines of every category, then their means over the categories that define them. */
 static void measure_draw(const guint *counts, double *figures, gpointer user_data) {
   Count *count = user_data;
@@ -58,7 +50,7 @@ static void measure_draw(const guint *counts, double *figures, gpointer user_dat
   count_answers(count, counts);
   for (guint i = 0; i < n_categories; i++, figures += VELM_N_CLASS_HEADLINES) {
     gsize n = velm_recorded_n_labels(g_ptr_array_index(count->recorded->categories, i));
-    headlines_of(count->matrices[i], n, figures);
+    velm_class_headlines(count->matrices[i], n, figures);
     for (guint h = 0; h < VELM_N_CLASS_HEADLINES; h++) {
       sums[h] += isnan(figures[h]) ? 0 : figures[h];
       defined[h] += !isnan(figures[h]);
@@ -318,17 +310,6 @@ char *velm_predictions_to_text(const VelmPredictions *predictions, const VelmSev
 
 /* ---- CSV ---- */
 
-/* A field as RFC 4180 has it: quoted where it must be. */
-static void append_field(GString *text, const char *field) {
-  if (!strpbrk(field, "\",\r\n")) {
-    g_string_append(text, field);
-    return;
-  }
-  g_auto(GStrv) parts = g_strsplit(field, "\"", -1);
-  g_autofree char *doubled = g_strjoinv("\"\"", parts);
-  g_string_append_printf(text, "\"%s\"", doubled);
-}
-
 /* An empty field where it is not defined. */
 static void append_value(GString *text, double value) {
   char number[G_ASCII_DTOSTR_BUF_SIZE];
@@ -338,7 +319,7 @@ static void append_value(GString *text, double value) {
 }
 
 static void append_row(GString *text, const char *name, const VelmPredictionFigures *figures) {
-  append_field(text, name);
+  velm_csv_append_field(text, name);
   g_string_append_printf(text, ",%u,%u", figures->answers, figures->unknown);
   for (guint h = 0; h < VELM_N_CLASS_HEADLINES; h++) {
     append_value(text, figures->headlines[h]);

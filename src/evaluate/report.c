@@ -97,15 +97,9 @@ static gboolean append_record(VelmReport *report, const char *markup, GError **e
  * between. */
 static char *draw_pictures(const VelmInspection *inspection, GError **error) {
   g_autofree char *contour = NULL, *heatmap = NULL;
-  if (!inspection->image)
-    return g_strdup("");
-  if (!(contour = velm_thumbnail_contour(inspection, error)))
+  if (!velm_thumbnail_pictures(inspection, &contour, &heatmap, error))
     return NULL;
-  if (!inspection->map)
-    return g_steal_pointer(&contour);
-  if (!(heatmap = velm_thumbnail_heatmap(inspection, error)))
-    return NULL;
-  return g_strconcat(contour, " ", heatmap, NULL);
+  return g_strconcat(contour ? contour : "", heatmap ? " " : "", heatmap, NULL);
 }
 
 /* ---- records ---- */

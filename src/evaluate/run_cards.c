@@ -49,12 +49,10 @@ static void append_picture(GString *html, const char *class_name, const char *wh
 /* The pictures of an inspection as markup; without an image none. */
 static char *draw_pictures(const VelmInspection *inspection, GError **error) {
   g_autofree char *contour = NULL, *heatmap = NULL;
-  if (!inspection->image)
+  if (!velm_thumbnail_pictures(inspection, &contour, &heatmap, error))
+    return NULL;
+  if (!contour)
     return g_strdup("");
-  if (!(contour = velm_thumbnail_contour(inspection, error)))
-    return NULL;
-  if (inspection->map && !(heatmap = velm_thumbnail_heatmap(inspection, error)))
-    return NULL;
   g_autoptr(GString) html = g_string_new("<div class=\"pictures\">");
   append_picture(html, "contour", "The image with its regions outlined", contour);
   append_picture(html, "heatmap", "The image with its scores as colours", heatmap);

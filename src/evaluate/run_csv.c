@@ -2,6 +2,7 @@
 #include "evaluate/run_tables.h"
 
 #include "core/file.h"
+#include "evaluate/csv_field.h"
 
 #include <math.h>
 #include <string.h>
@@ -14,15 +15,8 @@ static void end_line(GString *csv) { csv->str[csv->len - 1] = '\n'; }
 /* Any bytes; those that are not UTF-8 are replaced. NULL is an empty field. */
 static void put_text(GString *csv, const char *text) {
   g_autofree char *valid = g_utf8_make_valid(text ? text : "", -1);
-  gboolean quoted = strpbrk(valid, "\",\r\n") != NULL;
-  if (quoted)
-    g_string_append_c(csv, '"');
-  for (const char *at = valid; *at; at++) {
-    if (*at == '"')
-      g_string_append_c(csv, '"');
-    g_string_append_c(csv, *at);
-  }
-  g_string_append(csv, quoted ? "\"," : ",");
+  velm_csv_append_field(csv, valid);
+  g_string_append_c(csv, ',');
 }
 
 static void put_count(GString *csv, guint64 count) {

@@ -159,11 +159,8 @@ static VelmClassDetection read_class(Place place, const char *name) {
       .pointing = read_double(place, "pointing")};
 }
 
-static void clear_class(gpointer data) { g_free(((VelmClassDetection *)data)->name); }
-
 static void read_classes(Place place, VelmDetectionFigures *figures) {
-  figures->by_class = g_array_new(FALSE, TRUE, sizeof(VelmClassDetection));
-  g_array_set_clear_func(figures->by_class, clear_class);
+  figures->by_class = velm_class_detections_new();
   if (!place.node || !JSON_NODE_HOLDS_OBJECT(place.node))
     return;
   g_autoptr(GList) names = json_object_get_members(json_node_get_object(place.node));

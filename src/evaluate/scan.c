@@ -28,10 +28,6 @@ static void scan_free(gpointer data) {
   g_free(scan);
 }
 
-static gboolean is_good(const VelmSample *sample) {
-  return g_str_equal(sample->label, VELM_LABEL_GOOD);
-}
-
 /* ---- classifiers ---- */
 
 /* Marks what the classifier is to look at: the mask in the oracle's place, else the detector's
@@ -166,7 +162,7 @@ static gboolean scan_one(Job *job, const VelmVisionExpert *expert, VelmSightNet 
     return FALSE;
   /* A good image is classified only where it would be in production: where it is taken for
    * anomalous. */
-  gboolean wanted = scan->anomalous || !is_good(scan->sample);
+  gboolean wanted = scan->anomalous || !velm_sample_is_good(scan->sample);
   if (net && wanted && !(scan->seen = velm_examples_see(net, inspection, scan->sample, error)))
     return FALSE;
   return !wanted || ask_all(job, expert, params, error);

@@ -76,3 +76,17 @@ char *velm_thumbnail_heatmap(const VelmInspection *inspection, GError **error) {
       velm_mark_heatmap(inspection->image, inspection->map, low, high, width, height, error),
       error);
 }
+
+gboolean velm_thumbnail_pictures(const VelmInspection *inspection, char **contour, char **heatmap,
+                                 GError **error) {
+  *contour = *heatmap = NULL;
+  if (!inspection->image)
+    return TRUE;
+  *contour = velm_thumbnail_contour(inspection, error);
+  if (!*contour || !inspection->map)
+    return *contour != NULL;
+  *heatmap = velm_thumbnail_heatmap(inspection, error);
+  if (!*heatmap)
+    g_clear_pointer(contour, g_free);
+  return *heatmap != NULL;
+}

@@ -18,3 +18,11 @@ char *velm_thumbnail_contour(const VelmInspection *inspection, GError **error);
  * Returns: (transfer full)
  */
 char *velm_thumbnail_heatmap(const VelmInspection *inspection, GError **error);
+
+/**
+ * Both, as far as there is something to draw.
+ * @contour: (out) (transfer full): NULL without an image
+ * @heatmap: (out) (transfer full): NULL without an image or a map
+ */
+gboolean velm_thumbnail_pictures(const VelmInspection *inspection, char **contour, char **heatmap,
+                                 GError **error);

@@ -40,7 +40,10 @@ static void tear_down(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
 
 static VelmPrompt *build(Fixture *f, VelmPromptParts parts) {
   GError *error = NULL;
-  VelmPrompt *prompt = velm_prompt_build(f->inspection, f->classes, f->normal, parts, &error);
+  VelmPromptParams params = velm_prompt_params_default();
+  params.parts = parts;
+  params.reference = f->normal;
+  VelmPrompt *prompt = velm_prompt_new(f->inspection, f->classes, &params, &error);
   g_assert_no_error(error);
   g_assert_nonnull(prompt);
   return prompt;

@@ -48,8 +48,6 @@ static void add_class(VelmDetectorRun *detector, const char *name, double auroc,
   g_array_append_val(detector->figures.by_class, class);
 }
 
-static void clear_class(gpointer data) { g_free(((VelmClassDetection *)data)->name); }
-
 static VelmDetectorRun *add_detector(VelmRun *run, const char *name, double threshold) {
   VelmDetectorRun *detector = g_new0(VelmDetectorRun, 1);
   VelmDetectionFigures *figures = &detector->figures;
@@ -57,8 +55,7 @@ static VelmDetectorRun *add_detector(VelmRun *run, const char *name, double thre
   detector->name = g_strdup(name);
   detector->threshold = threshold;
   figures->images = run->images->len;
-  figures->by_class = g_array_new(FALSE, TRUE, sizeof(VelmClassDetection));
-  g_array_set_clear_func(figures->by_class, clear_class);
+  figures->by_class = velm_class_detections_new();
   figures->pixel_auroc = figures->pixel_average_precision = NAN;
   figures->aupro = figures->pointing = figures->ms_per_image = NAN;
   figures->intervals = (VelmDetectionIntervals){none, none, none, none, none, none, none};
