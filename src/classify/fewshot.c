@@ -31,6 +31,7 @@ struct _VelmFewshot {
   char **class_names;
   guint n_classes;
   gboolean detected;
+  double trust;
   VelmExpert *experts[VELM_N_EXPERTS];  /* NULL where the examples lacked the evidence */
   VelmBlend *blends[N_SITUATIONS];      /* that with reference is NULL without its expert */
   VelmNovelty *novelties[N_SITUATIONS]; /* NULL: nothing is unknown */
@@ -54,6 +55,8 @@ const char *const *velm_fewshot_get_classes(const VelmFewshot *fewshot) {
 }
 
 gboolean velm_fewshot_get_detected(const VelmFewshot *fewshot) { return fewshot->detected; }
+
+double velm_fewshot_get_trust(const VelmFewshot *fewshot) { return fewshot->trust; }
 
 /* ---- what is learnt from ---- */
 
@@ -251,6 +254,7 @@ static VelmFewshot *learn_course(const Course *course, const char *const *class_
   fewshot->class_names = g_strdupv((char **)class_names);
   fewshot->n_classes = course->shots->n_classes;
   fewshot->detected = detected;
+  fewshot->trust = INFINITY;
   learn_experts(fewshot, course, held_out);
   for (int s = 0; s < N_SITUATIONS; s++)
     if (s == ALONE || fewshot->experts[VELM_EXPERT_DIFFERENCE]) {
@@ -311,6 +315,8 @@ void velm_fewshot_store(const VelmFewshot *fewshot, VelmModel *model) {
   velm_model_remove_prefix(model, PREFIX ".");
   velm_model_set_strv(model, PREFIX ".classes", (const char *const *)fewshot->class_names);
   velm_model_set_int(model, PREFIX ".detected", fewshot->detected);
+  if (isfinite(fewshot->trust))
+    velm_model_set_double(model, PREFIX ".trust", fewshot->trust);
   for (int e = 0; e < VELM_N_EXPERTS; e++)
     if (fewshot->experts[e])
       velm_expert_store(fewshot->experts[e], model, PREFIX);
@@ -326,6 +332,10 @@ static gboolean restore_classes(VelmFewshot *fewshot, VelmModel *model, GError *
   g_autofree const char **names = velm_model_get_strv(model, PREFIX ".classes", error);
   gint64 detected = 0;
   if (!names || !velm_model_get_int(model, PREFIX ".detected", &detected, error))
+    return FALSE;
+  fewshot->trust = INFINITY;
+  if (velm_model_has(model, PREFIX ".trust") &&
+      !velm_model_get_double(model, PREFIX ".trust", &fewshot->trust, error))
     return FALSE;
   g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
   gboolean usable = names[0] != NULL;

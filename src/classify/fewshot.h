@@ -49,6 +49,12 @@ const char *const *velm_fewshot_get_classes(const VelmFewshot *fewshot);
 /** Whether it is to be shown the detector's regions. */
 gboolean velm_fewshot_get_detected(const VelmFewshot *fewshot);
 
+/**
+ * The least confidence with which an answer stands without a second opinion, as it was set on
+ * examples that were held back (classify/trust.h); INFINITY where none does.
+ */
+double velm_fewshot_get_trust(const VelmFewshot *fewshot);
+
 /** Writes to @model under "fewshot.", in place of what was there. */
 void velm_fewshot_store(const VelmFewshot *fewshot, VelmModel *model);
 /** Returns: (transfer full): NULL with VELM_ERROR_MODEL where @model was not taught or is damaged.
