@@ -146,10 +146,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmSpec, velm_spec_free)
  * VelmTeachParams: how the few-shot classifier is taught.
  * @shots: examples of each class at most; 0 for all
  * @seed: of the choice of examples
+ * @trust: accuracy, 0 to 1, that its answers must have to stand where a language model could be
+ * asked: what confidence that takes is found on examples that are held back
  */
 typedef struct {
   int shots;
   guint32 seed;
+  double trust;
   VelmProgress progress;
   gpointer progress_data;
 } VelmTeachParams;
@@ -207,8 +210,8 @@ VELM_API gboolean velm_inspection_get_anomalous(const VelmInspection *inspection
 /** The regions, the highest score first. @n_regions: (out). */
 VELM_API const VelmRegion *velm_inspection_get_regions(const VelmInspection *inspection,
                                                        gsize *n_regions);
-/** The class by its key in the spec, "unknown" where none fits, or NULL where nothing was
- * classified. */
+/** The class by its key in the spec, "unknown" where none fits, "unclassified" where the classifier
+ * gave no answer that can be used, or NULL where there is no classifier or no anomaly. */
 VELM_API const char *velm_inspection_get_class(const VelmInspection *inspection);
 /** Probability of the class, 0 to 1; 0 where nothing was classified. */
 VELM_API double velm_inspection_get_confidence(const VelmInspection *inspection);
@@ -231,6 +234,7 @@ typedef struct _VelmInspector VelmInspector;
  * @endpoint: base URL of an OpenAI-compatible server; NULL for the environment's OPENAI_BASE_URL
  * @llm: its model's name; NULL for the server's first
  * @in_flight: requests that are with the server at once; 0 for the default
+ * @timeout_s: the longest wait for one answer, all tries included; 0 for the default, 300
  * @key_file: file with the server's key; NULL for the environment's OPENAI_API_KEY
  * @ca_file: certificates that are trusted besides the system's; or NULL
  * @wording: file of a prompt template; NULL for velm's own
@@ -243,7 +247,7 @@ typedef struct _VelmInspector VelmInspector;
 typedef struct {
   const char *endpoint;
   const char *llm;
-  guint in_flight;
+  guint in_flight, timeout_s;
   const char *key_file, *ca_file;
   const char *wording, *regions;
   const char *cache, *prices;
@@ -253,8 +257,10 @@ typedef struct {
 
 /**
  * VelmInspectorParams: which classifier names what the detector marked.
- * @classifier: "auto" (few-shot where the model was taught, else none), "fewshot", "mllm" or "none"
- * @llm: for "mllm"
+ * @classifier: "auto", "fewshot", "mllm", "cascade" (few-shot first, the language model where that
+ * is not sure enough) or "none". "auto" is cascade where the model was taught and @llm names an
+ * endpoint, else fewshot, mllm or none by which of the two there is
+ * @llm: for "mllm" and "cascade"
  * @max_pixels: larger images are refused
  */
 typedef struct {

@@ -19,10 +19,21 @@ VelmInspectorParams velm_inspector_params_default(void) {
   return (VelmInspectorParams){.classifier = "auto", .max_pixels = VELM_IMAGE_MAX_PIXELS};
 }
 
+/* What there is to classify with. A server counts where the caller names it: an address that the
+ * environment happens to have is not taken to mean that images may be sent there. */
+static const char *choose_classifier(VelmModel *model, const VelmLlmParams *llm) {
+  gboolean taught = velm_model_has(model, "fewshot.classes");
+  gboolean has_server = llm->endpoint && llm->endpoint[0];
+  if (taught)
+    return has_server ? "cascade" : "fewshot";
+  return has_server ? "mllm" : NULL;
+}
+
 /* The classifier's name for the user's choice; NULL for none. */
-static const char *resolve_classifier(const char *choice, VelmModel *model) {
+static const char *resolve_classifier(const VelmInspectorParams *params, VelmModel *model) {
+  const char *choice = params->classifier;
   if (!choice || g_str_equal(choice, "auto"))
-    return velm_model_has(model, "fewshot.classes") ? "fewshot" : NULL;
+    return choose_classifier(model, &params->llm);
   return g_str_equal(choice, "none") ? NULL : choice;
 }
 
@@ -48,7 +59,7 @@ VelmInspector *velm_inspector_new(VelmModel *model, VelmSpec *spec,
   inspector->detector = velm_detector_open(model, error);
   if (!inspector->detector)
     return NULL;
-  const char *name = resolve_classifier(params->classifier, model);
+  const char *name = resolve_classifier(params, model);
   if (!name)
     return g_steal_pointer(&inspector);
   const VelmClasses *classes = inspector->spec ? velm_spec_get_classes(inspector->spec) : NULL;
@@ -89,8 +100,11 @@ typedef struct {
  */
 static void finish(VelmInspection *inspection, const GError *error, gpointer user_data) {
   Passage *passage = user_data;
-  if (error)
+  if (error) {
+    velm_inspection_clear_class(inspection);
     inspection->error = g_strdup(error->message);
+    inspection->class_name = g_strdup(VELM_CLASS_UNCLASSIFIED);
+  }
   if (passage->classify_start)
     inspection->timings_ms[VELM_TIMING_CLASSIFY] = velm_timing_since(passage->classify_start);
   velm_policy_decide(passage->inspector->spec, inspection);
@@ -127,6 +141,10 @@ void velm_inspector_submit(VelmInspector *inspector, const char *path, const cha
 
 gboolean velm_inspector_iterate(VelmInspector *inspector, int wait_ms) {
   return inspector->classifier && velm_classifier_iterate(inspector->classifier, wait_ms);
+}
+
+const VelmSpending *velm_inspector_get_spending(const VelmInspector *inspector) {
+  return inspector->classifier ? velm_classifier_get_spending(inspector->classifier) : NULL;
 }
 
 guint velm_inspector_capacity(const VelmInspector *inspector) {

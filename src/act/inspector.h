@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "classify/spending.h"
 #include "detect/inspection.h"
 
 /**
@@ -22,3 +23,5 @@ void velm_inspector_submit(VelmInspector *inspector, const char *path, const cha
 gboolean velm_inspector_iterate(VelmInspector *inspector, int wait_ms);
 /** How many images are worth having submitted at a time. Each holds its decoded image. */
 guint velm_inspector_capacity(const VelmInspector *inspector);
+/** As velm_classifier_get_spending(). */
+const VelmSpending *velm_inspector_get_spending(const VelmInspector *inspector);

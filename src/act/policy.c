@@ -36,8 +36,9 @@ static const char *default_action(const VelmSpec *spec, VelmDecision decision) {
 static char *doubt(const VelmSpec *spec, const VelmInspection *inspection) {
   const char *key = inspection->class_name;
   if (!key)
-    return g_strdup(inspection->error ? "the anomaly could not be classified"
-                                      : "the anomaly was not classified");
+    return g_strdup("the anomaly was not classified");
+  if (g_str_equal(key, VELM_CLASS_UNCLASSIFIED))
+    return g_strdup("the anomaly could not be classified");
   if (g_str_equal(key, VELM_CLASS_UNKNOWN))
     return g_strdup("no class fits the anomaly");
   if (!spec)
@@ -59,13 +60,23 @@ static void decide_normal(VelmInspection *inspection) {
          g_strdup_printf("not anomalous: score %s, threshold %s", score, threshold));
 }
 
+static gboolean is_unclassified(const VelmInspection *inspection) {
+  return g_strcmp0(inspection->class_name, VELM_CLASS_UNCLASSIFIED) == 0;
+}
+
+/* The action of a part that a person must look at. */
+static const char *review_action(const VelmSpec *spec, const VelmInspection *inspection) {
+  return spec && is_unclassified(inspection) ? velm_spec_get_unclassified_action(spec)
+                                             : default_action(spec, VELM_DECISION_REVIEW);
+}
+
 /* What the class alone leads to. @doubted: taken over; why the class is not believed, or NULL. */
 static void decide_by_class(const VelmSpec *spec, VelmInspection *inspection, char *doubted) {
   const char *key = inspection->class_name;
   int index = spec && key ? velm_classes_find(velm_spec_get_classes(spec), key) : -1;
   const VelmOutcome *outcome = index >= 0 ? velm_spec_get_outcome(spec, (guint)index) : NULL;
   /* Without a spec and a classifier the detector's word is all there is to be had. */
-  gboolean detector_alone = !spec && !key && !inspection->error;
+  gboolean detector_alone = !spec && !key;
   VelmDecision decision = VELM_DECISION_DEFECT;
   if (doubted)
     decision = detector_alone ? VELM_DECISION_DEFECT : VELM_DECISION_REVIEW;
@@ -73,8 +84,10 @@ static void decide_by_class(const VelmSpec *spec, VelmInspection *inspection, ch
     decision = VELM_DECISION_NORMAL;
   else if (outcome)
     decision = outcome->severity;
-  gboolean by_class = outcome && !doubted;
-  decide(inspection, decision, by_class ? outcome->action : default_action(spec, decision),
+  const char *action = outcome && !doubted ? outcome->action : default_action(spec, decision);
+  if (decision == VELM_DECISION_REVIEW && doubted)
+    action = review_action(spec, inspection);
+  decide(inspection, decision, action,
          doubted ? doubted : g_strdup_printf("class %s: %s", key, velm_decision_name(decision)));
 }
 
@@ -97,7 +110,9 @@ void velm_policy_decide(const VelmSpec *spec, VelmInspection *inspection) {
     return;
   }
   char *doubted = doubt(spec, inspection);
-  const char *believed = doubted ? VELM_CLASS_UNKNOWN : inspection->class_name;
+  const char *believed = inspection->class_name;
+  if (doubted && !is_unclassified(inspection))
+    believed = VELM_CLASS_UNKNOWN;
   decide_by_class(spec, inspection, doubted);
   const GPtrArray *rules = spec ? velm_spec_get_rules(spec) : NULL;
   for (guint i = 0; rules && i < rules->len; i++) {

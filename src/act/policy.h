@@ -12,7 +12,7 @@
  * Not anomalous is normal, whatever else. Then the spec's rules are tried in the file's order, the
  * first that matches decides; a condition on the class holds only where the class is certain. Then
  * a class leads to its severity and action; a class "good" of a classifier to normal; unknown,
- * nothing classified, a class that the spec lacks, or a confidence under the spec's least, to
- * review.
+ * unclassified, nothing classified, a class that the spec lacks, or a confidence under the spec's
+ * least, to review.
  */
 void velm_policy_decide(const VelmSpec *spec, VelmInspection *inspection);

@@ -41,6 +41,43 @@ static void build_class(JsonBuilder *builder, const VelmInspection *inspection) 
     velm_json_set_string(builder, "reason", inspection->reason);
 }
 
+/* Which stage the class, or its absence, is from, and why that one. */
+static void build_stage(JsonBuilder *builder, const VelmInspection *inspection) {
+  const char *why = inspection->stage_reason;
+  if (!inspection->anomalous)
+    why = "not anomalous";
+  else if (!why && inspection->classifier)
+    why = "the only classifier";
+  else if (!why)
+    why = inspection->error ? "the classifier gave no answer" : "nothing classifies";
+  velm_json_set_string(builder, "stage",
+                       inspection->classifier ? inspection->classifier : "detector");
+  velm_json_set_string(builder, "stage_reason", why);
+  if (inspection->fallback)
+    velm_json_set_boolean(builder, "fallback", TRUE);
+}
+
+static void set_tokens(JsonBuilder *builder, const char *name, gint64 tokens) {
+  json_builder_set_member_name(builder, name);
+  if (tokens >= 0)
+    json_builder_add_int_value(builder, tokens);
+  else
+    json_builder_add_null_value(builder);
+}
+
+static void build_llm(JsonBuilder *builder, const VelmLlmUsage *usage) {
+  if (!usage->llm)
+    return;
+  json_builder_set_member_name(builder, "llm");
+  json_builder_begin_object(builder);
+  velm_json_set_string(builder, "model", usage->llm);
+  velm_json_set_int(builder, "requests", usage->requests);
+  set_tokens(builder, "prompt_tokens", usage->prompt_tokens);
+  set_tokens(builder, "completion_tokens", usage->completion_tokens);
+  velm_json_set_double(builder, "usd", usage->usd);
+  json_builder_end_object(builder);
+}
+
 static void build_timings(JsonBuilder *builder, const VelmInspection *inspection) {
   static const char *const names[VELM_N_TIMINGS] = {"decode", "features", "search",
                                                     "mark",   "classify", "total"};
@@ -58,6 +95,8 @@ void velm_record_build(JsonBuilder *builder, const VelmInspection *inspection) {
   velm_json_set_boolean(builder, "anomalous", inspection->anomalous);
   build_regions(builder, inspection);
   build_class(builder, inspection);
+  build_stage(builder, inspection);
+  build_llm(builder, &inspection->llm);
   velm_json_set_string(builder, "severity", inspection->severity);
   velm_json_set_string(builder, "decision", velm_decision_name(inspection->decision));
   velm_json_set_string(builder, "action", inspection->action);

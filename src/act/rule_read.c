@@ -123,7 +123,8 @@ static void add_class(VelmRule *rule, const VelmNode *node, const VelmClasses *c
     return;
   }
   const char *key = node->text;
-  gboolean special = g_str_equal(key, VELM_CLASS_UNKNOWN) || g_str_equal(key, VELM_LABEL_GOOD);
+  gboolean special = g_str_equal(key, VELM_CLASS_UNKNOWN) ||
+                     g_str_equal(key, VELM_CLASS_UNCLASSIFIED) || g_str_equal(key, VELM_LABEL_GOOD);
   if (!special && velm_classes_find(classes, key) < 0) {
     g_autoptr(GPtrArray) keys = g_ptr_array_new();
     for (guint i = 0; i < classes->classes->len; i++)

@@ -60,7 +60,7 @@ VelmRule *velm_rule_read(const VelmNode *node, const VelmClasses *classes, doubl
 
 /**
  * Whether all conditions hold for @inspection.
- * @believed: the class in the light of its confidence: its key, "good" or "unknown"
+ * @believed: the class in the light of its confidence: its key, "good", "unknown" or "unclassified"
  * @why: (out) (optional) (transfer full): the conditions in words with what was measured; NULL
  *   where they do not hold
  */

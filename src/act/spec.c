@@ -31,6 +31,7 @@ void velm_spec_free(VelmSpec *spec) {
   velm_classes_free(spec->classes);
   g_array_unref(spec->outcomes);
   g_free(spec->review_action);
+  g_free(spec->unclassified_action);
   g_ptr_array_unref(spec->rules);
   g_free(spec);
 }
@@ -83,5 +84,9 @@ const VelmOutcome *velm_spec_get_outcome(const VelmSpec *spec, guint index) {
 double velm_spec_get_confidence(const VelmSpec *spec) { return spec->confidence; }
 
 const char *velm_spec_get_review_action(const VelmSpec *spec) { return spec->review_action; }
+
+const char *velm_spec_get_unclassified_action(const VelmSpec *spec) {
+  return spec->unclassified_action ? spec->unclassified_action : spec->review_action;
+}
 
 const GPtrArray *velm_spec_get_rules(const VelmSpec *spec) { return spec->rules; }

@@ -50,6 +50,9 @@ double velm_spec_get_confidence(const VelmSpec *spec);
 /** The action where a person must look: no class fits, or none for sure. Borrowed. */
 const char *velm_spec_get_review_action(const VelmSpec *spec);
 
+/** The action where the classifier gave no answer that can be used. Borrowed. */
+const char *velm_spec_get_unclassified_action(const VelmSpec *spec);
+
 /** The rules, in the order in which they are tried: VelmRule of act/rules.h. Borrowed. */
 const GPtrArray *velm_spec_get_rules(const VelmSpec *spec);
 

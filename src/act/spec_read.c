@@ -1,8 +1,10 @@
 #include "act/spec_read.h"
 
 #include "act/decision.h"
+#include "classify/classifier.h"
 #include "core/findings.h"
 #include "core/yaml_read.h"
+#include "dataset/dataset.h"
 
 #include <math.h>
 #include <string.h>
@@ -62,9 +64,11 @@ gboolean velm_spec_read_severity(const VelmNode *node, VelmDecision *severity,
   return FALSE;
 }
 
-/* Whether @word means the normal or the unknown class, of which a spec has no description. */
+/* Whether @word means something that no class of a spec is. */
 static gboolean is_reserved(const char *word) {
-  return g_ascii_strcasecmp(word, "good") == 0 || g_ascii_strcasecmp(word, "unknown") == 0;
+  return g_ascii_strcasecmp(word, VELM_LABEL_GOOD) == 0 ||
+         g_ascii_strcasecmp(word, VELM_CLASS_UNKNOWN) == 0 ||
+         g_ascii_strcasecmp(word, VELM_CLASS_UNCLASSIFIED) == 0;
 }
 
 /* The key of a class is a folder's name. */
@@ -198,17 +202,20 @@ static void read_rules(VelmSpec *spec, const VelmNode *node, GPtrArray *findings
   }
 }
 
-static void read_unknown(VelmSpec *spec, const VelmNode *node, GPtrArray *findings) {
+/* Sets *@action where {action: TEXT} is there. */
+static void read_review(const VelmNode *node, const char *name, char **action,
+                        GPtrArray *findings) {
   static const char *const keys[] = {"action"};
-  if (!velm_node_expect(node, VELM_NODE_MAPPING, "`unknown`", findings))
+  g_autofree char *quoted = g_strdup_printf("`%s`", name);
+  g_autofree char *owner = g_strdup_printf("`%s`, which is always reviewed,", name);
+  if (!velm_node_expect(node, VELM_NODE_MAPPING, quoted, findings))
     return;
-  velm_node_check_keys(node, "`unknown`, which is always reviewed,", keys, G_N_ELEMENTS(keys),
-                       findings);
-  char *action = velm_node_read_text(velm_node_get(node, "action"), "`action`", FALSE, findings);
-  if (!action)
+  velm_node_check_keys(node, owner, keys, G_N_ELEMENTS(keys), findings);
+  char *text = velm_node_read_text(velm_node_get(node, "action"), "`action`", FALSE, findings);
+  if (!text)
     return;
-  g_free(spec->review_action);
-  spec->review_action = action;
+  g_free(*action);
+  *action = text;
 }
 
 static void read_words(VelmClasses *classes, const VelmNode *root, GPtrArray *findings) {
@@ -237,8 +244,8 @@ static void read_scale(VelmSpec *spec, const VelmNode *node, GPtrArray *findings
 }
 
 void velm_spec_read_tree(VelmSpec *spec, const VelmNode *root, GPtrArray *findings) {
-  static const char *const keys[] = {"object",     "normal",  "strategy", "scale",
-                                     "confidence", "unknown", "classes",  "rules"};
+  static const char *const keys[] = {"object",  "normal",       "strategy", "scale", "confidence",
+                                     "unknown", "unclassified", "classes",  "rules"};
   if (root->kind != VELM_NODE_MAPPING) {
     velm_findings_error(findings, root->line, root->column,
                         "a spec is a mapping of keys that begins such as `object: NAME`, not %s",
@@ -250,7 +257,9 @@ void velm_spec_read_tree(VelmSpec *spec, const VelmNode *root, GPtrArray *findin
   read_scale(spec, velm_node_get(root, "scale"), findings);
   read_number(velm_node_get(root, "confidence"), "`confidence`", 0, 1, "from 0 to 1",
               &spec->confidence, findings);
-  read_unknown(spec, velm_node_get(root, "unknown"), findings);
+  read_review(velm_node_get(root, "unknown"), "unknown", &spec->review_action, findings);
+  read_review(velm_node_get(root, "unclassified"), "unclassified", &spec->unclassified_action,
+              findings);
   read_classes(spec, root, findings);
   read_rules(spec, velm_node_get(root, "rules"), findings);
 }

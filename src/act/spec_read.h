@@ -13,7 +13,8 @@ struct _VelmSpec {
   double confidence; /* 0 to 1 */
   double scale;      /* millimetres a pixel; 0 where the spec does not say */
   char *review_action;
-  GPtrArray *rules; /* of VelmRule */
+  char *unclassified_action; /* NULL where the spec does not say */
+  GPtrArray *rules;          /* of VelmRule */
 };
 
 /** Fills @spec, which is empty, from @root; what is wrong is added to @findings. */

@@ -1,10 +1,13 @@
 /* Teaching a model the user's classes (the embedded stand-in for section 3.2's language model). */
 #include "act/spec.h"
 #include "classify/examples.h"
+#include "classify/trust.h"
 
 #include <string.h>
 
-VelmTeachParams velm_teach_params_default(void) { return (VelmTeachParams){0}; }
+VelmTeachParams velm_teach_params_default(void) {
+  return (VelmTeachParams){.trust = VELM_TRUST_ACCURACY};
+}
 
 /* Images of class @key, @shots at most, drawn by @random. */
 static guint choose_examples(const VelmDataset *dataset, const char *key, int shots, GRand *random,
@@ -76,7 +79,7 @@ gboolean velm_model_teach(VelmModel *model, const char *directory, VelmSpec *spe
     return FALSE;
   g_auto(GStrv) keys = class_keys(classes);
   g_autoptr(VelmFewshot) fewshot =
-      velm_examples_learn(seen, (const char *const *)keys, TRUE, error);
+      velm_examples_learn(seen, (const char *const *)keys, TRUE, params->trust, error);
   if (!fewshot)
     return FALSE;
   velm_fewshot_store(fewshot, model);

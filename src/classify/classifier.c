@@ -1,11 +1,13 @@
 #include "classify/classifier.h"
 
+#include "classify/cascade.h"
 #include "classify/fewshot.h"
 #include "classify/mllm.h"
 
 static const VelmClassifierClass *const classifiers[] = {
     &velm_classifier_fewshot,
     &velm_classifier_mllm,
+    &velm_classifier_cascade,
 };
 
 const VelmClassifierClass *velm_classifier_find(const char *name) {
@@ -60,6 +62,10 @@ void velm_classifier_cancel(VelmClassifier *classifier) {
 
 guint velm_classifier_capacity(const VelmClassifier *classifier) {
   return classifier->klass->capacity ? classifier->klass->capacity(classifier) : 1;
+}
+
+const VelmSpending *velm_classifier_get_spending(const VelmClassifier *classifier) {
+  return classifier->klass->spending ? classifier->klass->spending(classifier) : NULL;
 }
 
 void velm_classifier_free(VelmClassifier *classifier) {

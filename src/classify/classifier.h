@@ -5,11 +5,16 @@
 #pragma once
 
 #include "classify/classes.h"
+#include "classify/spending.h"
 #include "core/model.h"
 #include "detect/inspection.h"
 
 /* Where no class fits. */
 #define VELM_CLASS_UNKNOWN "unknown"
+
+/* Where a classifier was to answer and gave no answer that can be used. No classifier answers it.
+ */
+#define VELM_CLASS_UNCLASSIFIED "unclassified"
 
 typedef struct _VelmClassifier VelmClassifier;
 
@@ -38,6 +43,8 @@ typedef struct {
   gboolean (*iterate)(VelmClassifier *classifier, int wait_ms);
   void (*cancel)(VelmClassifier *classifier);
   guint (*capacity)(const VelmClassifier *classifier);
+  /* Of one that spends. */
+  const VelmSpending *(*spending)(const VelmClassifier *classifier);
 } VelmClassifierClass;
 
 /* The head of every classifier's own struct. */
@@ -68,6 +75,8 @@ gboolean velm_classifier_iterate(VelmClassifier *classifier, int wait_ms);
 void velm_classifier_cancel(VelmClassifier *classifier);
 /** How many records are worth having submitted at a time; 1 for one that answers at once. */
 guint velm_classifier_capacity(const VelmClassifier *classifier);
+/** The account of what was asked of language models; NULL where none was asked. Borrowed. */
+const VelmSpending *velm_classifier_get_spending(const VelmClassifier *classifier);
 /** Cancels first. */
 void velm_classifier_free(VelmClassifier *classifier);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmClassifier, velm_classifier_free)

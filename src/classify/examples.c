@@ -1,5 +1,6 @@
 #include "classify/examples.h"
 
+#include "classify/trust.h"
 #include "mark/mark.h"
 
 void velm_seen_free(VelmSeen *seen) {
@@ -67,7 +68,7 @@ static int index_of(const char *const *names, const char *name) {
 }
 
 VelmFewshot *velm_examples_learn(const GPtrArray *all, const char *const *class_names,
-                                 gboolean detected, GError **error) {
+                                 gboolean detected, double trust, GError **error) {
   g_autoptr(GArray) examples = g_array_new(FALSE, TRUE, sizeof(VelmExample));
   for (guint i = 0; i < all->len; i++) {
     const VelmSeen *seen = all->pdata[i];
@@ -80,6 +81,11 @@ VelmFewshot *velm_examples_learn(const GPtrArray *all, const char *const *class_
                            .part = seen->sample->group};
     g_array_append_val(examples, example);
   }
-  return velm_fewshot_learn((const VelmExample *)(void *)examples->data, examples->len, class_names,
-                            detected, error);
+  const VelmExample *data = (const VelmExample *)(void *)examples->data;
+  VelmFewshot *fewshot = velm_fewshot_learn(data, examples->len, class_names, detected, error);
+  if (!fewshot)
+    return NULL;
+  g_autoptr(GArray) answers = velm_trust_hold_back(data, examples->len, class_names, detected);
+  velm_fewshot_set_trust(fewshot, velm_trust_level(answers, trust));
+  return fewshot;
 }

@@ -34,6 +34,7 @@ GPtrArray *velm_examples_collect(VelmDetector *detector, const GPtrArray *sample
  * Learns from @seen (of VelmSeen) the classes @class_names (NULL-terminated); images of other
  * labels are left out.
  * @detected: as for velm_fewshot_learn()
+ * @trust: the accuracy by which the classifier's level of trust is set (velm_trust_level())
  */
 VelmFewshot *velm_examples_learn(const GPtrArray *seen, const char *const *class_names,
-                                 gboolean detected, GError **error);
+                                 gboolean detected, double trust, GError **error);

@@ -58,6 +58,8 @@ gboolean velm_fewshot_get_detected(const VelmFewshot *fewshot) { return fewshot-
 
 double velm_fewshot_get_trust(const VelmFewshot *fewshot) { return fewshot->trust; }
 
+void velm_fewshot_set_trust(VelmFewshot *fewshot, double trust) { fewshot->trust = trust; }
+
 /* ---- what is learnt from ---- */
 
 /* An example's sights: as the classifier will be shown it, and otherwise (or NULL). */
@@ -85,15 +87,19 @@ static void course_clear(Course *course) {
   }
 }
 
+const VelmSight *velm_example_shown(const VelmExample *example, gboolean detected) {
+  gboolean in_region = example->detected && (detected || !example->given);
+  return in_region ? example->detected : example->given;
+}
+
 /* What a mask shows differs from what the detector's region does, but where such regions are to be
  * named, some kinds of evidence gain by learning from both. */
 static GArray *collect_sights(const VelmExample *examples, gsize n, gboolean detected) {
   GArray *all = g_array_new(FALSE, FALSE, sizeof(Sights));
   for (gsize i = 0; i < n; i++) {
     const VelmExample *example = &examples[i];
-    gboolean in_region = example->detected && (detected || !example->given);
-    Sights sights = {example, in_region ? example->detected : example->given, NULL};
-    if (detected && in_region)
+    Sights sights = {example, velm_example_shown(example, detected), NULL};
+    if (detected && sights.shown == example->detected)
       sights.other = example->given;
     if (sights.shown)
       g_array_append_val(all, sights);
@@ -101,34 +107,15 @@ static GArray *collect_sights(const VelmExample *examples, gsize n, gboolean det
   return all;
 }
 
-static int compare_parts(gconstpointer a, gconstpointer b) {
-  const Sights *x = a, *y = b;
-  return strcmp(x->example->part, y->example->part);
-}
-
-/* Numbers the parts by the order of their names, so that folds do not depend on that of examples.
- */
-static GHashTable *number_parts(const GArray *sights) {
-  g_autoptr(GArray) sorted = g_array_copy((GArray *)sights);
-  GHashTable *numbers = g_hash_table_new(g_str_hash, g_str_equal);
-  g_array_sort(sorted, compare_parts);
-  for (guint i = 0; i < sorted->len; i++) {
-    const char *part = g_array_index(sorted, Sights, i).example->part;
-    if (!g_hash_table_contains(numbers, part))
-      g_hash_table_insert(numbers, (char *)part, GUINT_TO_POINTER(g_hash_table_size(numbers)));
-  }
-  return numbers;
-}
-
 static VelmShots *shots_of(const GArray *sights, guint n_classes) {
-  g_autoptr(GHashTable) numbers = number_parts(sights);
-  VelmShots *shots = velm_shots_new(sights->len, n_classes, g_hash_table_size(numbers));
+  g_autofree guint *classes = g_new(guint, sights->len);
+  g_autofree const char **parts = g_new(const char *, sights->len);
   for (guint i = 0; i < sights->len; i++) {
     const VelmExample *example = g_array_index(sights, Sights, i).example;
-    shots->classes[i] = example->class_index;
-    shots->parts[i] = GPOINTER_TO_UINT(g_hash_table_lookup(numbers, example->part));
+    classes[i] = example->class_index;
+    parts[i] = example->part;
   }
-  return shots;
+  return velm_shots_of(classes, parts, sights->len, n_classes);
 }
 
 /* Adds what @kind takes of @sight; the number of values must be the lesson's. */

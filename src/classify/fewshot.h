@@ -22,6 +22,10 @@ typedef struct {
   const char *part; /* examples of one part are held back together */
 } VelmExample;
 
+/** What the classifier is shown of @example; NULL where there is nothing. @detected: as for
+ * velm_fewshot_learn() */
+const VelmSight *velm_example_shown(const VelmExample *example, gboolean detected);
+
 typedef struct _VelmFewshot VelmFewshot;
 
 /**
@@ -54,6 +58,7 @@ gboolean velm_fewshot_get_detected(const VelmFewshot *fewshot);
  * examples that were held back (classify/trust.h); INFINITY where none does.
  */
 double velm_fewshot_get_trust(const VelmFewshot *fewshot);
+void velm_fewshot_set_trust(VelmFewshot *fewshot, double trust);
 
 /** Writes to @model under "fewshot.", in place of what was there. */
 void velm_fewshot_store(const VelmFewshot *fewshot, VelmModel *model);
@@ -71,5 +76,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmFewshot, velm_fewshot_free)
  */
 gboolean velm_fewshot_answer(const VelmFewshot *fewshot, const VelmClasses *classes,
                              const VelmSight *sight, VelmInspection *inspection, GError **error);
+
+/** velm_fewshot_get_trust() of the opened @classifier. */
+double velm_fewshot_classifier_get_trust(const VelmClassifier *classifier);
 
 extern const VelmClassifierClass velm_classifier_fewshot;

@@ -107,5 +107,9 @@ static gboolean embedded_classify(VelmClassifier *classifier, VelmInspection *in
          velm_fewshot_answer(embedded->fewshot, embedded->classes, sight, inspection, error);
 }
 
+double velm_fewshot_classifier_get_trust(const VelmClassifier *classifier) {
+  return velm_fewshot_get_trust(((const Embedded *)classifier)->fewshot);
+}
+
 const VelmClassifierClass velm_classifier_fewshot = {
     .name = "fewshot", .open = embedded_open, .classify = embedded_classify, .free = embedded_free};

@@ -157,38 +157,50 @@ void velm_llm_server_cancel(VelmLlmServer *server) { velm_http_pool_cancel_all(s
 /* ---- the model ---- */
 
 typedef struct {
-  gboolean done;
-  char *llm;
-  GError *error;
   VelmLlmServer *server;
+  VelmLlmReplied replied;
+  gpointer user_data;
+} Look;
+
+static void take_listing(JsonObject *reply, int status, const GError *error, gpointer user_data) {
+  g_autofree Look *look = user_data;
+  VelmLlmServer *server = look->server;
+  JsonObject *first = velm_json_object_at(velm_json_array_member(reply, "data"), 0);
+  const char *id = velm_json_string_member(first, "id");
+  if (!server->llm && id && id[0])
+    server->llm = g_strdup(id);
+  look->replied(reply, status, error, look->user_data);
+}
+
+void velm_llm_server_look(VelmLlmServer *server, VelmLlmReplied replied, gpointer user_data) {
+  Look *look = g_new(Look, 1);
+  *look = (Look){server, replied, user_data};
+  velm_llm_server_post(server, "/models", NULL, take_listing, look);
+}
+
+typedef struct {
+  gboolean done;
+  GError *error;
 } Listing;
 
-static void take_listing(JsonObject *reply, G_GNUC_UNUSED int status, const GError *error,
-                         gpointer user_data) {
+static void end_listing(G_GNUC_UNUSED JsonObject *reply, G_GNUC_UNUSED int status,
+                        const GError *error, gpointer user_data) {
   Listing *listing = user_data;
   listing->done = TRUE;
-  if (!reply) {
-    listing->error = g_error_copy(error);
-    return;
-  }
-  const char *id =
-      velm_json_string_member(velm_json_object_at(velm_json_array_member(reply, "data"), 0), "id");
-  if (id && id[0])
-    listing->llm = g_strdup(id);
-  else
-    velm_llm_server_fail(listing->server, &listing->error, "the server lists no model; name one");
+  listing->error = error ? g_error_copy(error) : NULL;
 }
 
 const char *velm_llm_server_get_llm(VelmLlmServer *server, GError **error) {
   if (server->llm)
     return server->llm;
-  Listing listing = {.server = server};
-  velm_llm_server_post(server, "/models", NULL, take_listing, &listing);
+  Listing listing = {0};
+  velm_llm_server_look(server, end_listing, &listing);
   while (!listing.done)
     velm_llm_server_iterate(server, -1);
   if (listing.error)
     g_propagate_error(error, listing.error);
-  server->llm = listing.llm;
+  else if (!server->llm)
+    velm_llm_server_fail(server, error, "the server lists no model; name one");
   return server->llm;
 }
 

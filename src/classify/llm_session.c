@@ -4,7 +4,8 @@
 
 static void session_clear(gpointer data) {
   VelmLlmSession *session = data;
-  velm_llm_server_free(session->server);
+  velm_llm_server_free(session->server); /* first: it tells the health what it gives up */
+  velm_llm_health_free(session->health);
   g_queue_free(session->held);
   velm_spending_free(session->spending);
   velm_prices_free(session->prices);
@@ -33,11 +34,20 @@ static gboolean open_server(VelmLlmSession *session, const VelmLlmParams *params
                             const VelmHttpParams *given, GError **error) {
   VelmHttpParams http = *given;
   http.in_flight = params->in_flight ? params->in_flight : http.in_flight;
+  if (params->timeout_s) {
+    http.total_timeout_ms = (int)params->timeout_s * 1000;
+    http.timeout_ms = MIN(http.timeout_ms, http.total_timeout_ms);
+    http.connect_timeout_ms = MIN(http.connect_timeout_ms, http.total_timeout_ms);
+  }
   http.ca_file = params->ca_file ? params->ca_file : http.ca_file;
   session->in_flight = http.in_flight;
   session->server =
       velm_llm_server_new(params->endpoint, params->llm, params->key_file, &http, error);
-  return session->server != NULL;
+  if (!session->server)
+    return FALSE;
+  const VelmLlmHealthParams health = velm_llm_health_params_default();
+  session->health = velm_llm_health_new(session->server, &health);
+  return TRUE;
 }
 
 static gboolean open_files(VelmLlmSession *session, const VelmLlmParams *params, GError **error) {

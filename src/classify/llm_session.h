@@ -5,6 +5,7 @@
 #pragma once
 
 #include "classify/answer_cache.h"
+#include "classify/llm_health.h"
 #include "classify/llm_server.h"
 #include "classify/spending.h"
 
@@ -20,6 +21,7 @@
  */
 typedef struct {
   VelmLlmServer *server;
+  VelmLlmHealth *health;
   guint in_flight;
   gboolean offline;
   VelmAnswerCache *cache;

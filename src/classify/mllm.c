@@ -3,6 +3,7 @@
 #include "classify/answer.h"
 #include "classify/prompt_template.h"
 
+#include <math.h>
 #include <string.h>
 
 #define SHOWN_BYTES 200 /* of a server's words */
@@ -107,6 +108,8 @@ static gboolean build(Question *question, GError **error) {
   const char *llm = velm_llm_server_get_llm(session->server, error);
   if (!llm)
     return FALSE;
+  if (!question->inspection->llm.llm)
+    question->inspection->llm.llm = g_strdup(llm);
   VelmPromptParams params = velm_prompt_params_default();
   params.parts = mllm->parts;
   params.regions = mllm->regions;
@@ -235,10 +238,32 @@ static gboolean do_without(Question *question, int status, const GError *error) 
   return FALSE;
 }
 
+static gint64 add_tokens(gint64 sum, gint64 tokens) {
+  return sum < 0 || tokens < 0 ? -1 : sum + tokens;
+}
+
+/* What the record says a request took. */
+static void count_usage(const Question *question, gint64 prompt_tokens, gint64 completion_tokens) {
+  const VelmLlmPrice *price = question->mllm->session->price;
+  VelmLlmUsage *usage = &question->inspection->llm;
+  usage->requests++;
+  usage->prompt_tokens = add_tokens(usage->prompt_tokens, prompt_tokens);
+  usage->completion_tokens = add_tokens(usage->completion_tokens, completion_tokens);
+  if (prompt_tokens < 0)
+    prompt_tokens = question->reserved_prompt;
+  if (completion_tokens < 0)
+    completion_tokens = VELM_PROMPT_MAX_TOKENS;
+  usage->usd +=
+      price ? velm_price_to_usd(velm_price_cost(price, prompt_tokens, completion_tokens)) : NAN;
+}
+
 /* Settles what a request cost: nothing where the server certainly did no work. */
 static void settle(const Question *question, const VelmLlmAnswer *answer, int status) {
   VelmSpending *spending = question->mllm->session->spending;
   gboolean free = status >= 400 && status < 500;
+  gint64 unknown = free ? 0 : -1;
+  count_usage(question, answer ? answer->prompt_tokens : unknown,
+              answer ? answer->completion_tokens : unknown);
   if (free)
     velm_spending_release(spending, question->reserved_prompt, VELM_PROMPT_MAX_TOKENS);
   else
@@ -285,6 +310,9 @@ static void replied(JsonObject *reply, int status, const GError *error, gpointer
       reply ? velm_llm_answer_read(reply, mllm->classes, question->prompt->answers) : NULL;
   settle(question, answer, status);
   gboolean cancelled = error && g_error_matches(error, VELM_ERROR, VELM_ERROR_CANCELLED);
+  if (!cancelled)
+    velm_llm_health_note(mllm->session->health, status > 0 && status < 500,
+                         error ? error->message : NULL);
   if (answer)
     take_answer(question, answer);
   else if (do_without(question, status, error))
@@ -305,6 +333,8 @@ static void mllm_submit(VelmClassifier *classifier, VelmInspection *inspection, 
   question->inspection = inspection;
   question->done = done;
   question->user_data = user_data;
+  g_free(inspection->llm.llm);
+  inspection->llm = (VelmLlmUsage){0};
   question->reference = velm_reference_images_nearest(mllm->references, inspection->features);
   mllm->n_open++;
   send_or_end(question);
@@ -318,6 +348,10 @@ static gboolean mllm_iterate(VelmClassifier *classifier, int wait_ms) {
 
 static guint mllm_capacity(const VelmClassifier *classifier) {
   return ((const Mllm *)classifier)->session->in_flight * QUEUED_PER_FLIGHT;
+}
+
+static const VelmSpending *mllm_spending(const VelmClassifier *classifier) {
+  return ((const Mllm *)classifier)->session->spending;
 }
 
 static void mllm_cancel(VelmClassifier *classifier) {
@@ -414,4 +448,5 @@ const VelmClassifierClass velm_classifier_mllm = {.name = "mllm",
                                                   .submit = mllm_submit,
                                                   .iterate = mllm_iterate,
                                                   .cancel = mllm_cancel,
-                                                  .capacity = mllm_capacity};
+                                                  .capacity = mllm_capacity,
+                                                  .spending = mllm_spending};

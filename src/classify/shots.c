@@ -1,6 +1,8 @@
 #include "classify/shots.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 VelmShots *velm_shots_new(gsize n, guint n_classes, guint n_parts) {
   VelmShots *shots = g_new0(VelmShots, 1);
@@ -9,6 +11,27 @@ VelmShots *velm_shots_new(gsize n, guint n_classes, guint n_parts) {
   shots->n_parts = n_parts;
   shots->classes = g_new0(guint, n);
   shots->parts = g_new0(guint, n);
+  return shots;
+}
+
+static int compare_names(gconstpointer a, gconstpointer b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+VelmShots *velm_shots_of(const guint *classes, const char *const *parts, gsize n, guint n_classes) {
+  g_autofree const char **sorted = g_new(const char *, n);
+  g_autoptr(GHashTable) numbers = g_hash_table_new(g_str_hash, g_str_equal);
+  for (gsize i = 0; i < n; i++)
+    sorted[i] = parts[i];
+  qsort(sorted, n, sizeof *sorted, compare_names);
+  for (gsize i = 0; i < n; i++)
+    if (!g_hash_table_contains(numbers, sorted[i]))
+      g_hash_table_insert(numbers, (char *)sorted[i], GUINT_TO_POINTER(g_hash_table_size(numbers)));
+  VelmShots *shots = velm_shots_new(n, n_classes, g_hash_table_size(numbers));
+  for (gsize i = 0; i < n; i++) {
+    shots->classes[i] = classes[i];
+    shots->parts[i] = GPOINTER_TO_UINT(g_hash_table_lookup(numbers, parts[i]));
+  }
   return shots;
 }
 

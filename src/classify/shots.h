@@ -22,6 +22,13 @@ typedef struct {
 } VelmShots;
 
 VelmShots *velm_shots_new(gsize n, guint n_classes, guint n_parts);
+
+/**
+ * Of @n examples with their classes and the names of their parts. Parts are numbered by the order
+ * of their names, so that folds do not depend on the order of the examples.
+ * Returns: (transfer full)
+ */
+VelmShots *velm_shots_of(const guint *classes, const char *const *parts, gsize n, guint n_classes);
 void velm_shots_free(VelmShots *shots);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmShots, velm_shots_free)
 

@@ -238,6 +238,24 @@ gint64 velm_spending_get_spent(const VelmSpending *spending) { return spending->
 
 gint64 velm_spending_get_spared(const VelmSpending *spending) { return spending->spared; }
 
+char *velm_spending_describe(const VelmSpending *spending) {
+  if (spending->requests == 0 && spending->cached == 0)
+    return NULL;
+  GString *text = g_string_new(NULL);
+  g_string_append_printf(
+      text,
+      "%" G_GINT64_FORMAT " requests, %" G_GINT64_FORMAT
+      " answers from the cache, %" G_GINT64_FORMAT " + %" G_GINT64_FORMAT " tokens",
+      spending->requests, spending->cached, spending->prompt_tokens, spending->completion_tokens);
+  if (spending->has_price)
+    g_string_append_printf(text, ", %.4f USD", velm_price_to_usd(spending->spent));
+  if (spending->estimated > 0)
+    g_string_append_printf(
+        text, " (%" G_GINT64_FORMAT " without a count from the server, taken at their most)",
+        spending->estimated);
+  return g_string_free(text, FALSE);
+}
+
 static void set_usd(JsonBuilder *builder, const char *name, gboolean known, gint64 picodollars) {
   velm_json_set_double(builder, name, known ? velm_price_to_usd(picodollars) : NAN);
 }

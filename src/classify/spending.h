@@ -120,6 +120,10 @@ void velm_spending_count_cached(VelmSpending *spending, gint64 prompt_tokens,
 gint64 velm_spending_get_spent(const VelmSpending *spending);
 gint64 velm_spending_get_spared(const VelmSpending *spending);
 
+/** The account in a line for a person: "12 requests, 3 answers from the cache, 9000 + 420 tokens,
+ * 0.03 USD". Returns: (transfer full): NULL where nothing was asked. */
+char *velm_spending_describe(const VelmSpending *spending);
+
 /**
  * Sets the members of the current object:
  * {"requests", "cached", "prompt_tokens", "completion_tokens", "estimated": requests whose tokens

@@ -27,7 +27,8 @@ typedef struct {
   gboolean json;
   const char *out;
   VelmReport *report; /* where out is set */
-  guint n_failed, n_done;
+  guint n_failed, n_done, n_fallbacks;
+  char *fallback;  /* why the last of these was one */
   GQueue *records; /* of Record, in the order of the images */
 } Run;
 
@@ -84,6 +85,11 @@ static gboolean put_record(Run *run, const Record *record, GError **error) {
     puts(line);
   } else {
     print_text(inspection);
+  }
+  if (inspection->fallback) {
+    run->n_fallbacks++;
+    g_free(run->fallback);
+    run->fallback = g_strdup(inspection->stage_reason);
   }
   if (inspection->error) {
     run->n_failed++;
@@ -168,8 +174,35 @@ static gboolean inspect_all(Run *run, const GPtrArray *samples, GError **error) 
   return velm_report_write(run->report, page, error);
 }
 
+static gboolean write_usage(const Run *run, const char *path, GError **error) {
+  const VelmSpending *spending = velm_inspector_get_spending(run->inspector);
+  g_autoptr(JsonBuilder) builder = json_builder_new();
+  json_builder_begin_object(builder);
+  if (spending)
+    velm_spending_to_json(spending, builder);
+  json_builder_end_object(builder);
+  g_autofree char *text = velm_json_print(builder, TRUE);
+  return velm_file_write(path, text, strlen(text), error);
+}
+
+/* What a person should know besides the records. */
+static void print_summary(const Run *run, gsize total) {
+  const VelmSpending *spending = velm_inspector_get_spending(run->inspector);
+  g_autofree char *spent = spending ? velm_spending_describe(spending) : NULL;
+  if (spent && isatty(STDERR_FILENO))
+    velm_log_line("velm: language model: %s", spent);
+  if (run->n_fallbacks)
+    velm_log_line("velm: %u of %" G_GSIZE_FORMAT " parts have fewshot's answer though it was not "
+                  "sure; the last: %s",
+                  run->n_fallbacks, total, run->fallback);
+  if (run->n_failed && total > 1)
+    velm_log_line("velm: %u of %" G_GSIZE_FORMAT " images could not be inspected in full",
+                  run->n_failed, total);
+}
+
 int velm_cli_inspect(int argc, char **argv) {
-  g_autofree char *model_path = NULL, *spec_path = NULL, *classifier = NULL, *out = NULL;
+  g_autofree char *model_path = NULL, *spec_path = NULL, *classifier = NULL, *out = NULL,
+                  *usage = NULL;
   g_auto(VelmCliLlm) llm = {0};
   gboolean json = FALSE;
   gint64 megapixels = 0;
@@ -178,11 +211,15 @@ int velm_cli_inspect(int argc, char **argv) {
       {"spec", 's', 0, G_OPTION_ARG_FILENAME, &spec_path,
        "Inspection spec (default: the one that the model was taught with)", "SPEC.yaml"},
       {"classifier", 0, 0, G_OPTION_ARG_STRING, &classifier,
-       "auto (the default: fewshot where the model was taught, else none), fewshot, mllm or none",
+       "fewshot, mllm (a language model), cascade (fewshot first, mllm where that is not sure) or "
+       "none; the default is auto: cascade where the model was taught and --endpoint is given, "
+       "fewshot where it was taught, mllm where there is --endpoint, else none",
        "NAME"},
       {"json", 0, 0, G_OPTION_ARG_NONE, &json, "Print one JSON object a line", NULL},
       {"out", 0, 0, G_OPTION_ARG_FILENAME, &out, "Folder for overlay pictures and report.html",
        "DIR"},
+      {"usage", 0, 0, G_OPTION_ARG_FILENAME, &usage,
+       "Write what the language model took, in requests, tokens and USD, to FILE", "FILE.json"},
       {"max-megapixels", 0, 0, G_OPTION_ARG_INT64, &megapixels,
        "Refuse images of more million pixels (default 64)", "N"},
       G_OPTION_ENTRY_NULL};
@@ -218,10 +255,12 @@ int velm_cli_inspect(int argc, char **argv) {
     return velm_cli_fail(error);
   g_autoptr(VelmReport) report = out ? velm_report_new("velm inspection") : NULL;
   Run run = {inspector, json, out, report, .records = records};
-  if (!inspect_all(&run, samples, &error))
+  gboolean ok = inspect_all(&run, samples, &error);
+  if (ok)
+    print_summary(&run, samples->len);
+  g_free(run.fallback);
+  ok = ok && (!usage || write_usage(&run, usage, &error));
+  if (!ok)
     return velm_cli_fail(error);
-  if (run.n_failed && samples->len > 1)
-    velm_log_line("velm: %u of %u images could not be inspected in full", run.n_failed,
-                  samples->len);
   return run.n_failed ? VELM_CLI_FAILED : VELM_CLI_OK;
 }

@@ -6,6 +6,8 @@
 /* Of requests that are with a server at once. */
 #define MAX_IN_FLIGHT 1024
 
+#define MAX_TIMEOUT_S 86400
+
 GOptionGroup *velm_cli_llm_options(VelmCliLlm *llm) {
   const GOptionEntry entries[] = {
       {"endpoint", 0, 0, G_OPTION_ARG_STRING, &llm->endpoint,
@@ -16,6 +18,8 @@ GOptionGroup *velm_cli_llm_options(VelmCliLlm *llm) {
        "Name of the server's model (default: the first that it lists)", "NAME"},
       {"in-flight", 0, 0, G_OPTION_ARG_INT, &llm->in_flight,
        "Requests that are with the server at once (default 8)", "N"},
+      {"llm-timeout", 0, 0, G_OPTION_ARG_INT, &llm->timeout_s,
+       "Longest wait for one answer, all tries included (default 300)", "SECONDS"},
       {"cache", 0, 0, G_OPTION_ARG_FILENAME, &llm->cache,
        "Keep answers in FILE, and ask for none that it has", "FILE"},
       {"prices", 0, 0, G_OPTION_ARG_FILENAME, &llm->prices,
@@ -44,6 +48,8 @@ gboolean velm_cli_llm_params(const VelmCliLlm *llm, VelmClassifierParams *params
   const char *why = NULL;
   if (llm->in_flight < 0 || llm->in_flight > MAX_IN_FLIGHT)
     why = "--in-flight must be 1 to 1024";
+  else if (llm->timeout_s < 0 || llm->timeout_s > MAX_TIMEOUT_S)
+    why = "--llm-timeout must be 1 to 86400";
   else if (!(llm->budget >= 0))
     why = "--budget must be over 0";
   if (why) {
@@ -53,6 +59,7 @@ gboolean velm_cli_llm_params(const VelmCliLlm *llm, VelmClassifierParams *params
   *params = (VelmClassifierParams){.endpoint = llm->endpoint,
                                    .llm = llm->llm,
                                    .in_flight = (guint)llm->in_flight,
+                                   .timeout_s = (guint)llm->timeout_s,
                                    .key_file = llm->key_file,
                                    .ca_file = llm->ca_file,
                                    .wording = llm->wording,

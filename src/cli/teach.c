@@ -29,6 +29,11 @@ int velm_cli_teach(int argc, char **argv) {
       {"shots", 0, 0, G_OPTION_ARG_INT, &params.shots,
        "Examples of each class at most (default: all)", "K"},
       {"seed", 0, 0, G_OPTION_ARG_INT, &seed, "Seed of the choice of examples (default 0)", "N"},
+      {"trust", 0, 0, G_OPTION_ARG_DOUBLE, &params.trust,
+       "Accuracy, 0 to 1, that its answers must have to stand where a language model could be "
+       "asked "
+       "(default 0.95)",
+       "ACCURACY"},
       G_OPTION_ENTRY_NULL};
   int code = VELM_CLI_USAGE;
   g_auto(GStrv) paths = velm_cli_parse(argc, argv, "DIR -m MODEL.velm -s SPEC.yaml",
@@ -40,8 +45,9 @@ int velm_cli_teach(int argc, char **argv) {
                                        entries, 1, 1, &code);
   if (!paths)
     return code;
-  if (!model_path || !spec_path || params.shots < 0) {
-    fprintf(stderr, "velm teach: needs -m MODEL.velm and -s SPEC.yaml, and --shots of 0 or more\n");
+  if (!model_path || !spec_path || params.shots < 0 || !(params.trust >= 0 && params.trust <= 1)) {
+    fprintf(stderr, "velm teach: needs -m MODEL.velm and -s SPEC.yaml, --shots of 0 or more, and "
+                    "--trust of 0 to 1\n");
     return VELM_CLI_USAGE;
   }
   params.seed = (guint32)seed;

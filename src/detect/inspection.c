@@ -45,6 +45,8 @@ void velm_inspection_free(VelmInspection *inspection) {
   g_free(inspection->probabilities);
   g_free(inspection->classifier);
   g_free(inspection->reason);
+  g_free(inspection->stage_reason);
+  g_free(inspection->llm.llm);
   g_free(inspection->severity);
   g_free(inspection->action);
   g_free(inspection->rule);
@@ -91,5 +93,7 @@ void velm_inspection_clear_class(VelmInspection *inspection) {
   g_clear_pointer(&inspection->probabilities, g_free);
   g_clear_pointer(&inspection->classifier, g_free);
   g_clear_pointer(&inspection->reason, g_free);
+  g_clear_pointer(&inspection->stage_reason, g_free);
+  inspection->fallback = FALSE;
   inspection->confidence = 0;
 }

@@ -27,6 +27,14 @@ typedef struct {
 void velm_features_free(VelmFeatures *features);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmFeatures, velm_features_free)
 
+/* What asking a language model about a part took. */
+typedef struct {
+  char *llm;                               /* its name; NULL where none was asked */
+  guint requests;                          /* 0 where the answer was in the cache */
+  gint64 prompt_tokens, completion_tokens; /* as the server counts; -1 where it does not tell */
+  double usd;                              /* NaN where there is no price */
+} VelmLlmUsage;
+
 struct _VelmInspection {
   char *path;
   VelmImage *image;     /* decoded */
@@ -48,12 +56,15 @@ struct _VelmInspection {
                       there is none */
 
   /* classify */
-  char *class_name; /* key of the spec, "good", or "unknown" */
+  char *class_name; /* key of the spec, "good", "unknown" or "unclassified" */
   double confidence;
   char **class_names;    /* NULL-terminated, or NULL */
   double *probabilities; /* as many as class_names */
   char *classifier;      /* the name of the one that answered */
   char *reason;          /* in words, where the classifier gives one */
+  char *stage_reason;    /* why it was this one's to answer, where several could have; or NULL */
+  gboolean fallback;     /* another was to answer, and failed */
+  VelmLlmUsage llm;
 
   /* act */
   VelmDecision decision;
@@ -76,7 +87,7 @@ VelmInspection *velm_inspection_new(const char *path);
 gboolean velm_inspection_load(VelmInspection *inspection, const char *reference, gint64 max_pixels,
                               GError **error);
 
-/** Empties the classify part of the record. */
+/** Empties the classify part of the record, but for what language models took. */
 void velm_inspection_clear_class(VelmInspection *inspection);
 
 /** Milliseconds since @start of g_get_monotonic_time(). */

@@ -1,5 +1,6 @@
 #include "evaluate/fewshot_trials.h"
 
+#include "classify/trust.h"
 #include "dataset/draw.h"
 
 static GHashTable *set_of(const GPtrArray *samples) {
@@ -66,7 +67,8 @@ static gboolean run_trial(const VelmDataset *dataset, const GPtrArray *scans,
   g_autoptr(GPtrArray) examples = NULL, tests = NULL;
   velm_dataset_draw(dataset, params->shots, random, &examples, &tests);
   g_autoptr(GPtrArray) seen = seen_of(scans, examples);
-  g_autoptr(VelmFewshot) fewshot = velm_examples_learn(seen, keys, !params->oracle, error);
+  g_autoptr(VelmFewshot) fewshot =
+      velm_examples_learn(seen, keys, !params->oracle, VELM_TRUST_ACCURACY, error);
   if (!fewshot)
     return FALSE;
   test(scans, tests, fewshot, params->oracle, trial, classifier);

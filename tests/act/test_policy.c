@@ -87,9 +87,7 @@ static void test_without_spec(void) {
   decides(NULL, INSPECT("good", 0.1, 500), VELM_DECISION_NORMAL, "pass", "class good: normal");
   decides(NULL, INSPECT("unknown", 0.9, 500), VELM_DECISION_REVIEW, "hold for review",
           "no class fits the anomaly");
-  VelmInspection *failed = INSPECT(NULL, 0, 500);
-  failed->error = g_strdup("no answer");
-  decides(NULL, failed, VELM_DECISION_REVIEW, "hold for review",
+  decides(NULL, INSPECT("unclassified", 0, 500), VELM_DECISION_REVIEW, "hold for review",
           "the anomaly could not be classified");
 }
 
@@ -122,6 +120,26 @@ static void test_review(void) {
           "hold for review", "class b, confidence 0.39 (below 0.4, the least)");
   decides("object: a\nclasses: {b: }\n", INSPECT("b", 0.4, 5), VELM_DECISION_DEFECT, "reject",
           "class b: defect");
+}
+
+/* No answer is held as no class is, where the spec does not tell them apart. */
+static void test_unclassified(void) {
+  const char *rule = "rules:\n- {when: {class: unclassified, area at least: 400 px}, severity: "
+                     "defect, action: look twice}\n";
+  g_autofree char *told = g_strconcat(CLASSES "unclassified: {action: ask again}\n", rule, NULL);
+  decides(CLASSES, INSPECT("unclassified", 0, 500), VELM_DECISION_REVIEW, "hold it",
+          "the anomaly could not be classified");
+  decides(told, INSPECT("unclassified", 0, 300), VELM_DECISION_REVIEW, "ask again",
+          "the anomaly could not be classified");
+  decides(told, INSPECT("unknown", 0.9, 500), VELM_DECISION_REVIEW, "hold it",
+          "no class fits the anomaly");
+  VelmInspection *large = INSPECT("unclassified", 0, 500);
+  g_autoptr(VelmSpec) spec = velm_spec_parse(told, strlen(told), "spec", NULL, NULL);
+  velm_policy_decide(spec, large);
+  g_assert_cmpint(large->decision, ==, VELM_DECISION_DEFECT);
+  g_assert_cmpstr(large->action, ==, "look twice");
+  g_assert_true(g_str_has_prefix(large->rule, "rule 1 (line "));
+  velm_inspection_free(large);
 }
 
 #define SMALL_DENT                                                                                 \
@@ -247,6 +265,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/policy/without-spec", test_without_spec);
   g_test_add_func("/policy/classes", test_classes);
   g_test_add_func("/policy/review", test_review);
+  g_test_add_func("/policy/unclassified", test_unclassified);
   g_test_add_func("/policy/rule/small-dent", test_small_dent);
   g_test_add_func("/policy/rule/order", test_rule_order);
   g_test_add_func("/policy/rule/outcome", test_rule_outcome);

@@ -166,9 +166,12 @@ static void test_top_level(void) {
   ASSERT_FINDINGS(HEAD "confidence: 0x1\n" CLASSES, "3:13: `confidence` must be a number, not");
   ASSERT_FINDINGS(HEAD "confidence: -0.1\n" CLASSES, "3:13: `confidence` must be from 0 to 1");
   ASSERT_FINDINGS(HEAD "unknown: review\n" CLASSES, "3:10: `unknown` must be a mapping, not text");
+  ASSERT_FINDINGS(HEAD "unclassified: {severity: defect}\n" CLASSES,
+                  "3:16: unknown key `severity`; `unclassified`, which is always reviewed, has "
+                  "`action`");
   ASSERT_FINDINGS(HEAD "colour: red\n" CLASSES,
                   "3:1: unknown key `colour`; a spec has `object`, `normal`, `strategy`, `scale`, "
-                  "`confidence`, `unknown`, `classes` and `rules`");
+                  "`confidence`, `unknown`, `unclassified`, `classes` and `rules`");
   ASSERT_CLEAN(HEAD "confidence: 1\n" CLASSES);
   ASSERT_CLEAN("\xEF\xBB\xBF" HEAD CLASSES); /* a byte order mark */
   ASSERT_CLEAN("object: a\r\nnormal: b\r\nclasses:\r\n  c: {description: d}\r\n");

@@ -2,6 +2,7 @@
 #include "classify/expert.h"
 #include "classify/fewshot.h"
 #include "classify/novelty.h"
+#include "classify/trust.h"
 
 #include <math.h>
 #include <string.h>
@@ -648,6 +649,69 @@ static void test_novelty_needs_fellows(void) {
   g_assert_null(velm_novelty_learn(blocks, &d, 1, shots));
 }
 
+/* ---- trust ---- */
+
+static void add_answers(GArray *answers, double confidence, guint n, gboolean right) {
+  VelmHeldBack one = {confidence, right};
+  for (guint i = 0; i < n; i++)
+    g_array_append_val(answers, one);
+}
+
+static void test_trust_level(void) {
+  g_autoptr(GArray) answers = g_array_new(FALSE, FALSE, sizeof(VelmHeldBack));
+  g_assert_true(isinf(velm_trust_level(answers, 0.95)));
+  /* Seventeen right ones are one too few: 18 of 19. */
+  add_answers(answers, 0.9, 17, TRUE);
+  g_assert_true(isinf(velm_trust_level(answers, 0.95)));
+  add_answers(answers, 0.8, 1, TRUE);
+  g_assert_cmpfloat(velm_trust_level(answers, 0.95), ==, 0.8);
+  /* Those that are as sure count together, whatever their order: 19 of 21. */
+  add_answers(answers, 0.7, 1, FALSE);
+  add_answers(answers, 0.8, 1, FALSE);
+  g_assert_true(isinf(velm_trust_level(answers, 0.95)));
+  /* More right ones below make up for it: 58 of 61. */
+  add_answers(answers, 0.6, 38, TRUE);
+  g_assert_cmpfloat(velm_trust_level(answers, 0.95), ==, 0.6);
+  add_answers(answers, 0.1, 9, FALSE);
+  g_assert_cmpfloat(velm_trust_level(answers, 0.95), ==, 0.6);
+  g_assert_cmpfloat(velm_trust_level(answers, 0), ==, 0.1);
+  g_assert_true(isinf(velm_trust_level(answers, 1)));
+}
+
+static GArray *hold_back(World *world) {
+  return velm_trust_hold_back((const VelmExample *)(void *)world->examples->data,
+                              world->examples->len, three_classes, FALSE);
+}
+
+static void test_trust_hold_back(World *world, G_GNUC_UNUSED gconstpointer data) {
+  guint right = 0;
+  add_classes(world, 3, 8);
+  add(world, 1, NULL)->given = NULL; /* nothing was seen of it */
+  g_autoptr(GArray) answers = hold_back(world);
+  g_assert_cmpuint(answers->len, >=, 20);
+  g_assert_cmpuint(answers->len, <=, 24);
+  for (guint i = 0; i < answers->len; i++)
+    right += g_array_index(answers, VelmHeldBack, i).right ? 1 : 0;
+  g_assert_cmpuint(right, >=, answers->len - 1);
+  /* Classes swapped among the same images: none is right for long. */
+  for (guint i = 0; i < 24; i++)
+    g_array_index(world->examples, VelmExample, i).class_index = i % 3;
+  g_autoptr(GArray) swapped = hold_back(world);
+  right = 0;
+  for (guint i = 0; i < swapped->len; i++)
+    right += g_array_index(swapped, VelmHeldBack, i).right ? 1 : 0;
+  g_assert_cmpuint(right, <, 16);
+}
+
+/* All images of a class show one part: nothing is left to learn it from when that is held back. */
+static void test_trust_one_part(World *world, G_GNUC_UNUSED gconstpointer data) {
+  for (guint c = 0; c < 3; c++)
+    for (int i = 0; i < 4; i++)
+      add(world, c, three_classes[c]);
+  g_autoptr(GArray) answers = hold_back(world);
+  g_assert_cmpuint(answers->len, ==, 0);
+}
+
 /* ---- errors of teaching ---- */
 
 static void test_class_without_example(World *world, G_GNUC_UNUSED gconstpointer data) {
@@ -988,6 +1052,9 @@ int main(int argc, char **argv) {
   g_test_add_func("/blend/too-few", test_blend_of_too_few);
   g_test_add_func("/blend/part-bonus", test_part_bonus);
   g_test_add_func("/novelty/fellows", test_novelty_needs_fellows);
+  g_test_add_func("/trust/level", test_trust_level);
+  ADD("/trust/hold-back", test_trust_hold_back);
+  ADD("/trust/one-part", test_trust_one_part);
   ADD("/learn/separable", test_separable);
   ADD("/learn/flips-and-regions", test_flips_and_regions);
   ADD("/learn/regions-teach-geometry", test_regions_teach_geometry);

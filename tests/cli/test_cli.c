@@ -5,9 +5,12 @@
 
 #include <string.h>
 
-#define RECORD_KEYS                                                                                \
-  "image score threshold anomalous regions class confidence probabilities classifier severity "    \
-  "decision action rule timings_ms"
+/* Before and after what a language model took, where one was asked. */
+#define FIRST_KEYS                                                                                 \
+  "image score threshold anomalous regions class confidence probabilities classifier stage "       \
+  "stage_reason "
+#define LAST_KEYS "severity decision action rule timings_ms"
+#define RECORD_KEYS FIRST_KEYS LAST_KEYS
 #define REGION_KEYS "x y width height area centroid_x centroid_y elongation score"
 
 /* ---- fit, info, teach ---- */
@@ -226,9 +229,10 @@ static void test_server_down(void) {
   g_autoptr(GPtrArray) records = parse_records(outcome->out);
   g_assert_cmpuint(records->len, ==, 1);
   JsonObject *record = record_at(records, 0);
-  assert_keys(record, RECORD_KEYS " error");
+  assert_keys(record, FIRST_KEYS "llm " LAST_KEYS " error");
   g_assert_true(json_object_get_boolean_member(record, "anomalous"));
-  g_assert_true(json_object_get_null_member(record, "class"));
+  g_assert_cmpstr(json_object_get_string_member(record, "class"), ==, "unclassified");
+  g_assert_cmpstr(json_object_get_string_member(record, "stage"), ==, "detector");
   g_assert_cmpstr(json_object_get_string_member(record, "decision"), ==, "review");
   assert_contains(json_object_get_string_member(record, "error"), "127.0.0.1");
 }

@@ -1,0 +1,50 @@
+/*
+ * Whether a language model's server answers at all, for those that have something else to fall
+ * back on: nobody waits for a server that is known to be away, and it is noticed when it is back.
+ *
+ * It is asked for its list of models, which costs nothing: once at the start, and again every so
+ * often while it is away. Any reply but an error of its own (HTTP 5xx) means that it is there.
+ */
+#pragma once
+
+#include "classify/llm_server.h"
+
+typedef struct _VelmLlmHealth VelmLlmHealth;
+
+typedef enum {
+  VELM_LLM_UNTRIED, /* asked, and not answered yet; for patience_ms at the longest */
+  VELM_LLM_UP,
+  VELM_LLM_DOWN,
+} VelmLlmState;
+
+/**
+ * VelmLlmHealthParams: start from velm_llm_health_params_default().
+ * @patience_ms: how long the first look may take before the server counts as away
+ * @again_ms: how long after a failure it is looked for again
+ * @failures: requests in a row without an answer after which it counts as away
+ */
+typedef struct {
+  int patience_ms;
+  int again_ms;
+  guint failures;
+} VelmLlmHealthParams;
+
+/** 3 s, 30 s, 5. */
+VelmLlmHealthParams velm_llm_health_params_default(void);
+
+/** @server: outlives the health, or is cancelled before it ends. */
+VelmLlmHealth *velm_llm_health_new(VelmLlmServer *server, const VelmLlmHealthParams *params);
+
+/** The state now; looks for the server where that is due. velm_llm_server_iterate() brings what it
+ * says. */
+VelmLlmState velm_llm_health_check(VelmLlmHealth *health);
+
+/** Tells how a request ended. @there: the server answered, be it with a refusal. @why: borrowed;
+ * what was wrong where it did not */
+void velm_llm_health_note(VelmLlmHealth *health, gboolean there, const char *why);
+
+/** What was wrong last; NULL where nothing was. Borrowed. */
+const char *velm_llm_health_why(const VelmLlmHealth *health);
+
+void velm_llm_health_free(VelmLlmHealth *health);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmLlmHealth, velm_llm_health_free)
