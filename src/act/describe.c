@@ -2,13 +2,25 @@
 #include "classify/classifier.h"
 #include "detect/detector.h"
 
+static void describe_trust(VelmModel *model, GString *text) {
+  double trust = 0;
+  if (velm_model_has(model, "fewshot.trust") &&
+      velm_model_get_double(model, "fewshot.trust", &trust, NULL))
+    g_string_append_printf(text, "its answers stand alone from a confidence of %.3g\n", trust);
+  else
+    g_string_append(text, "no confidence makes its answers stand alone, where a language model can "
+                          "be asked\n");
+}
+
 static void describe_classes(VelmModel *model, GString *text) {
   g_autofree const char **names = velm_model_get_strv(model, "fewshot.classes", NULL);
   g_autofree char *joined = names ? g_strjoinv(", ", (char **)names) : NULL;
-  if (joined)
+  if (joined) {
     g_string_append_printf(text, "taught: %s\n", joined);
-  else
+    describe_trust(model, text);
+  } else {
     g_string_append(text, "taught: nothing yet (velm teach)\n");
+  }
 }
 
 char *velm_model_describe(VelmModel *model) {

@@ -74,7 +74,7 @@ static int evaluate_folder(int argc, char **argv) {
        "NAME,..."},
       {"classifier", 0, 0, G_OPTION_ARG_STRING, &options.classifiers,
        "Classifiers side by side: fewshot (the default where the model was taught), mllm, mllm-RI "
-       "(without a part of its prompt), none",
+       "(without a part of its prompt), cascade, none",
        "NAME,..."},
       {"shots", 0, 0, G_OPTION_ARG_INT, &options.shots,
        "Teach fewshot anew with K examples a class, and test it on other parts", "K"},

@@ -1,6 +1,6 @@
 #include "evaluate/answerer.h"
 
-#include "classify/mllm.h"
+#include "classify/cascade.h"
 
 #include <string.h>
 
@@ -36,19 +36,39 @@ static VelmClassifier *open_mllm(const char *name, VelmModel *model, const VelmC
   return classifier;
 }
 
+static VelmClassifier *open_cascade(VelmModel *model, const VelmClasses *classes,
+                                    const VelmClassifierParams *params, VelmLlmSession **session,
+                                    GError **error) {
+  VelmMllmParams mllm = velm_mllm_params_default();
+  mllm.session = *session;
+  VelmClassifier *classifier = velm_cascade_open(model, classes, params, &mllm, error);
+  if (classifier && !*session)
+    *session = velm_llm_session_ref(velm_cascade_get_session(classifier));
+  return classifier;
+}
+
+static VelmClassifier *open_classifier(const char *name, VelmModel *model,
+                                       const VelmClasses *classes,
+                                       const VelmClassifierParams *params, VelmLlmSession **session,
+                                       GError **error) {
+  if (is_llm(name))
+    return open_mllm(name, model, classes, params, session, error);
+  if (g_str_equal(name, velm_classifier_cascade.name))
+    return open_cascade(model, classes, params, session, error);
+  return velm_classifier_open(name, model, classes, params, error);
+}
+
 VelmAnswerer *velm_answerer_open(const char *name, VelmModel *model, const VelmSpec *spec,
                                  const VelmClassifierParams *params, VelmLlmSession **session,
                                  GError **error) {
   const VelmClasses *classes = spec ? velm_spec_get_classes(spec) : NULL;
-  VelmClassifier *classifier = is_llm(name)
-                                   ? open_mllm(name, model, classes, params, session, error)
-                                   : velm_classifier_open(name, model, classes, params, error);
+  VelmClassifier *classifier = open_classifier(name, model, classes, params, session, error);
   if (!classifier)
     return NULL;
   VelmAnswerer *answerer = g_new0(VelmAnswerer, 1);
   answerer->name = g_strdup(name);
   answerer->classifier = classifier;
-  if (g_str_equal(name, "fewshot"))
+  if (!is_llm(name))
     answerer->taught = velm_model_get_strv(model, "taught.parts", NULL);
   return answerer;
 }
