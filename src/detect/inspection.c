@@ -32,6 +32,7 @@ void velm_inspection_free(VelmInspection *inspection) {
   if (!inspection)
     return;
   g_free(inspection->path);
+  g_free(inspection->part);
   velm_image_free(inspection->image);
   velm_image_free(inspection->reference);
   velm_plane_free(inspection->map);
@@ -92,4 +93,5 @@ void velm_inspection_clear_class(VelmInspection *inspection) {
   g_clear_pointer(&inspection->classifier, g_free);
   g_clear_pointer(&inspection->reason, g_free);
   inspection->confidence = 0;
+  inspection->bare = FALSE;
 }
