@@ -1,7 +1,10 @@
 #include "classify/mllm.h"
 
 #include "classify/answer.h"
+#include "classify/context_examples.h"
+#include "classify/llm_calibration.h"
 #include "classify/prompt_template.h"
+#include "classify/temperature.h"
 
 #include <string.h>
 
@@ -19,6 +22,8 @@ typedef struct {
   VelmPromptRegions regions;
   VelmPromptTemplate *wording; /* or NULL */
   VelmReferenceImages *references;
+  VelmContextExamples *examples;
+  VelmLlmCalibration *calibration; /* NULL where the model has no temperature */
   VelmLlmSession *session;
   guint n_open; /* questions that are not done */
 } Mllm;
@@ -59,6 +64,18 @@ static void end(Question *question, const GError *error) {
   question_free(question);
 }
 
+/* Scales the probabilities recorded as the examples taught, if they were put to the same model. Its
+ * name was known before it was asked. */
+static void scale(const Mllm *mllm, VelmInspection *inspection, int index) {
+  const VelmLlmCalibration *calibration = mllm->calibration;
+  if (!calibration ||
+      g_strcmp0(velm_llm_server_get_llm(mllm->session->server, NULL), calibration->llm) != 0)
+    return;
+  velm_temperature_apply(calibration->temperature, inspection->probabilities,
+                         g_strv_length(inspection->class_names));
+  inspection->confidence = inspection->probabilities[index];
+}
+
 /*
  * Where the server gives no probabilities, they are recorded as 1 for the class answered and 0 for
  * the others, and as 0 for all where no class fits.
@@ -87,6 +104,9 @@ static void fill_record(const Question *question, const VelmLlmAnswer *answer) {
   inspection->confidence = none && !answer->probabilities ? 0 : answer->confidence;
   inspection->classifier = g_strdup(velm_classifier_mllm.name);
   inspection->reason = g_strdup(answer->reason);
+  inspection->bare = !answer->probabilities;
+  if (answer->probabilities)
+    scale(mllm, inspection, answer->index);
 }
 
 /* Takes what the server wrote out of @answer, and puts in what may be shown and stored. */
@@ -113,6 +133,8 @@ static gboolean build(Question *question, GError **error) {
   params.wording = mllm->wording;
   params.reference = question->reference;
   params.again = question->again;
+  g_autoptr(GArray) examples = NULL;
+  velm_context_examples_show(mllm->examples, question->inspection->part, &params, &examples);
   g_clear_pointer(&question->prompt, velm_prompt_free);
   g_clear_pointer(&question->body, g_bytes_unref);
   g_clear_pointer(&question->key, g_free);
@@ -359,6 +381,8 @@ static void mllm_free(VelmClassifier *classifier) {
     return;
   velm_llm_session_unref(mllm->session);
   velm_reference_images_free(mllm->references);
+  velm_context_examples_free(mllm->examples);
+  velm_llm_calibration_free(mllm->calibration);
   velm_prompt_template_free(mllm->wording);
   g_free(mllm);
 }
@@ -374,7 +398,17 @@ static gboolean open_prompt(Mllm *mllm, VelmModel *model, const VelmClassifierPa
   if (params->wording && !(mllm->wording = velm_prompt_template_load(params->wording, error)))
     return FALSE;
   mllm->references = velm_reference_images_open(model, error);
-  return mllm->references != NULL;
+  if (!mllm->references)
+    return FALSE;
+  mllm->examples = velm_context_examples_open(model, params->examples, error);
+  return mllm->examples != NULL;
+}
+
+static gboolean open_calibration(Mllm *mllm, VelmModel *model, GError **error) {
+  if (!model || !velm_llm_calibration_has_temperature(model))
+    return TRUE;
+  mllm->calibration = velm_llm_calibration_restore(model, error);
+  return mllm->calibration != NULL;
 }
 
 VelmClassifier *velm_mllm_open(VelmModel *model, const VelmClasses *classes,
@@ -391,7 +425,8 @@ VelmClassifier *velm_mllm_open(VelmModel *model, const VelmClasses *classes,
   mllm->parts = mllm_params->parts;
   mllm->session = mllm_params->session ? velm_llm_session_ref(mllm_params->session)
                                        : velm_llm_session_new(params, &mllm_params->http, error);
-  if (mllm->session && open_prompt(mllm, model, params, error))
+  if (mllm->session && open_prompt(mllm, model, params, error) &&
+      open_calibration(mllm, model, error))
     return &mllm->head;
   mllm_free(&mllm->head);
   return NULL;

@@ -1,5 +1,6 @@
 #include "evaluate/answerer.h"
 
+#include "classify/llm_calibration.h"
 #include "classify/mllm.h"
 
 #include <string.h>
@@ -36,6 +37,15 @@ static VelmClassifier *open_mllm(const char *name, VelmModel *model, const VelmC
   return classifier;
 }
 
+/* Whether its answers rest on the parts that the model was taught: a language model may have been
+ * shown them beside the part, or its probabilities fitted to them. */
+static gboolean rests_on_taught(const char *name, VelmModel *model,
+                                const VelmClassifierParams *params) {
+  if (is_llm(name))
+    return params->examples > 0 || (model && velm_llm_calibration_has_temperature(model));
+  return g_str_equal(name, "fewshot");
+}
+
 VelmAnswerer *velm_answerer_open(const char *name, VelmModel *model, const VelmSpec *spec,
                                  const VelmClassifierParams *params, VelmLlmSession **session,
                                  GError **error) {
@@ -48,7 +58,7 @@ VelmAnswerer *velm_answerer_open(const char *name, VelmModel *model, const VelmS
   VelmAnswerer *answerer = g_new0(VelmAnswerer, 1);
   answerer->name = g_strdup(name);
   answerer->classifier = classifier;
-  if (g_str_equal(name, "fewshot"))
+  if (rests_on_taught(name, model, params))
     answerer->taught = velm_model_get_strv(model, "taught.parts", NULL);
   return answerer;
 }
