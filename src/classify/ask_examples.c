@@ -137,19 +137,16 @@ static void fit(Course *course) {
 }
 
 static gboolean learn(Course *course, GError **error) {
-  VelmLlmServer *server = velm_mllm_get_session(course->mllm)->server;
   if (course->calibration->n_answered == 0) {
     g_propagate_prefixed_error(
         error, g_steal_pointer(&course->last),
         "the language model answered none of %u examples; the last one: ", course->samples->len);
     return FALSE;
   }
-  const char *llm = velm_llm_server_get_llm(server, error);
-  if (!llm)
-    return FALSE;
-  course->calibration->llm = g_strdup(llm);
   fit(course);
-  return TRUE;
+  course->calibration->llm =
+      velm_llm_calibration_name(velm_mllm_get_session(course->mllm)->server, error);
+  return course->calibration->llm != NULL;
 }
 
 VelmLlmCalibration *velm_ask_examples(VelmClassifier *mllm, VelmDetector *detector,

@@ -13,11 +13,18 @@
 #define LOSS_NAME PREFIX "loss"
 #define SCALED_LOSS_NAME PREFIX "scaled_loss"
 
+#define NAME_BYTES 200 /* of the language model's name */
+
 void velm_llm_calibration_free(VelmLlmCalibration *calibration) {
   if (!calibration)
     return;
   g_free(calibration->llm);
   g_free(calibration);
+}
+
+char *velm_llm_calibration_name(VelmLlmServer *server, GError **error) {
+  const char *llm = velm_llm_server_get_llm(server, error);
+  return llm ? velm_llm_server_shown(server, llm, NAME_BYTES) : NULL;
 }
 
 /* ---- fitting ---- */

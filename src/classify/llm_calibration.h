@@ -4,11 +4,12 @@
  */
 #pragma once
 
+#include "classify/llm_server.h"
 #include "core/model.h"
 
 /**
  * VelmLlmCalibration:
- * @llm: the language model's name, for which alone it holds
+ * @llm: the language model for which alone it holds, by velm_llm_calibration_name()
  * @n_answered, @n_right, @n_failed: examples that it classified; as they are labelled; not at all
  * @temperature: NAN where it gave no probabilities
  * @loss, @scaled_loss: mean negative log-likelihood of the labels, in nats, with its own
@@ -24,6 +25,10 @@ typedef struct {
 
 void velm_llm_calibration_free(VelmLlmCalibration *calibration);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmLlmCalibration, velm_llm_calibration_free)
+
+/** The name of @server's model as it may be kept and shown. Returns: (transfer full): NULL with
+ * VELM_ERROR_LLM. As velm_llm_server_get_llm(). */
+char *velm_llm_calibration_name(VelmLlmServer *server, GError **error);
 
 /**
  * Fits the temperature and measures what it does.

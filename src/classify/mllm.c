@@ -68,8 +68,9 @@ static void end(Question *question, const GError *error) {
  * name was known before it was asked. */
 static void scale(const Mllm *mllm, VelmInspection *inspection, int index) {
   const VelmLlmCalibration *calibration = mllm->calibration;
-  if (!calibration ||
-      g_strcmp0(velm_llm_server_get_llm(mllm->session->server, NULL), calibration->llm) != 0)
+  g_autofree char *llm =
+      calibration ? velm_llm_calibration_name(mllm->session->server, NULL) : NULL;
+  if (!llm || !g_str_equal(llm, calibration->llm))
     return;
   velm_temperature_apply(calibration->temperature, inspection->probabilities,
                          g_strv_length(inspection->class_names));
