@@ -187,17 +187,22 @@ VelmContextExamples *velm_context_examples_open(VelmModel *model, guint per_clas
   return g_steal_pointer(&examples);
 }
 
-void velm_context_examples_show(const VelmContextExamples *examples, const char *part,
-                                VelmPromptParams *params, GArray **list) {
-  *list = g_array_new(FALSE, FALSE, sizeof(VelmPromptExample));
+static guint count_class(const GArray *list, const char *key) {
+  guint n = 0;
+  for (guint i = 0; i < list->len; i++)
+    n += g_str_equal(g_array_index(list, VelmPromptExample, i).class_key, key) ? 1 : 0;
+  return n;
+}
+
+GArray *velm_context_examples_list(const VelmContextExamples *examples, const char *part) {
+  GArray *list = g_array_new(FALSE, FALSE, sizeof(VelmPromptExample));
   for (guint i = 0; i < examples->pngs->len; i++) {
     VelmPromptExample example = {examples->classes[i], examples->pngs->pdata[i]};
-    if (!part || !g_str_equal(part, examples->parts[i]))
-      g_array_append_val(*list, example);
+    gboolean own = part && g_str_equal(part, examples->parts[i]);
+    if (!own && count_class(list, example.class_key) < examples->per_class)
+      g_array_append_val(list, example);
   }
-  params->examples = (const VelmPromptExample *)(void *)(*list)->data;
-  params->n_examples = (*list)->len;
-  params->examples_per_class = examples->per_class;
+  return list;
 }
 
 void velm_context_examples_free(VelmContextExamples *examples) {

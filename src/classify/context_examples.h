@@ -35,12 +35,12 @@ gboolean velm_context_examples_store(VelmModel *model, VelmDetector *detector,
 VelmContextExamples *velm_context_examples_open(VelmModel *model, guint per_class, GError **error);
 
 /**
- * Gives @params the examples to show beside @part.
- * @part: the part that is asked about, no example of which is shown; NULL where it is not known
- * @list: (out): of VelmPromptExample; to be freed when the prompt was built
+ * The examples to show beside @part, as many of each class as were asked for.
+ * @part: the part that is asked about, no example of which is among them; NULL where it is not
+ * known
+ * Returns: (transfer full): of VelmPromptExample, which @examples must outlive
  */
-void velm_context_examples_show(const VelmContextExamples *examples, const char *part,
-                                VelmPromptParams *params, GArray **list);
+GArray *velm_context_examples_list(const VelmContextExamples *examples, const char *part);
 
 void velm_context_examples_free(VelmContextExamples *examples);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmContextExamples, velm_context_examples_free)

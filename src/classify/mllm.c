@@ -35,6 +35,7 @@ typedef struct {
   VelmClassified done;
   gpointer user_data;
   const VelmImage *reference; /* borrowed; chosen once */
+  GArray *examples;           /* of VelmPromptExample; chosen once */
   VelmPrompt *prompt;
   GBytes *body;
   char *key;                          /* in the cache */
@@ -53,6 +54,7 @@ static void question_free(Question *question) {
   velm_prompt_free(question->prompt);
   g_clear_pointer(&question->body, g_bytes_unref);
   g_free(question->key);
+  g_array_unref(question->examples);
   g_free(question);
 }
 
@@ -134,8 +136,8 @@ static gboolean build(Question *question, GError **error) {
   params.wording = mllm->wording;
   params.reference = question->reference;
   params.again = question->again;
-  g_autoptr(GArray) examples = NULL;
-  velm_context_examples_show(mllm->examples, question->inspection->part, &params, &examples);
+  params.examples = (const VelmPromptExample *)(void *)question->examples->data;
+  params.n_examples = question->examples->len;
   g_clear_pointer(&question->prompt, velm_prompt_free);
   g_clear_pointer(&question->body, g_bytes_unref);
   g_clear_pointer(&question->key, g_free);
@@ -329,6 +331,7 @@ static void mllm_submit(VelmClassifier *classifier, VelmInspection *inspection, 
   question->done = done;
   question->user_data = user_data;
   question->reference = velm_reference_images_nearest(mllm->references, inspection->features);
+  question->examples = velm_context_examples_list(mllm->examples, inspection->part);
   mllm->n_open++;
   send_or_end(question);
 }

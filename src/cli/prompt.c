@@ -175,8 +175,9 @@ static gboolean run(const char *path, const Options *options, VelmPromptParams *
   g_autoptr(VelmInspection) inspection = look_at(model, spec, samples->pdata[0], error);
   params->wording = wording;
   params->normal_images = normal;
-  g_autoptr(GArray) list = NULL;
-  velm_context_examples_show(examples, NULL, params, &list);
+  g_autoptr(GArray) list = velm_context_examples_list(examples, NULL);
+  params->examples = (const VelmPromptExample *)(void *)list->data;
+  params->n_examples = list->len;
   g_autoptr(VelmPrompt) prompt =
       inspection ? velm_prompt_new(inspection, velm_spec_get_classes(spec), params, error) : NULL;
   return prompt && write_prompt(prompt, options->llm ? options->llm : NO_LLM, options->out, error);
