@@ -143,16 +143,49 @@ VELM_API void velm_spec_free(VelmSpec *spec);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmSpec, velm_spec_free)
 
 /**
+ * VelmLlmParams: how the language model of the classifier "mllm" is asked; all zero is fine.
+ * @endpoint: base URL of an OpenAI-compatible server; NULL for the environment's OPENAI_BASE_URL
+ * @llm: its model's name; NULL for the server's first
+ * @in_flight: requests that are with the server at once; 0 for the default
+ * @timeout_s: the longest wait for one answer, all tries included; 0 for the default, 300
+ * @key_file: file with the server's key; NULL for the environment's OPENAI_API_KEY
+ * @ca_file: certificates that are trusted besides the system's; or NULL
+ * @wording: file of a prompt template; NULL for velm's own
+ * @regions: "overview" or "crops"; NULL for the first
+ * @cache: file of answers that were paid for; or NULL
+ * @prices: file of prices (docs/llm.md); or NULL
+ * @budget: USD that may be spent; 0 for no limit
+ * @offline: nothing may leave the machine: only what the cache has is answered
+ * @examples: labelled examples of each class that are shown beside the part, of those that the
+ * model was taught, at most; 0 for none
+ */
+typedef struct {
+  const char *endpoint;
+  const char *llm;
+  guint in_flight, timeout_s;
+  const char *key_file, *ca_file;
+  const char *wording, *regions;
+  const char *cache, *prices;
+  double budget;
+  gboolean offline;
+  guint examples;
+} VelmLlmParams;
+
+/**
  * VelmTeachParams: how the few-shot classifier is taught.
  * @shots: examples of each class at most; 0 for all
  * @seed: of the choice of examples
  * @trust: accuracy, 0 to 1, that its answers must have to stand where a language model could be
  * asked: what confidence that takes is found on examples that are held back
+ * @ask_llm: also ask a language model about the examples, to learn how far its probabilities hold
+ * @llm: how it is asked
  */
 typedef struct {
   int shots;
   guint32 seed;
   double trust;
+  gboolean ask_llm;
+  VelmLlmParams llm;
   VelmProgress progress;
   gpointer progress_data;
 } VelmTeachParams;
@@ -163,6 +196,7 @@ VELM_API VelmTeachParams velm_teach_params_default(void);
  * Teaches @model the classes of @spec from labelled images, in place.
  * @directory: a folder in the MVTec layout; test/CLASS/ holds the examples, ground_truth/CLASS/
  * their masks where there are any
+ * Returns: FALSE where it fails; @model is then as it was
  */
 VELM_API gboolean velm_model_teach(VelmModel *model, const char *directory, VelmSpec *spec,
                                    const VelmTeachParams *params, GError **error);
@@ -228,32 +262,6 @@ VELM_API gboolean velm_inspection_save_overlay(const VelmInspection *inspection,
  * ---------------------------------------------------------------------------------------- */
 
 typedef struct _VelmInspector VelmInspector;
-
-/**
- * VelmLlmParams: how the language model of the classifier "mllm" is asked; all zero is fine.
- * @endpoint: base URL of an OpenAI-compatible server; NULL for the environment's OPENAI_BASE_URL
- * @llm: its model's name; NULL for the server's first
- * @in_flight: requests that are with the server at once; 0 for the default
- * @timeout_s: the longest wait for one answer, all tries included; 0 for the default, 300
- * @key_file: file with the server's key; NULL for the environment's OPENAI_API_KEY
- * @ca_file: certificates that are trusted besides the system's; or NULL
- * @wording: file of a prompt template; NULL for velm's own
- * @regions: "overview" or "crops"; NULL for the first
- * @cache: file of answers that were paid for; or NULL
- * @prices: file of prices (docs/llm.md); or NULL
- * @budget: USD that may be spent; 0 for no limit
- * @offline: nothing may leave the machine: only what the cache has is answered
- */
-typedef struct {
-  const char *endpoint;
-  const char *llm;
-  guint in_flight, timeout_s;
-  const char *key_file, *ca_file;
-  const char *wording, *regions;
-  const char *cache, *prices;
-  double budget;
-  gboolean offline;
-} VelmLlmParams;
 
 /**
  * VelmInspectorParams: which classifier names what the detector marked.

@@ -1,5 +1,6 @@
 /* What a model holds, for a person. */
 #include "classify/classifier.h"
+#include "classify/llm_calibration.h"
 #include "detect/detector.h"
 
 static void describe_trust(VelmModel *model, GString *text) {
@@ -23,6 +24,12 @@ static void describe_classes(VelmModel *model, GString *text) {
   }
 }
 
+static void describe_llm(VelmModel *model, GString *text) {
+  g_autoptr(VelmLlmCalibration) calibration = velm_llm_calibration_restore(model, NULL);
+  if (calibration)
+    velm_llm_calibration_describe(calibration, text);
+}
+
 char *velm_model_describe(VelmModel *model) {
   GString *text = g_string_new(NULL);
   const char *name = velm_model_get_string(model, "detector", NULL);
@@ -31,5 +38,6 @@ char *velm_model_describe(VelmModel *model) {
   if (klass)
     klass->describe(model, text);
   describe_classes(model, text);
+  describe_llm(model, text);
   return g_string_free(text, FALSE);
 }

@@ -1,5 +1,7 @@
 /* Teaching a model the user's classes (the embedded stand-in for section 3.2's language model). */
 #include "act/spec.h"
+#include "classify/ask_examples.h"
+#include "classify/context_examples.h"
 #include "classify/examples.h"
 #include "classify/trust.h"
 
@@ -65,19 +67,42 @@ static void store_parts(VelmModel *model, const GPtrArray *chosen) {
   velm_model_set_strv(model, "taught.parts", (const char *const *)names);
 }
 
-gboolean velm_model_teach(VelmModel *model, const char *directory, VelmSpec *spec,
-                          const VelmTeachParams *params, GError **error) {
+/* Learns how far a language model's probabilities hold. */
+static gboolean ask_llm(VelmModel *model, VelmDetector *detector, VelmClassifier *mllm,
+                        const GPtrArray *chosen, const VelmTeachParams *params, GError **error) {
+  g_autoptr(VelmLlmCalibration) calibration =
+      velm_ask_examples(mllm, detector, chosen, params->progress, params->progress_data, error);
+  if (calibration)
+    velm_llm_calibration_store(calibration, model);
+  return calibration != NULL;
+}
+
+/* Opened before anything else takes its time: what is wrong with the parameters is said at once. */
+static gboolean open_llm(VelmModel *model, const VelmClasses *classes,
+                         const VelmTeachParams *params, VelmClassifier **mllm, GError **error) {
+  if (params->ask_llm)
+    *mllm = velm_classifier_open("mllm", model, classes, &params->llm, error);
+  return *mllm || !params->ask_llm;
+}
+
+static gboolean teach(VelmModel *model, const char *directory, VelmSpec *spec,
+                      const VelmTeachParams *params, GError **error) {
   const VelmClasses *classes = velm_spec_get_classes(spec);
   g_autoptr(VelmDataset) dataset = velm_dataset_open(directory, error);
   g_autoptr(GPtrArray) chosen = dataset ? choose_all(dataset, classes, params, error) : NULL;
   g_autoptr(VelmDetector) detector = chosen ? velm_detector_open(model, error) : NULL;
   if (!detector)
     return FALSE;
+  g_auto(GStrv) keys = class_keys(classes);
+  g_autoptr(VelmClassifier) mllm = NULL;
+  velm_llm_calibration_store(NULL, model);
+  if (!velm_context_examples_store(model, detector, chosen, (const char *const *)keys, error) ||
+      !open_llm(model, classes, params, &mllm, error))
+    return FALSE;
   g_autoptr(GPtrArray) seen =
       velm_examples_collect(detector, chosen, params->progress, params->progress_data, error);
   if (!seen)
     return FALSE;
-  g_auto(GStrv) keys = class_keys(classes);
   g_autoptr(VelmFewshot) fewshot =
       velm_examples_learn(seen, (const char *const *)keys, TRUE, params->trust, error);
   if (!fewshot)
@@ -85,5 +110,15 @@ gboolean velm_model_teach(VelmModel *model, const char *directory, VelmSpec *spe
   velm_fewshot_store(fewshot, model);
   velm_model_set_string(model, "spec.text", velm_spec_get_text(spec));
   store_parts(model, chosen);
+  return !mllm || ask_llm(model, detector, mllm, chosen, params, error);
+}
+
+/* The model that is taught is a copy, until all has gone well. */
+gboolean velm_model_teach(VelmModel *model, const char *directory, VelmSpec *spec,
+                          const VelmTeachParams *params, GError **error) {
+  g_autoptr(VelmModel) copy = velm_model_copy(model);
+  if (!teach(copy, directory, spec, params, error))
+    return FALSE;
+  velm_model_take(model, g_steal_pointer(&copy));
   return TRUE;
 }

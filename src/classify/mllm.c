@@ -1,7 +1,10 @@
 #include "classify/mllm.h"
 
 #include "classify/answer.h"
+#include "classify/context_examples.h"
+#include "classify/llm_calibration.h"
 #include "classify/prompt_template.h"
+#include "classify/temperature.h"
 
 #include <math.h>
 #include <string.h>
@@ -20,6 +23,8 @@ typedef struct {
   VelmPromptRegions regions;
   VelmPromptTemplate *wording; /* or NULL */
   VelmReferenceImages *references;
+  VelmContextExamples *examples;
+  VelmLlmCalibration *calibration; /* NULL where the model has no temperature */
   VelmLlmSession *session;
   guint n_open; /* questions that are not done */
 } Mllm;
@@ -31,6 +36,7 @@ typedef struct {
   VelmClassified done;
   gpointer user_data;
   const VelmImage *reference; /* borrowed; chosen once */
+  GArray *examples;           /* of VelmPromptExample; chosen once */
   VelmPrompt *prompt;
   GBytes *body;
   char *key;                          /* in the cache */
@@ -49,6 +55,7 @@ static void question_free(Question *question) {
   velm_prompt_free(question->prompt);
   g_clear_pointer(&question->body, g_bytes_unref);
   g_free(question->key);
+  g_array_unref(question->examples);
   g_free(question);
 }
 
@@ -58,6 +65,19 @@ static void end(Question *question, const GError *error) {
     velm_inspection_clear_class(question->inspection);
   question->done(question->inspection, error, question->user_data);
   question_free(question);
+}
+
+/* Scales the probabilities recorded as the examples taught, if they were put to the same model. Its
+ * name was known before it was asked. */
+static void scale(const Mllm *mllm, VelmInspection *inspection, int index) {
+  const VelmLlmCalibration *calibration = mllm->calibration;
+  g_autofree char *llm =
+      calibration ? velm_llm_calibration_name(mllm->session->server, NULL) : NULL;
+  if (!llm || !g_str_equal(llm, calibration->llm))
+    return;
+  velm_temperature_apply(calibration->temperature, inspection->probabilities,
+                         g_strv_length(inspection->class_names));
+  inspection->confidence = inspection->probabilities[index];
 }
 
 /*
@@ -88,6 +108,9 @@ static void fill_record(const Question *question, const VelmLlmAnswer *answer) {
   inspection->confidence = none && !answer->probabilities ? 0 : answer->confidence;
   inspection->classifier = g_strdup(velm_classifier_mllm.name);
   inspection->reason = g_strdup(answer->reason);
+  inspection->bare = !answer->probabilities;
+  if (answer->probabilities)
+    scale(mllm, inspection, answer->index);
 }
 
 /* Takes what the server wrote out of @answer, and puts in what may be shown and stored. */
@@ -116,6 +139,8 @@ static gboolean build(Question *question, GError **error) {
   params.wording = mllm->wording;
   params.reference = question->reference;
   params.again = question->again;
+  params.examples = (const VelmPromptExample *)(void *)question->examples->data;
+  params.n_examples = question->examples->len;
   g_clear_pointer(&question->prompt, velm_prompt_free);
   g_clear_pointer(&question->body, g_bytes_unref);
   g_clear_pointer(&question->key, g_free);
@@ -336,6 +361,7 @@ static void mllm_submit(VelmClassifier *classifier, VelmInspection *inspection, 
   g_free(inspection->llm.llm);
   inspection->llm = (VelmLlmUsage){0};
   question->reference = velm_reference_images_nearest(mllm->references, inspection->features);
+  question->examples = velm_context_examples_list(mllm->examples, inspection->part);
   mllm->n_open++;
   send_or_end(question);
 }
@@ -393,6 +419,8 @@ static void mllm_free(VelmClassifier *classifier) {
     return;
   velm_llm_session_unref(mllm->session);
   velm_reference_images_free(mllm->references);
+  velm_context_examples_free(mllm->examples);
+  velm_llm_calibration_free(mllm->calibration);
   velm_prompt_template_free(mllm->wording);
   g_free(mllm);
 }
@@ -408,7 +436,17 @@ static gboolean open_prompt(Mllm *mllm, VelmModel *model, const VelmClassifierPa
   if (params->wording && !(mllm->wording = velm_prompt_template_load(params->wording, error)))
     return FALSE;
   mllm->references = velm_reference_images_open(model, error);
-  return mllm->references != NULL;
+  if (!mllm->references)
+    return FALSE;
+  mllm->examples = velm_context_examples_open(model, params->examples, error);
+  return mllm->examples != NULL;
+}
+
+static gboolean open_calibration(Mllm *mllm, VelmModel *model, GError **error) {
+  if (!model || !velm_llm_calibration_has_temperature(model))
+    return TRUE;
+  mllm->calibration = velm_llm_calibration_restore(model, error);
+  return mllm->calibration != NULL;
 }
 
 VelmClassifier *velm_mllm_open(VelmModel *model, const VelmClasses *classes,
@@ -425,7 +463,8 @@ VelmClassifier *velm_mllm_open(VelmModel *model, const VelmClasses *classes,
   mllm->parts = mllm_params->parts;
   mllm->session = mllm_params->session ? velm_llm_session_ref(mllm_params->session)
                                        : velm_llm_session_new(params, &mllm_params->http, error);
-  if (mllm->session && open_prompt(mllm, model, params, error))
+  if (mllm->session && open_prompt(mllm, model, params, error) &&
+      open_calibration(mllm, model, error))
     return &mllm->head;
   mllm_free(&mllm->head);
   return NULL;

@@ -33,7 +33,7 @@ typedef struct {
   const VelmMask *marked;
   VelmPromptPlace places[VELM_PROMPT_MAX_CROPS];
   GPtrArray *example_classes; /* of VelmClass, one an example */
-  GPtrArray *example_images;  /* of VelmImage, likewise */
+  GPtrArray *example_images;  /* of GBytes, PNG, likewise */
   VelmPromptContent content;
 } Scene;
 
@@ -70,7 +70,7 @@ static void choose_examples(Scene *scene, const VelmClasses *classes,
                    count_pointer(scene->example_classes, class) >= params->examples_per_class))
       continue;
     g_ptr_array_add(scene->example_classes, (gpointer) class);
-    g_ptr_array_add(scene->example_images, (gpointer)example->image);
+    g_ptr_array_add(scene->example_images, example->png);
   }
   scene->content.examples = (const VelmClass *const *)scene->example_classes->pdata;
   scene->content.n_examples = scene->example_classes->len;
@@ -143,13 +143,17 @@ static VelmImage *draw(const Scene *scene, const VelmPromptImage *image, GError 
     return velm_mark_outline(scene->inspection->image, scene->marked, size, size, error);
   case VELM_PROMPT_IMAGE_CROP:
     return velm_prompt_crop_draw(scene->inspection, image->index, error);
-  case VELM_PROMPT_IMAGE_EXAMPLE:
-    return velm_image_resize(g_ptr_array_index(scene->example_images, image->index), size, size,
-                             error);
   case VELM_PROMPT_IMAGE_PART:
   default:
     return velm_image_resize(scene->inspection->image, size, size, error);
   }
+}
+
+static GBytes *encode(const Scene *scene, const VelmPromptImage *image, GError **error) {
+  if (image->kind == VELM_PROMPT_IMAGE_EXAMPLE)
+    return g_bytes_ref(g_ptr_array_index(scene->example_images, image->index));
+  g_autoptr(VelmImage) drawn = draw(scene, image, error);
+  return drawn ? velm_image_to_png(drawn, error) : NULL;
 }
 
 static gboolean add_images(VelmPrompt *prompt, const Scene *scene, const GArray *images,
@@ -161,8 +165,7 @@ static gboolean add_images(VelmPrompt *prompt, const Scene *scene, const GArray 
   };
   for (guint i = 0; i < images->len; i++) {
     const VelmPromptImage *image = &g_array_index(images, VelmPromptImage, i);
-    g_autoptr(VelmImage) drawn = draw(scene, image, error);
-    GBytes *png = drawn ? velm_image_to_png(drawn, error) : NULL;
+    GBytes *png = encode(scene, image, error);
     if (!png)
       return FALSE;
     g_ptr_array_add(prompt->images, png);

@@ -51,10 +51,11 @@ gboolean velm_prompt_regions_find(const char *name, VelmPromptRegions *regions);
 /* The wording: classify/prompt_template.h. */
 typedef struct _VelmPromptTemplate VelmPromptTemplate;
 
-/* A labelled image, shown in context. @class_key: a class of the spec, or "good". */
+/* A labelled image, shown in context. @class_key: a class of the spec, or "good". @png: the file
+ * that is sent, of VELM_PROMPT_IMAGE_SIZE squared: to encode it anew for each prompt takes long. */
 typedef struct {
   const char *class_key;
-  const VelmImage *image;
+  GBytes *png;
 } VelmPromptExample;
 
 /**

@@ -38,7 +38,7 @@ int velm_cli_spec(int argc, char **argv);
 typedef struct {
   char *endpoint, *llm, *key_file, *ca_file, *wording, *regions, *cache, *prices;
   double budget;
-  int in_flight, timeout_s;
+  int in_flight, timeout_s, examples;
   gboolean offline;
 } VelmCliLlm;
 

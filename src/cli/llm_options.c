@@ -33,6 +33,8 @@ GOptionGroup *velm_cli_llm_options(VelmCliLlm *llm) {
        "Wording of the prompt in place of velm's own", "FILE"},
       {"regions", 0, 0, G_OPTION_ARG_STRING, &llm->regions,
        "How the prompt shows what was marked: overview (the default) or crops", "NAME"},
+      {"examples", 0, 0, G_OPTION_ARG_INT, &llm->examples,
+       "Show the model N labelled examples of each class (default 0)", "N"},
       {"key-file", 0, 0, G_OPTION_ARG_FILENAME, &llm->key_file,
        "File with the server's key, which nobody else may read", "FILE"},
       {"ca-file", 0, 0, G_OPTION_ARG_FILENAME, &llm->ca_file,
@@ -52,6 +54,8 @@ gboolean velm_cli_llm_params(const VelmCliLlm *llm, VelmClassifierParams *params
     why = "--llm-timeout must be 1 to 86400";
   else if (!(llm->budget >= 0))
     why = "--budget must be over 0";
+  else if (llm->examples < 0)
+    why = "--examples must be 0 or more";
   if (why) {
     fprintf(stderr, "velm: %s\n", why);
     return FALSE;
@@ -67,7 +71,8 @@ gboolean velm_cli_llm_params(const VelmCliLlm *llm, VelmClassifierParams *params
                                    .cache = llm->cache,
                                    .prices = llm->prices,
                                    .budget = llm->budget,
-                                   .offline = llm->offline};
+                                   .offline = llm->offline,
+                                   .examples = (guint)llm->examples};
   return TRUE;
 }
 

@@ -1,5 +1,6 @@
 /* velm prompt: writes what a language model would be sent about an image, and sends nothing. */
 #include "act/spec.h"
+#include "classify/context_examples.h"
 #include "classify/prompt_template.h"
 #include "cli/cli.h"
 #include "core/file.h"
@@ -16,6 +17,7 @@
 
 typedef struct {
   char *model, *spec, *out, *drop, *wording, *regions, *llm;
+  int examples;
 } Options;
 
 static void options_clear(Options *options) {
@@ -50,6 +52,10 @@ static gboolean read_parts(const char *drop, VelmPromptParts *parts) {
 static gboolean read_params(const Options *options, VelmPromptParams *params) {
   if (!options->model || !options->spec || !options->out) {
     fprintf(stderr, "velm prompt: needs -m MODEL.velm, -s SPEC.yaml and -o DIR\n");
+    return FALSE;
+  }
+  if (options->examples < 0) {
+    fprintf(stderr, "velm prompt: --examples must be 0 or more\n");
     return FALSE;
   }
   *params = velm_prompt_params_default();
@@ -156,7 +162,9 @@ static gboolean run(const char *path, const Options *options, VelmPromptParams *
   g_autoptr(VelmSpec) spec = velm_spec_load(options->spec, error);
   g_autoptr(VelmModel) model = spec ? velm_model_load(options->model, error) : NULL;
   g_autoptr(VelmReferenceImages) normal = model ? velm_reference_images_open(model, error) : NULL;
-  g_autoptr(GPtrArray) samples = normal ? velm_dataset_expand(paths, error) : NULL;
+  g_autoptr(VelmContextExamples) examples =
+      normal ? velm_context_examples_open(model, (guint)options->examples, error) : NULL;
+  g_autoptr(GPtrArray) samples = examples ? velm_dataset_expand(paths, error) : NULL;
   if (!samples)
     return FALSE;
   if (samples->len != 1) {
@@ -167,6 +175,9 @@ static gboolean run(const char *path, const Options *options, VelmPromptParams *
   g_autoptr(VelmInspection) inspection = look_at(model, spec, samples->pdata[0], error);
   params->wording = wording;
   params->normal_images = normal;
+  g_autoptr(GArray) list = velm_context_examples_list(examples, NULL);
+  params->examples = (const VelmPromptExample *)(void *)list->data;
+  params->n_examples = list->len;
   g_autoptr(VelmPrompt) prompt =
       inspection ? velm_prompt_new(inspection, velm_spec_get_classes(spec), params, error) : NULL;
   return prompt && write_prompt(prompt, options->llm ? options->llm : NO_LLM, options->out, error);
@@ -190,6 +201,8 @@ int velm_cli_prompt(int argc, char **argv) {
       {"regions", 0, 0, G_OPTION_ARG_STRING, &options.regions,
        "overview (the default: all regions outlined in one image) or crops (a close view of each)",
        "HOW"},
+      {"examples", 0, 0, G_OPTION_ARG_INT, &options.examples,
+       "Show N labelled examples of each class (default 0)", "N"},
       {"llm", 0, 0, G_OPTION_ARG_STRING, &options.llm,
        "Name of the server's model, which the request has in it (default: " NO_LLM ")", "NAME"},
       G_OPTION_ENTRY_NULL};

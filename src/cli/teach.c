@@ -20,6 +20,7 @@ static void warn_left_out(const char *directory, const VelmSpec *spec) {
 int velm_cli_teach(int argc, char **argv) {
   VelmTeachParams params = velm_teach_params_default();
   g_autofree char *model_path = NULL, *spec_path = NULL;
+  g_auto(VelmCliLlm) llm = {0};
   int seed = 0;
   const GOptionEntry entries[] = {
       {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model_path, "Model to teach, in place",
@@ -28,6 +29,9 @@ int velm_cli_teach(int argc, char **argv) {
        "SPEC.yaml"},
       {"shots", 0, 0, G_OPTION_ARG_INT, &params.shots,
        "Examples of each class at most (default: all)", "K"},
+      {"ask-llm", 0, 0, G_OPTION_ARG_NONE, &params.ask_llm,
+       "Also ask a language model about the examples, to learn how far its probabilities hold",
+       NULL},
       {"seed", 0, 0, G_OPTION_ARG_INT, &seed, "Seed of the choice of examples (default 0)", "N"},
       {"trust", 0, 0, G_OPTION_ARG_DOUBLE, &params.trust,
        "Accuracy, 0 to 1, that its answers must have to stand where a language model could be "
@@ -36,13 +40,15 @@ int velm_cli_teach(int argc, char **argv) {
        "ACCURACY"},
       G_OPTION_ENTRY_NULL};
   int code = VELM_CLI_USAGE;
-  g_auto(GStrv) paths = velm_cli_parse(argc, argv, "DIR -m MODEL.velm -s SPEC.yaml",
-                                       "Teaches a fitted model the classes of a spec from the "
-                                       "images in DIR/test/CLASS, with their masks in\n"
-                                       "DIR/ground_truth/CLASS where there are any. Every class of "
-                                       "the spec needs an image; what the model was taught\n"
-                                       "before is replaced.",
-                                       entries, 1, 1, &code);
+  g_auto(GStrv) paths = velm_cli_parse_with(
+      argc, argv, "DIR -m MODEL.velm -s SPEC.yaml",
+      "Teaches a fitted model the classes of a spec from the images in DIR/test/CLASS, with their "
+      "masks in\n"
+      "DIR/ground_truth/CLASS where there are any. Every class of the spec needs an image; what "
+      "the "
+      "model was taught\n"
+      "before is replaced. Up to three images of each class are kept in the model, for --examples.",
+      entries, velm_cli_llm_options(&llm), 1, 1, &code);
   if (!paths)
     return code;
   if (!model_path || !spec_path || params.shots < 0 || !(params.trust >= 0 && params.trust <= 1)) {
@@ -50,6 +56,8 @@ int velm_cli_teach(int argc, char **argv) {
                     "--trust of 0 to 1\n");
     return VELM_CLI_USAGE;
   }
+  if (!velm_cli_llm_params(&llm, &params.llm))
+    return VELM_CLI_USAGE;
   params.seed = (guint32)seed;
   params.progress = velm_log_progress;
   g_autoptr(GError) error = NULL;

@@ -33,6 +33,25 @@ void velm_model_free(VelmModel *model) {
   g_free(model);
 }
 
+VelmModel *velm_model_copy(const VelmModel *model) {
+  VelmModel *copy = velm_model_new();
+  GHashTableIter iter;
+  gpointer name, value;
+  g_free(copy->name);
+  copy->name = g_strdup(model->name);
+  g_hash_table_iter_init(&iter, model->values);
+  while (g_hash_table_iter_next(&iter, &name, &value))
+    velm_model_set(copy, name, value);
+  return copy;
+}
+
+void velm_model_take(VelmModel *model, VelmModel *from) {
+  GHashTable *values = model->values;
+  model->values = from->values;
+  from->values = values;
+  velm_model_free(from);
+}
+
 /* ---- writers ---- */
 
 void velm_model_set(VelmModel *model, const char *name, GVariant *value) {

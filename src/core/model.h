@@ -13,6 +13,11 @@
 
 VelmModel *velm_model_new(void);
 
+/** A model that has the values of @model, which both share. Returns: (transfer full). */
+VelmModel *velm_model_copy(const VelmModel *model);
+/** Gives @model the values of @from in place of its own. @from: (transfer full). */
+void velm_model_take(VelmModel *model, VelmModel *from);
+
 /** Sets @name to @value, whose floating reference is taken. */
 void velm_model_set(VelmModel *model, const char *name, GVariant *value);
 void velm_model_set_string(VelmModel *model, const char *name, const char *value);

@@ -32,6 +32,7 @@ void velm_inspection_free(VelmInspection *inspection) {
   if (!inspection)
     return;
   g_free(inspection->path);
+  g_free(inspection->part);
   velm_image_free(inspection->image);
   velm_image_free(inspection->reference);
   velm_plane_free(inspection->map);
@@ -96,4 +97,5 @@ void velm_inspection_clear_class(VelmInspection *inspection) {
   g_clear_pointer(&inspection->stage_reason, g_free);
   inspection->fallback = FALSE;
   inspection->confidence = 0;
+  inspection->bare = FALSE;
 }

@@ -37,6 +37,7 @@ typedef struct {
 
 struct _VelmInspection {
   char *path;
+  char *part;           /* its name, as in groups.csv; NULL where it is not known */
   VelmImage *image;     /* decoded */
   VelmImage *reference; /* aligned defect-free image of the part, or NULL */
 
@@ -60,6 +61,7 @@ struct _VelmInspection {
   double confidence;
   char **class_names;    /* NULL-terminated, or NULL */
   double *probabilities; /* as many as class_names */
+  gboolean bare;         /* the classifier gives no probabilities: these are 1 and 0 instead */
   char *classifier;      /* the name of the one that answered */
   char *reason;          /* in words, where the classifier gives one */
   char *stage_reason;    /* why it was this one's to answer, where several could have; or NULL */

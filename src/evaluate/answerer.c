@@ -1,6 +1,7 @@
 #include "evaluate/answerer.h"
 
 #include "classify/cascade.h"
+#include "classify/llm_calibration.h"
 
 #include <string.h>
 
@@ -58,6 +59,15 @@ static VelmClassifier *open_classifier(const char *name, VelmModel *model,
   return velm_classifier_open(name, model, classes, params, error);
 }
 
+/* Whether its answers rest on the parts that the model was taught: a language model may have been
+ * shown them beside the part, or its probabilities fitted to them. */
+static gboolean rests_on_taught(const char *name, VelmModel *model,
+                                const VelmClassifierParams *params) {
+  if (is_llm(name))
+    return params->examples > 0 || (model && velm_llm_calibration_has_temperature(model));
+  return TRUE;
+}
+
 VelmAnswerer *velm_answerer_open(const char *name, VelmModel *model, const VelmSpec *spec,
                                  const VelmClassifierParams *params, VelmLlmSession **session,
                                  GError **error) {
@@ -68,7 +78,7 @@ VelmAnswerer *velm_answerer_open(const char *name, VelmModel *model, const VelmS
   VelmAnswerer *answerer = g_new0(VelmAnswerer, 1);
   answerer->name = g_strdup(name);
   answerer->classifier = classifier;
-  if (!is_llm(name))
+  if (rests_on_taught(name, model, params))
     answerer->taught = velm_model_get_strv(model, "taught.parts", NULL);
   return answerer;
 }

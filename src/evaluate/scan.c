@@ -66,15 +66,9 @@ static void release(Job *job) {
   g_free(job);
 }
 
-/* Where a language model's server gives no probabilities, its answer has 1 and the others 0 for
- * want of better ones: that is no confidence to measure. */
+/* Where there are no probabilities there is no confidence to measure. */
 static gboolean is_bare(const VelmInspection *inspection) {
-  if (!inspection->probabilities || g_strcmp0(inspection->classifier, "mllm") != 0)
-    return !inspection->probabilities;
-  for (gsize i = 0; inspection->class_names[i]; i++)
-    if (inspection->probabilities[i] > 0 && inspection->probabilities[i] < 1)
-      return FALSE;
-  return TRUE;
+  return !inspection->probabilities || inspection->bare;
 }
 
 static void take_answer(VelmInspection *inspection, const GError *error, gpointer user_data) {

@@ -1,9 +1,11 @@
 #include "classify/mllm.h"
 #include "classify/scripted_server.h"
+#include "classify/temperature.h"
 #include "core/file.h"
 #include "core/json.h"
 #include "core/scratch.h"
 
+#include <math.h>
 #include <string.h>
 
 #define KEY "sk-test-0123456789abcdefghij"
@@ -244,16 +246,18 @@ static void test_no_log_probabilities(Fixture *f, G_GNUC_UNUSED gconstpointer da
 }
 
 /* "rust" by one token, with the alternative "deep_scratch" at a third of its probability. */
+#define LIKELY_RUST                                                                                \
+  "{\"choices\":[{\"message\":{\"content\":\"{\\\"class\\\":\\\"rust\\\"}\"},"                     \
+  "\"logprobs\":{\"content\":["                                                                    \
+  "{\"token\":\"{\\\"class\\\":\\\"\",\"logprob\":0,\"top_logprobs\":[]},"                         \
+  "{\"token\":\"rust\",\"logprob\":-0.287682,\"top_logprobs\":["                                   \
+  "{\"token\":\"rust\",\"logprob\":-0.287682},"                                                    \
+  "{\"token\":\"deep_scratch\",\"logprob\":-1.386294}]},"                                          \
+  "{\"token\":\"\\\"}\",\"logprob\":0,\"top_logprobs\":[]}]}}],"                                   \
+  "\"usage\":{\"prompt_tokens\":900,\"completion_tokens\":5}}"
+
 static void test_probabilities(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
-  scripted_server_reply(f->server, 200, NULL,
-                        "{\"choices\":[{\"message\":{\"content\":\"{\\\"class\\\":\\\"rust\\\"}\"},"
-                        "\"logprobs\":{\"content\":["
-                        "{\"token\":\"{\\\"class\\\":\\\"\",\"logprob\":0,\"top_logprobs\":[]},"
-                        "{\"token\":\"rust\",\"logprob\":-0.287682,\"top_logprobs\":["
-                        "{\"token\":\"rust\",\"logprob\":-0.287682},"
-                        "{\"token\":\"deep_scratch\",\"logprob\":-1.386294}]},"
-                        "{\"token\":\"\\\"}\",\"logprob\":0,\"top_logprobs\":[]}]}}],"
-                        "\"usage\":{\"prompt_tokens\":900,\"completion_tokens\":5}}");
+  scripted_server_reply(f->server, 200, NULL, LIKELY_RUST);
   g_assert_true(classify(f));
   g_assert_cmpstr(f->inspection->class_name, ==, "rust");
   g_assert_cmpuint(g_strv_length(f->inspection->class_names), ==, 4);
@@ -691,6 +695,194 @@ static void test_usage(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   assert_open_fails(f, "needs the classes");
 }
 
+/* ---- the model's temperature ---- */
+
+static void teach_temperature(Fixture *f, double temperature) {
+  if (!f->model)
+    f->model = velm_model_new();
+  velm_model_set_string(f->model, "mllm.llm", "scripted");
+  velm_model_set_int(f->model, "mllm.answered", 10);
+  velm_model_set_int(f->model, "mllm.right", 7);
+  velm_model_set_int(f->model, "mllm.failed", 0);
+  velm_model_set_double(f->model, "mllm.temperature", temperature);
+  velm_model_set_double(f->model, "mllm.loss", 1.5);
+  velm_model_set_double(f->model, "mllm.scaled_loss", 0.75);
+}
+
+/* The probabilities recorded are those of LIKELY_RUST, scaled by @temperature. */
+static void check_scaled(Fixture *f, double temperature) {
+  double expected[4] = {0.25, 0.75, 0, 0}, sum = 0;
+  velm_temperature_apply(temperature, expected, 2);
+  for (int i = 0; i < 4; i++)
+    sum += f->inspection->probabilities[i];
+  g_assert_cmpfloat_with_epsilon(sum, 1, 1e-9);
+  for (int i = 0; i < 2; i++)
+    g_assert_cmpfloat_with_epsilon(f->inspection->probabilities[i], expected[i], 0.01);
+  g_assert_cmpstr(f->inspection->class_name, ==, "rust");
+  g_assert_cmpfloat(f->inspection->confidence, ==, f->inspection->probabilities[1]);
+  g_assert_false(f->inspection->bare);
+}
+
+/* A temperature under 1, so that the classes without a token of theirs take nothing. The first
+ * round asks the server for the model's name. */
+static void test_temperature(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  teach_temperature(f, 0.5);
+  scripted_server_reply(f->server, 200, NULL, "{\"data\":[{\"id\":\"scripted\"}]}");
+  scripted_server_reply(f->server, 200, NULL, LIKELY_RUST);
+  f->llm = NULL;
+  g_assert_true(classify(f));
+  check_scaled(f, 0.5);
+  g_assert_cmpfloat(f->inspection->confidence, >, 0.85);
+  f->llm = "scripted";
+  g_assert_true(classify(f));
+  check_scaled(f, 0.5);
+}
+
+static void test_other_llm(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  teach_temperature(f, 0.5);
+  scripted_server_reply(f->server, 200, NULL, LIKELY_RUST);
+  f->llm = "scripted-2";
+  g_assert_true(classify(f));
+  check_scaled(f, 1);
+}
+
+/* What is 1 and 0 for want of probabilities stays so. */
+static void test_bare_is_not_scaled(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  teach_temperature(f, 3);
+  scripted_server_answer(f->server, GOOD_ANSWER);
+  g_assert_true(classify(f));
+  g_assert_true(f->inspection->bare);
+  g_assert_cmpfloat(f->inspection->confidence, ==, 1);
+  g_assert_cmpfloat(f->inspection->probabilities[0], ==, 0);
+}
+
+/* The cache has what the model said, whatever was learnt of it later. */
+static void test_cache_is_raw(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  char *folder = scratch_new();
+  g_autofree char *path = g_build_filename(folder, "answers.sqlite", NULL);
+  static const double temperatures[] = {0.5, 0.25, 1};
+  scripted_server_reply(f->server, 200, NULL, LIKELY_RUST);
+  for (gsize i = 0; i < G_N_ELEMENTS(temperatures); i++) {
+    teach_temperature(f, temperatures[i]);
+    VelmClassifier *mllm = open_with(f, (VelmClassifierParams){.cache = path});
+    g_assert_true(velm_classifier_mllm.classify(mllm, f->inspection, &f->error));
+    check_scaled(f, temperatures[i]);
+    velm_classifier_free(mllm);
+  }
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 1);
+  scratch_remove(folder);
+}
+
+static void test_bad_temperature(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  static const double wrong[] = {0, -1, 1e9, NAN, INFINITY};
+  for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++) {
+    teach_temperature(f, wrong[i]);
+    g_assert_null(open_mllm(f));
+    assert_failure(&f->error, VELM_ERROR_MODEL, "\"mllm.temperature\" cannot be used");
+  }
+  teach_temperature(f, 2);
+  velm_model_set_int(f->model, "mllm.right", -1);
+  g_assert_null(open_mllm(f));
+  assert_failure(&f->error, VELM_ERROR_MODEL, "\"mllm.right\" cannot be used");
+  velm_model_remove_prefix(f->model, "mllm.llm");
+  g_assert_null(open_mllm(f));
+  assert_failure(&f->error, VELM_ERROR_MODEL, "mllm.llm");
+}
+
+/* ---- the model's examples ---- */
+
+/* An example of one level of grey, number @index of the model. */
+static void add_example(Fixture *f, guint index, guint8 level) {
+  g_autofree char *name = g_strdup_printf("context.jpeg.%u", index);
+  g_autoptr(VelmImage) image = velm_image_new(VELM_PROMPT_IMAGE_SIZE, VELM_PROMPT_IMAGE_SIZE);
+  memset(image->pixels, level, (gsize)VELM_PROMPT_IMAGE_SIZE * VELM_PROMPT_IMAGE_SIZE * 3);
+  g_autoptr(GBytes) jpeg = velm_image_to_jpeg(image, 90, NULL);
+  velm_model_set_bytes(f->model, name, jpeg);
+}
+
+static void add_examples(Fixture *f) {
+  static const char *const classes[] = {"rust", "deep_scratch", "rust", NULL};
+  static const char *const parts[] = {"a", "b", "c", NULL};
+  f->model = velm_model_new();
+  velm_model_set_strv(f->model, "context.classes", classes);
+  velm_model_set_strv(f->model, "context.parts", parts);
+  for (guint i = 0; classes[i]; i++)
+    add_example(f, i, (guint8)(50 * (i + 1)));
+}
+
+/* Classifies with @n examples of each class. Returns: (transfer full): the content of the request
+ * number @request. */
+static JsonNode *ask_with_examples(Fixture *f, guint n, guint request) {
+  VelmClassifier *mllm = open_with(f, (VelmClassifierParams){.examples = n});
+  g_assert_true(velm_classifier_mllm.classify(mllm, f->inspection, &f->error));
+  velm_classifier_free(mllm);
+  return velm_json_parse(scripted_server_request(f->server, request)->body, -1, "request", NULL);
+}
+
+static JsonArray *content_of(JsonNode *request) {
+  JsonArray *messages = json_object_get_array_member(json_node_get_object(request), "messages");
+  return json_object_get_array_member(json_array_get_object_element(messages, 0), "content");
+}
+
+/* Checks the text, and the levels of grey of the first images, -1 after the last. */
+static void check_content(JsonNode *request, const char *text, const int *levels) {
+  JsonArray *content = content_of(request);
+  const char *says =
+      json_object_get_string_member(json_array_get_object_element(content, 0), "text");
+  if (!strstr(says, text))
+    g_error("\"%s\" is not in \"%s\"", text, says);
+  for (guint i = 0; levels[i] >= 0; i++) {
+    gsize size = 0;
+    const char *url = json_object_get_string_member(
+        json_object_get_object_member(json_array_get_object_element(content, i + 1), "image_url"),
+        "url");
+    guchar *png = g_base64_decode(strchr(url, ',') + 1, &size);
+    g_autoptr(GBytes) bytes = g_bytes_new_take(png, size);
+    g_autoptr(VelmImage) image = velm_image_parse(bytes, "sent", NULL);
+    g_assert_cmpint(ABS(image->pixels[0] - levels[i]), <=, 2);
+  }
+}
+
+#define EXAMPLE(image, key, name)                                                                  \
+  "- Image " image " is an example of the class " key " (" name                                    \
+  "), on another part. The red line marks what is of that class; it was drawn afterwards and is "  \
+  "no defect.\n"
+
+static void test_examples(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  static const int one_each[] = {50, 100, 0, -1}, all[] = {50, 100, 150, 0, -1};
+  scripted_server_answer(f->server, GOOD_ANSWER);
+  add_examples(f);
+  g_autoptr(JsonNode) one = ask_with_examples(f, 1, 0);
+  check_content(one,
+                EXAMPLE("1", "rust", "rust") EXAMPLE(
+                    "2", "deep_scratch", "long scratch") "- Image 3 is the part to classify.\n",
+                one_each);
+  g_assert_cmpuint(json_array_get_length(content_of(one)), ==, 1 + 4);
+  g_autoptr(JsonNode) more = ask_with_examples(f, 7, 1);
+  check_content(more, EXAMPLE("3", "rust", "rust") "- Image 4 is the part to classify.\n", all);
+  g_assert_cmpuint(json_array_get_length(content_of(more)), ==, 1 + 5);
+  g_autoptr(JsonNode) none = ask_with_examples(f, 0, 2);
+  g_assert_cmpuint(json_array_get_length(content_of(none)), ==, 1 + 2);
+}
+
+/* The next example of the class stands in for that of the part that is asked about. */
+static void test_examples_of_the_part(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  static const int levels[] = {100, 150, 0, -1};
+  scripted_server_answer(f->server, GOOD_ANSWER);
+  add_examples(f);
+  f->inspection->part = g_strdup("a");
+  g_autoptr(JsonNode) request = ask_with_examples(f, 1, 0);
+  check_content(request, EXAMPLE("2", "rust", "rust"), levels);
+  g_assert_cmpuint(json_array_get_length(content_of(request)), ==, 1 + 4);
+}
+
+static void test_no_examples(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  VelmClassifierParams params = {.endpoint = scripted_server_endpoint(f->server), .examples = 1};
+  f->model = velm_model_new();
+  g_assert_null(velm_mllm_open(f->model, f->classes, &params, &f->params, &f->error));
+  assert_failure(&f->error, VELM_ERROR_MODEL, "no labelled examples");
+}
+
 /* ---- the model's normal image ---- */
 
 static guint images_sent(Fixture *f, guint index) {
@@ -789,6 +981,14 @@ int main(int argc, char **argv) {
   ADD("no-model", test_no_model);
   ADD("endpoints", test_endpoints);
   ADD("usage", test_usage);
+  ADD("temperature", test_temperature);
+  ADD("other-llm", test_other_llm);
+  ADD("bare-is-not-scaled", test_bare_is_not_scaled);
+  ADD("cache-is-raw", test_cache_is_raw);
+  ADD("bad-temperature", test_bad_temperature);
+  ADD("examples", test_examples);
+  ADD("examples-of-the-part", test_examples_of_the_part);
+  ADD("no-examples", test_no_examples);
   ADD("normal-image", test_normal_image);
   ADD("bad-normal-image", test_bad_normal_image);
   return g_test_run();

@@ -327,10 +327,17 @@ static void test_regions_by_name(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_assert_false(velm_prompt_regions_find("all", &regions));
 }
 
+static GBytes *flat_png(guint8 level) {
+  g_autoptr(VelmImage) image = flat_image(VELM_PROMPT_IMAGE_SIZE, VELM_PROMPT_IMAGE_SIZE, level);
+  GBytes *png = velm_image_to_png(image, NULL);
+  g_assert_nonnull(png);
+  return png;
+}
+
 static void test_examples(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
-  g_autoptr(VelmImage) a = flat_image(60, 40, 41);
-  g_autoptr(VelmImage) b = flat_image(60, 40, 42);
-  g_autoptr(VelmImage) c = flat_image(60, 40, 43);
+  g_autoptr(GBytes) a = flat_png(41);
+  g_autoptr(GBytes) b = flat_png(42);
+  g_autoptr(GBytes) c = flat_png(43);
   const VelmPromptExample examples[] = {{"rust", a}, {"gone", a}, {"deep_scratch", b},
                                         {"rust", c}, {"good", c}, {"rust", b}};
   VelmPromptParams params = velm_prompt_params_default();

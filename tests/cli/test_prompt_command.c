@@ -122,27 +122,39 @@ static void test_writes(void) {
   assert_contains(text, "- missing_hole: missing hole - ");
 }
 
-/* What velm inspect sends is what velm prompt writes, to the byte. */
-static void test_exact(void) {
+/* What velm inspect sends is what velm prompt writes, to the byte. Returns: (transfer full): the
+ * text. */
+static char *check_exact(const char *image, const char *out) {
   g_autoptr(ScriptedServer) server = scripted_server_new();
-  g_autofree char *image = image_in("test/dent", 0);
-  g_autofree char *good = image_in("train/good", 0);
-  g_autofree char *name = g_path_get_basename(image);
-  g_autofree char *reference = g_build_filename(PARTS, "reference/dent", name, NULL);
-  g_autoptr(GBytes) bytes = command_read(good);
-  put(reference, g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
   scripted_server_answer(server, "{\"class\":\"dent\",\"reason\":\"a hollow\"}");
   g_autoptr(Outcome) asked =
       velm("inspect", image, "-m", FITTED, "-s", SPEC, "--classifier", "mllm", "--llm", "the-model",
            "--endpoint", scripted_server_endpoint(server));
   assert_success(asked);
   g_autoptr(Outcome) written =
-      velm("prompt", image, "-m", FITTED, "-s", SPEC, "-o", "exact", "--llm", "the-model");
+      velm("prompt", image, "-m", FITTED, "-s", SPEC, "-o", out, "--llm", "the-model");
   assert_success(written);
   g_assert_cmpuint(scripted_server_n_requests(server), ==, 1);
-  g_autofree char *request = read_text("exact", "request.json");
+  g_autofree char *request = read_text(out, "request.json");
   g_assert_cmpstr(scripted_server_request(server, 0)->body, ==, request);
-  g_autofree char *text = read_text("exact", "prompt.txt");
+  return read_text(out, "prompt.txt");
+}
+
+/* The reference is then the nearest of the model's normal images. */
+static void test_exact(void) {
+  g_autofree char *image = find_image("test/chip", FALSE);
+  g_autofree char *text = check_exact(image, "exact");
+  assert_contains(text, "is the reference: another part of the same product");
+}
+
+static void test_exact_aligned(void) {
+  g_autofree char *image = image_in("test/dent", 0);
+  g_autofree char *good = image_in("train/good", 0);
+  g_autofree char *name = g_path_get_basename(image);
+  g_autofree char *reference = g_build_filename(PARTS, "reference/dent", name, NULL);
+  g_autoptr(GBytes) bytes = command_read(good);
+  put(reference, g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+  g_autofree char *text = check_exact(image, "exact_aligned");
   assert_contains(text, "the same part without any defect, in the same position");
 }
 
@@ -236,6 +248,7 @@ int main(int argc, char **argv) {
   command_set_up();
   g_test_add_func("/prompt/writes", test_writes);
   g_test_add_func("/prompt/exact", test_exact);
+  g_test_add_func("/prompt/exact-aligned", test_exact_aligned);
   g_test_add_func("/prompt/normal-image", test_normal_image);
   g_test_add_func("/prompt/options", test_options);
   g_test_add_func("/prompt/template", test_template);
