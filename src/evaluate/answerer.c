@@ -2,6 +2,7 @@
 
 #include "classify/mllm.h"
 
+#include <math.h>
 #include <string.h>
 
 /* "mllm-RI-VP": all parts but those. FALSE where one is none. */
@@ -19,7 +20,7 @@ static gboolean read_parts(const char *name, VelmPromptParts *parts, GError **er
   return TRUE;
 }
 
-static gboolean is_llm(const char *name) {
+gboolean velm_answerer_is_llm(const char *name) {
   return g_str_equal(name, "mllm") || g_str_has_prefix(name, "mllm-");
 }
 
@@ -36,11 +37,19 @@ static VelmClassifier *open_mllm(const char *name, VelmModel *model, const VelmC
   return classifier;
 }
 
+/* A model that was taught before there was such a level has none: no answer stands alone. */
+static double trust_of(VelmModel *model) {
+  double trust = INFINITY;
+  if (velm_model_has(model, "fewshot.trust"))
+    velm_model_get_double(model, "fewshot.trust", &trust, NULL);
+  return trust;
+}
+
 VelmAnswerer *velm_answerer_open(const char *name, VelmModel *model, const VelmSpec *spec,
                                  const VelmClassifierParams *params, VelmLlmSession **session,
                                  GError **error) {
   const VelmClasses *classes = spec ? velm_spec_get_classes(spec) : NULL;
-  VelmClassifier *classifier = is_llm(name)
+  VelmClassifier *classifier = velm_answerer_is_llm(name)
                                    ? open_mllm(name, model, classes, params, session, error)
                                    : velm_classifier_open(name, model, classes, params, error);
   if (!classifier)
@@ -48,8 +57,11 @@ VelmAnswerer *velm_answerer_open(const char *name, VelmModel *model, const VelmS
   VelmAnswerer *answerer = g_new0(VelmAnswerer, 1);
   answerer->name = g_strdup(name);
   answerer->classifier = classifier;
-  if (g_str_equal(name, "fewshot"))
+  answerer->trust = NAN;
+  if (g_str_equal(name, "fewshot")) {
     answerer->taught = velm_model_get_strv(model, "taught.parts", NULL);
+    answerer->trust = trust_of(model);
+  }
   return answerer;
 }
 
