@@ -377,8 +377,13 @@ VelmRunTable *velm_run_table_confusion(const VelmRun *run, const VelmClassifierR
 #define NOT_REACHED "no share of calls reaches it"
 #define NO_TRUST "the run does not say how sure the few-shot classifier must be"
 
-static void add_percent(VelmRunTable *table, double share, const char *reason) {
-  add_number(table, "%.0f %%", share * 100, reason);
+static void add_percent(VelmRunTable *table, const char *format, double share, const char *reason) {
+  add_number(table, format, share * 100, reason);
+  if (!isfinite(share))
+    return;
+  VelmRunCell *cell = &g_array_index(table->cells, VelmRunCell, table->cells->len - 1);
+  g_autofree char *bare = cell->text;
+  cell->text = g_strconcat(bare, " %", NULL);
 }
 
 static void add_call_curve(VelmRunTable *table, const VelmRun *run, guint index) {
@@ -387,11 +392,11 @@ static void add_call_curve(VelmRunTable *table, const VelmRun *run, guint index)
   add_anchored(table, velm_call_curve_title(run, curve), g_strdup_printf("calls-%u", index));
   add_share(table, curve->points[0].accuracy, NULL);
   add_share(table, last->accuracy, NULL);
-  add_number(table, "%.1f %%", trusted->share * 100, NO_TRUST);
+  add_percent(table, "%.1f", trusted->share, NO_TRUST);
   add_figure(table, trusted->accuracy, curve->trusted_accuracy, NO_TRUST);
   add_figure(table, trusted->macro_accuracy, curve->trusted_macro_accuracy, NO_TRUST);
-  add_percent(table, velm_call_curve_calls_at(curve, VELM_CALL_TARGET), NOT_REACHED);
-  add_percent(table, velm_call_curve_calls_at(curve, last->accuracy), NOT_REACHED);
+  add_percent(table, "%.0f", velm_call_curve_calls_at(curve, VELM_CALL_TARGET), NOT_REACHED);
+  add_percent(table, "%.0f", velm_call_curve_calls_at(curve, last->accuracy), NOT_REACHED);
   add_count(table, curve->trials);
   add_count(table, curve->answers);
 }
@@ -414,7 +419,7 @@ VelmRunTable *velm_run_table_call_curve(const VelmRun *run, const VelmCallCurve 
   VelmRunTable *table = table_new(g_strdup_printf("%s: accuracy against calls", title), NULL,
                                   "calls|accuracy|macro accuracy");
   for (guint p = 0; p < VELM_CALL_POINTS; p += (VELM_CALL_POINTS - 1) / 10) {
-    add_percent(table, curve->points[p].share, NULL);
+    add_percent(table, "%.0f", curve->points[p].share, NULL);
     add_share(table, curve->points[p].accuracy, NULL);
     add_share(table, curve->points[p].macro_accuracy, NULL);
   }
