@@ -124,7 +124,7 @@ static gboolean measure(const Options *options, GError **error) {
   if (!run || !check(run, &truth, server, error))
     return FALSE;
   g_autoptr(GString) text = g_string_new(NULL);
-  velm_call_curves_append(text, run, 0);
+  velm_call_curves_append(text, run, 0, NULL);
   fputs(text->str, stdout);
   return TRUE;
 }

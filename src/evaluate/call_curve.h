@@ -67,5 +67,6 @@ char *velm_call_curve_title(const VelmRun *run, const VelmCallCurve *curve);
 /** Adds the member "call_curves"; none where the run has no curve. */
 void velm_call_curves_build(JsonBuilder *builder, const VelmRun *run);
 
-/** Appends the curves of what detector @detector marked, as tables for a person. */
-void velm_call_curves_append(GString *text, const VelmRun *run, guint detector);
+/** Appends the curves of what detector @detector marked, as tables for a person. @name: of the run,
+ * where there are several; or NULL */
+void velm_call_curves_append(GString *text, const VelmRun *run, guint detector, const char *name);

@@ -122,10 +122,12 @@ static void append_operating_point(GString *text, const VelmCallCurve *curve) {
   g_string_append_c(text, '\n');
 }
 
-static void append_curve(GString *text, const VelmRun *run, const VelmCallCurve *curve) {
+static void append_curve(GString *text, const VelmRun *run, const VelmCallCurve *curve,
+                         const char *name) {
   g_autofree char *title = velm_call_curve_title(run, curve);
-  g_string_append_printf(text, "\n%s\n\ncalls to the language model, %u answers in %u trial%s\n",
-                         title, curve->answers, curve->trials, curve->trials == 1 ? "" : "s");
+  g_string_append_printf(
+      text, "\n%s%s%s\n\ncalls to the language model, %u answers in %u trial%s\n", name ? name : "",
+      name ? ": " : "", title, curve->answers, curve->trials, curve->trials == 1 ? "" : "s");
   append_points(text, curve);
   append_target(text, curve, VELM_CALL_TARGET, "");
   append_target(text, curve, curve->points[VELM_CALL_POINTS - 1].accuracy,
@@ -133,10 +135,10 @@ static void append_curve(GString *text, const VelmRun *run, const VelmCallCurve 
   append_operating_point(text, curve);
 }
 
-void velm_call_curves_append(GString *text, const VelmRun *run, guint detector) {
+void velm_call_curves_append(GString *text, const VelmRun *run, guint detector, const char *name) {
   for (guint i = 0; i < run->call_curves->len; i++) {
     const VelmCallCurve *curve = run->call_curves->pdata[i];
     if (curve->fewshot->detector == detector)
-      append_curve(text, run, curve);
+      append_curve(text, run, curve, name);
   }
 }
