@@ -53,7 +53,8 @@ static void append_words(GString *svg, const VelmCallPoint *at) {
 /* The curve rises: there is room below it to the right, and above it to the left. */
 static void append_mark(GString *svg, const VelmSvgAxes *axes, const Mark *mark, gboolean above) {
   double x = velm_svg_x(axes, mark->at.share), y = velm_svg_y(axes, mark->at.accuracy);
-  velm_svg_line(svg, "axis dashed", x, y, x, axes->top + axes->height);
+  if (mark->at.share > 0 && mark->at.share < 1) /* else it lies on the frame */
+    velm_svg_line(svg, "axis dashed", x, y, x, axes->top + axes->height);
   g_string_append(svg, "<g><title>");
   velm_svg_escaped(svg, mark->name);
   g_string_append(svg, ": ");
