@@ -1,8 +1,10 @@
 #include "evaluate/answerer.h"
 
 #include "classify/cascade.h"
+#include "classify/fewshot.h"
 #include "classify/llm_calibration.h"
 
+#include <math.h>
 #include <string.h>
 
 /* "mllm-RI-VP": all parts but those. FALSE where one is none. */
@@ -20,7 +22,7 @@ static gboolean read_parts(const char *name, VelmPromptParts *parts, GError **er
   return TRUE;
 }
 
-static gboolean is_llm(const char *name) {
+gboolean velm_answerer_is_llm(const char *name) {
   return g_str_equal(name, "mllm") || g_str_has_prefix(name, "mllm-");
 }
 
@@ -52,7 +54,7 @@ static VelmClassifier *open_classifier(const char *name, VelmModel *model,
                                        const VelmClasses *classes,
                                        const VelmClassifierParams *params, VelmLlmSession **session,
                                        GError **error) {
-  if (is_llm(name))
+  if (velm_answerer_is_llm(name))
     return open_mllm(name, model, classes, params, session, error);
   if (g_str_equal(name, velm_classifier_cascade.name))
     return open_cascade(model, classes, params, session, error);
@@ -63,7 +65,7 @@ static VelmClassifier *open_classifier(const char *name, VelmModel *model,
  * shown them beside the part, or its probabilities fitted to them. */
 static gboolean rests_on_taught(const char *name, VelmModel *model,
                                 const VelmClassifierParams *params) {
-  if (is_llm(name))
+  if (velm_answerer_is_llm(name))
     return params->examples > 0 || (model && velm_llm_calibration_has_temperature(model));
   return TRUE;
 }
@@ -80,6 +82,9 @@ VelmAnswerer *velm_answerer_open(const char *name, VelmModel *model, const VelmS
   answerer->classifier = classifier;
   if (rests_on_taught(name, model, params))
     answerer->taught = velm_model_get_strv(model, "taught.parts", NULL);
+  answerer->trust = g_str_equal(name, velm_classifier_fewshot.name)
+                        ? velm_fewshot_classifier_get_trust(classifier)
+                        : NAN;
   return answerer;
 }
 

@@ -9,11 +9,13 @@
  * VelmAnswerer:
  * @name: as in tables
  * @taught: the parts that it was taught with and is not asked about; NULL-terminated, or NULL
+ * @trust: as velm_fewshot_get_trust(), of the model's few-shot classifier; NaN of any other
  */
 typedef struct {
   char *name;
   VelmClassifier *classifier;
   const char **taught;
+  double trust;
 } VelmAnswerer;
 
 /**
@@ -29,3 +31,6 @@ VelmAnswerer *velm_answerer_open(const char *name, VelmModel *model, const VelmS
                                  GError **error);
 void velm_answerer_free(VelmAnswerer *answerer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmAnswerer, velm_answerer_free)
+
+/** Whether @name is a language model's. */
+gboolean velm_answerer_is_llm(const char *name);

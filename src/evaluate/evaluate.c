@@ -2,6 +2,7 @@
 
 #include "core/file.h"
 #include "core/http_redact.h"
+#include "evaluate/call_curve.h"
 #include "evaluate/fewshot_trials.h"
 #include "evaluate/run_page.h"
 #include "evaluate/run_tables.h"
@@ -181,6 +182,8 @@ static void take_answers(Work *work, const VelmAnswerer *answerer, guint index,
                          const GPtrArray *scans, guint detector) {
   VelmClassifierRun *classifier =
       velm_run_add_classifier(work->run, answerer->name, detector, (const char *const *)work->keys);
+  if (!isnan(answerer->trust))
+    classifier->trusts = g_memdup2(&answerer->trust, sizeof answerer->trust);
   for (guint i = 0; i < scans->len; i++) {
     const VelmScan *scan = scans->pdata[i];
     const VelmScanAnswer *answer = &scan->answers[index];
@@ -266,6 +269,7 @@ static gboolean evaluate_all(Work *work, GError **error) {
       return FALSE;
   for (guint i = 0; i < work->run->classifiers->len; i++)
     velm_run_measure(work->run, work->run->classifiers->pdata[i]);
+  velm_run_measure_calls(work->run);
   return TRUE;
 }
 

@@ -71,6 +71,7 @@ static gboolean run_trial(const VelmDataset *dataset, const GPtrArray *scans,
       velm_examples_learn(seen, keys, !params->oracle, VELM_TRUST_ACCURACY, error);
   if (!fewshot)
     return FALSE;
+  classifier->trusts[trial] = velm_fewshot_get_trust(fewshot);
   test(scans, tests, fewshot, params->oracle, trial, classifier);
   return TRUE;
 }
@@ -83,6 +84,7 @@ gboolean velm_fewshot_trials(const VelmDataset *dataset, const GPtrArray *scans,
   for (guint i = 0; i < n_keys; i++)
     keys[i] = classifier->classes[i + 1];
   classifier->trials = (guint)params->trials;
+  classifier->trusts = g_new0(double, classifier->trials);
   for (guint trial = 0; trial < classifier->trials; trial++) {
     if (!run_trial(dataset, scans, params, trial, keys, classifier, error))
       return FALSE;

@@ -20,7 +20,8 @@ typedef struct {
 } VelmTrialParams;
 
 /**
- * Adds the answers of all trials to @classifier, whose classes are those to tell apart.
+ * Adds the answers and trust levels of all trials to @classifier, whose classes are those to tell
+ * apart.
  * @scans: (element-type VelmScan): looked at
  */
 gboolean velm_fewshot_trials(const VelmDataset *dataset, const GPtrArray *scans,

@@ -1,6 +1,7 @@
 #include "evaluate/run.h"
 
 #include "classify/classifier.h"
+#include "evaluate/call_curve.h"
 
 #include <math.h>
 
@@ -36,6 +37,7 @@ static void classifier_free(gpointer data) {
   g_free(classifier->name);
   g_strfreev(classifier->classes);
   g_array_unref(classifier->answers);
+  g_free(classifier->trusts);
   g_free(classifier);
 }
 
@@ -52,12 +54,14 @@ VelmRun *velm_run_new(void) {
   run->detectors = g_ptr_array_new_with_free_func(detector_free);
   run->classifiers = g_ptr_array_new_with_free_func(classifier_free);
   run->failures = g_ptr_array_new_with_free_func(failure_free);
+  run->call_curves = g_ptr_array_new_with_free_func(g_free);
   return run;
 }
 
 void velm_run_free(VelmRun *run) {
   if (!run)
     return;
+  g_ptr_array_unref(run->call_curves);
   g_ptr_array_unref(run->classifiers);
   g_ptr_array_unref(run->detectors);
   g_ptr_array_unref(run->images);

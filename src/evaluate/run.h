@@ -42,6 +42,8 @@ typedef struct {
  * @answers: of VelmAnswer. All defect images that were asked for; a good image only where the
  * detector takes it for anomalous. In image order within a trial.
  * @trials: how often the classifier was taught anew; 1 where it was not
+ * @trusts: of a few-shot classifier, one a trial: the confidence with which an answer stands
+ * without the language model, INFINITY where none does; NULL where that is not known
  * @excluded: images of parts that the classifier was taught with, not asked
  * @failed: images for which the classifier failed
  * @classification: of the defect images: its classes are without "good"
@@ -56,6 +58,7 @@ typedef struct {
   char **classes;
   GArray *answers;
   guint trials, excluded, failed;
+  double *trusts; /* or NULL */
   VelmClassificationFigures classification, end_to_end, decisions;
   VelmCalibration *calibration; /* or NULL */
 } VelmClassifierRun;
@@ -91,6 +94,7 @@ typedef struct {
   GPtrArray *detectors;   /* of VelmDetectorRun */
   GPtrArray *classifiers; /* of VelmClassifierRun; empty where nothing was classified */
   GPtrArray *failures;    /* of VelmRunFailure */
+  GPtrArray *call_curves; /* of VelmCallCurve, see evaluate/call_curve.h */
 } VelmRun;
 
 VelmRun *velm_run_new(void);

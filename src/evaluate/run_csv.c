@@ -200,6 +200,23 @@ static void fill_confusion(GString *csv, const VelmRun *run) {
       put_confusion(csv, run, run->classifiers->pdata[i], (VelmRunKind)kind);
 }
 
+/* ---- call_curves.csv ---- */
+
+static void fill_call_curves(GString *csv, const VelmRun *run) {
+  g_string_append(csv, "detector,classifier,llm,calls,accuracy,macro_accuracy\n");
+  for (guint i = 0; i < run->call_curves->len; i++) {
+    const VelmCallCurve *curve = run->call_curves->pdata[i];
+    for (guint p = 0; p < VELM_CALL_POINTS; p++) {
+      put_names(csv, run, curve->fewshot);
+      put_text(csv, curve->llm->name);
+      put_number(csv, curve->points[p].share);
+      put_number(csv, curve->points[p].accuracy);
+      put_number(csv, curve->points[p].macro_accuracy);
+      end_line(csv);
+    }
+  }
+}
+
 /* ---- answers.csv ---- */
 
 static void put_image(GString *csv, const VelmRun *run, const VelmDetectorRun *detector,
@@ -259,11 +276,9 @@ static const struct {
   const char *name;
   void (*fill)(GString *csv, const VelmRun *run);
 } files[] = {
-    {"detection.csv", fill_detection},
-    {"classes.csv", fill_classes},
-    {"classification.csv", fill_classification},
-    {"confusion.csv", fill_confusion},
-    {"answers.csv", fill_answers},
+    {"detection.csv", fill_detection},           {"classes.csv", fill_classes},
+    {"classification.csv", fill_classification}, {"confusion.csv", fill_confusion},
+    {"call_curves.csv", fill_call_curves},       {"answers.csv", fill_answers},
 };
 
 static gboolean write_into(const char *folder, const char *name, const char *text, gsize length,

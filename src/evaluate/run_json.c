@@ -1,5 +1,6 @@
 #include "evaluate/run_json.h"
 
+#include "evaluate/call_curve.h"
 #include "evaluate/compare.h"
 
 #include <math.h>
@@ -168,6 +169,19 @@ void velm_run_build_classification(JsonBuilder *builder, const VelmClassifierRun
     build_calibration(builder, classifier->calibration);
 }
 
+void velm_run_build_trusts(JsonBuilder *builder, const VelmClassifierRun *classifier) {
+  if (!classifier->trusts)
+    return;
+  json_builder_set_member_name(builder, "trusts");
+  json_builder_begin_array(builder);
+  for (guint trial = 0; trial < classifier->trials; trial++)
+    if (isfinite(classifier->trusts[trial]))
+      json_builder_add_double_value(builder, classifier->trusts[trial]);
+    else
+      json_builder_add_null_value(builder);
+  json_builder_end_array(builder);
+}
+
 /* ---- all ---- */
 
 /* One result: a detector, and a classifier of what it marked or NULL. */
@@ -228,6 +242,7 @@ char *velm_run_to_json(const VelmRun *run) {
     build_result(builder, run, 0, run->classifiers->len ? run->classifiers->pdata[0] : NULL);
   else
     build_results(builder, run);
+  velm_call_curves_build(builder, run);
   velm_run_build_failures(builder, run);
   json_builder_end_object(builder);
   return velm_json_print(builder, FALSE);

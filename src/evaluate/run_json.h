@@ -11,6 +11,10 @@ void velm_run_build_detection(JsonBuilder *builder, const VelmDetectorRun *detec
  * far as they were measured. */
 void velm_run_build_classification(JsonBuilder *builder, const VelmClassifierRun *classifier);
 
+/** Adds the member "trusts", one a trial, null where no answer stands alone; none where they are
+ * not known. */
+void velm_run_build_trusts(JsonBuilder *builder, const VelmClassifierRun *classifier);
+
 /** Adds the member "failures". */
 void velm_run_build_failures(JsonBuilder *builder, const VelmRun *run);
 
@@ -20,6 +24,7 @@ void velm_run_build_interval(JsonBuilder *builder, const char *name, const VelmI
 /**
  * All figures as one JSON object on one line. Of a run with one result its members are the
  * object's; of several they are those of the objects in its "results", and "differences" holds the
- * others against the first. Returns: (transfer full).
+ * others against the first. "call_curves" holds the run's, where it has any. Returns: (transfer
+ * full).
  */
 char *velm_run_to_json(const VelmRun *run);

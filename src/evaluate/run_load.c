@@ -2,6 +2,7 @@
 
 #include "core/file.h"
 #include "core/json.h"
+#include "evaluate/call_curve.h"
 
 #include <math.h>
 #include <string.h>
@@ -254,6 +255,20 @@ static void read_answers(Place place, const VelmRun *run, VelmClassifierRun *cla
   }
 }
 
+/* One a trial; null is a level that no answer reaches. */
+static void read_trusts(Place place, VelmClassifierRun *classifier) {
+  gsize n;
+  if (!has_member(place, "trusts"))
+    return;
+  double *trusts = classifier->trusts = read_doubles(place, "trusts", &n);
+  for (gsize i = 0; i < n; i++)
+    trusts[i] = isnan(trusts[i]) ? INFINITY : trusts[i];
+  if (n == classifier->trials)
+    return;
+  g_clear_pointer(&classifier->trusts, g_free);
+  *place.damaged = TRUE;
+}
+
 static void read_classifier(Place place, VelmRun *run) {
   g_autofree char *name = read_string(place, "classifier");
   g_auto(GStrv) classes = read_strings(place, "classes");
@@ -271,6 +286,7 @@ static void read_classifier(Place place, VelmRun *run) {
   classifier->trials = (guint)trials;
   classifier->excluded = (guint)read_int(place, "excluded");
   classifier->failed = (guint)read_int(place, "failed");
+  read_trusts(place, classifier);
   read_answers(member(place, "answers"), run, classifier);
 }
 
@@ -366,5 +382,7 @@ VelmRun *velm_run_load(const char *path, GError **error) {
   g_autoptr(VelmRun) run = root ? read_run(root, file, error) : NULL;
   for (guint i = 0; run && i < run->classifiers->len; i++)
     velm_run_measure(run, run->classifiers->pdata[i]);
+  if (run)
+    velm_run_measure_calls(run);
   return g_steal_pointer(&run);
 }

@@ -81,6 +81,9 @@ char *velm_run_to_markdown(const VelmRun *run) {
   append_table(markdown, velm_run_table_detection(run), "##");
   for (int kind = 0; kind < VELM_N_RUN_KINDS; kind++)
     append_table(markdown, velm_run_table_classification(run, (VelmRunKind)kind), "##");
+  append_table(markdown, velm_run_table_calls(run), "##");
+  for (guint i = 0; i < run->call_curves->len; i++)
+    append_table(markdown, velm_run_table_call_curve(run, run->call_curves->pdata[i]), "###");
   g_string_append(markdown, "\n## By class\n");
   for (guint i = 0; i < run->detectors->len; i++)
     append_table(markdown, velm_run_table_detector_classes(run, run->detectors->pdata[i]), "###");

@@ -2,6 +2,7 @@
 
 #include "core/file.h"
 #include "dataset/dataset.h"
+#include "evaluate/call_curve_svg.h"
 #include "evaluate/confusion_svg.h"
 #include "evaluate/curve_svg.h"
 #include "evaluate/histogram.h"
@@ -134,6 +135,7 @@ static void put_headline(Page *page) {
   put_table(page, velm_run_table_detection(page->run), TRUE);
   for (int kind = 0; kind < VELM_N_RUN_KINDS; kind++)
     put_table(page, velm_run_table_classification(page->run, (VelmRunKind)kind), TRUE);
+  put_table(page, velm_run_table_calls(page->run), TRUE);
 }
 
 /* ---- curves ---- */
@@ -261,6 +263,27 @@ static void put_classifiers(Page *page) {
     put_classifier(page, i);
 }
 
+/* ---- calls to the language model ---- */
+
+static void put_call_curve(Page *page, guint index) {
+  const VelmCallCurve *curve = page->run->call_curves->pdata[index];
+  g_autofree char *title = velm_call_curve_title(page->run, curve);
+  g_autofree char *svg = velm_call_curve_svg(curve);
+  g_string_append_printf(page->html, "<section class=\"setup\" id=\"calls-%u\">\n<h2>", index);
+  put_escaped(page, title);
+  put(page, "</h2>\n<div class=\"overview\">\n"
+            "<section class=\"panel\">\n<h3>Accuracy against calls to the language model</h3>\n");
+  put_picture(page, svg, "No answers.");
+  put(page, "</section>\n<section class=\"panel\">\n<h3>By share of calls</h3>\n");
+  put_table(page, velm_run_table_call_curve(page->run, curve), FALSE);
+  put(page, "</section>\n</div>\n</section>\n");
+}
+
+static void put_call_curves(Page *page) {
+  for (guint i = 0; i < page->run->call_curves->len; i++)
+    put_call_curve(page, i);
+}
+
 /* ---- the page: data/run.html, and the style of data/report.css with data/run.css ---- */
 
 static void put_resource(Page *page, const char *path) {
@@ -286,15 +309,11 @@ static const struct {
   const char *mark;
   void (*put)(Page *page);
 } parts[] = {
-    {"{{title}}", put_title},
-    {"{{style}}", put_style},
-    {"{{made}}", put_made},
-    {"{{facts}}", put_facts},
-    {"{{failures}}", put_failures},
-    {"{{headline}}", put_headline},
-    {"{{curves}}", put_curves},
-    {"{{detectors}}", put_detectors},
-    {"{{classifiers}}", put_classifiers},
+    {"{{title}}", put_title},         {"{{style}}", put_style},
+    {"{{made}}", put_made},           {"{{facts}}", put_facts},
+    {"{{failures}}", put_failures},   {"{{headline}}", put_headline},
+    {"{{curves}}", put_curves},       {"{{calls}}", put_call_curves},
+    {"{{detectors}}", put_detectors}, {"{{classifiers}}", put_classifiers},
     {"{{script}}", put_script},
 };
 

@@ -1,6 +1,7 @@
 #include "evaluate/run_json.h"
 
 #include "core/file.h"
+#include "evaluate/call_curve.h"
 
 #include <math.h>
 #include <string.h>
@@ -102,6 +103,7 @@ static void build_classifiers(JsonBuilder *builder, const VelmRun *run) {
     velm_json_set_int(builder, "excluded", classifier->excluded);
     velm_json_set_int(builder, "failed", classifier->failed);
     velm_json_set_strings(builder, "classes", (const char *const *)classifier->classes);
+    velm_run_build_trusts(builder, classifier);
     build_answers(builder, classifier);
     json_builder_end_object(builder);
   }
@@ -141,6 +143,7 @@ gboolean velm_run_save(const VelmRun *run, const char *path, GError **error) {
   build_images(builder, run);
   build_detectors(builder, run);
   build_classifiers(builder, run);
+  velm_call_curves_build(builder, run);
   velm_run_build_failures(builder, run);
   json_builder_end_object(builder);
   g_autofree char *text = velm_json_print(builder, FALSE);

@@ -371,3 +371,57 @@ VelmRunTable *velm_run_table_confusion(const VelmRun *run, const VelmClassifierR
   }
   return table;
 }
+
+/* ---- calls to the language model ---- */
+
+#define NOT_REACHED "no share of calls reaches it"
+#define NO_TRUST "the run does not say how sure the few-shot classifier must be"
+
+static void add_percent(VelmRunTable *table, const char *format, double share, const char *reason) {
+  add_number(table, format, share * 100, reason);
+  if (!isfinite(share))
+    return;
+  VelmRunCell *cell = &g_array_index(table->cells, VelmRunCell, table->cells->len - 1);
+  g_autofree char *bare = cell->text;
+  cell->text = g_strconcat(bare, " %", NULL);
+}
+
+static void add_call_curve(VelmRunTable *table, const VelmRun *run, guint index) {
+  const VelmCallCurve *curve = run->call_curves->pdata[index];
+  const VelmCallPoint *last = &curve->points[VELM_CALL_POINTS - 1], *trusted = &curve->trusted;
+  add_anchored(table, velm_call_curve_title(run, curve), g_strdup_printf("calls-%u", index));
+  add_share(table, curve->points[0].accuracy, NULL);
+  add_share(table, last->accuracy, NULL);
+  add_percent(table, "%.1f", trusted->share, NO_TRUST);
+  add_figure(table, trusted->accuracy, curve->trusted_accuracy, NO_TRUST);
+  add_figure(table, trusted->macro_accuracy, curve->trusted_macro_accuracy, NO_TRUST);
+  add_percent(table, "%.0f", velm_call_curve_calls_at(curve, VELM_CALL_TARGET), NOT_REACHED);
+  add_percent(table, "%.0f", velm_call_curve_calls_at(curve, last->accuracy), NOT_REACHED);
+  add_count(table, curve->trials);
+  add_count(table, curve->answers);
+}
+
+VelmRunTable *velm_run_table_calls(const VelmRun *run) {
+  VelmRunTable *table = table_new(
+      g_strdup("Calls to the language model"),
+      "Asked only where the few-shot classifier is in doubt: how many of the defect images that "
+      "both "
+      "answered, and what accuracy that gives. The trust level was set on taught examples.",
+      "set-up|few-shot alone|language model alone|calls at the trust level|accuracy there|"
+      "macro accuracy there|calls for 0.95|calls for the language model's accuracy|trials|answers");
+  for (guint i = 0; i < run->call_curves->len; i++)
+    add_call_curve(table, run, i);
+  return table;
+}
+
+VelmRunTable *velm_run_table_call_curve(const VelmRun *run, const VelmCallCurve *curve) {
+  g_autofree char *title = velm_call_curve_title(run, curve);
+  VelmRunTable *table = table_new(g_strdup_printf("%s: accuracy against calls", title), NULL,
+                                  "calls|accuracy|macro accuracy");
+  for (guint p = 0; p < VELM_CALL_POINTS; p += (VELM_CALL_POINTS - 1) / 10) {
+    add_percent(table, "%.0f", curve->points[p].share, NULL);
+    add_share(table, curve->points[p].accuracy, NULL);
+    add_share(table, curve->points[p].macro_accuracy, NULL);
+  }
+  return table;
+}

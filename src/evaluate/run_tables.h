@@ -1,7 +1,7 @@
 /* The figures of a run as tables: for a page, as Markdown, and as CSV. */
 #pragma once
 
-#include "evaluate/run.h"
+#include "evaluate/call_curve.h"
 
 /* What a classifier's figures are of, see VelmClassifierRun. */
 typedef enum {
@@ -67,6 +67,11 @@ VelmRunTable *velm_run_table_classifier_classes(const VelmRun *run,
 VelmRunTable *velm_run_table_confusion(const VelmRun *run, const VelmClassifierRun *classifier,
                                        VelmRunKind kind);
 
+/** One row a call curve, anchored to "calls-INDEX". */
+VelmRunTable *velm_run_table_calls(const VelmRun *run);
+/** The accuracy at every tenth percent of calls. */
+VelmRunTable *velm_run_table_call_curve(const VelmRun *run, const VelmCallCurve *curve);
+
 /** @value by @format, one conversion of a double, with a point whatever the locale; "–" where it is
  * not finite. Returns: (transfer full). */
 char *velm_run_number(const char *format, double value);
@@ -77,9 +82,10 @@ char *velm_run_to_markdown(const VelmRun *run);
 /**
  * Writes the tables of @run into the folder @folder, which is made where it is missing: tables.md,
  * and as CSV detection.csv (one row a detector), classes.csv (one row a class of each),
- * classification.csv (one row a classifier and kind), confusion.csv (one row a cell) and
- * answers.csv (one row an image, detector and answer; an image that no classifier of a detector was
- * asked for has one row, without an answer).
+ * classification.csv (one row a classifier and kind), confusion.csv (one row a cell),
+ * call_curves.csv (one row a percent of calls of each call curve) and answers.csv (one row an
+ * image, detector and answer; an image that no classifier of a detector was asked for has one row,
+ * without an answer).
  *
  * Fields are quoted by RFC 4180, lines end in LF, numbers have a point and as many digits as give
  * the same double again; where there is no figure the field is empty.

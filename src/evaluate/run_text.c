@@ -1,5 +1,6 @@
 #include "evaluate/run_text.h"
 
+#include "evaluate/call_curve.h"
 #include "evaluate/compare.h"
 
 #include <math.h>
@@ -134,6 +135,7 @@ char *velm_run_to_text(const VelmRun *run) {
     for (guint i = 0; i < run->classifiers->len; i++)
       if (((const VelmClassifierRun *)run->classifiers->pdata[i])->detector == d)
         append_classifier(text, run, run->classifiers->pdata[i]);
+    velm_call_curves_append(text, run, d, NULL);
     if (d + 1 < run->detectors->len)
       g_string_append_c(text, '\n');
   }

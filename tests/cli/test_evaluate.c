@@ -350,6 +350,91 @@ static void test_ablate_server_down(void) {
   assert_refused(outcome, 1, " failed 5 times in a row, the last time: ");
 }
 
+/* ---- calls to the language model ---- */
+
+/* One request an image and in their order: good images are not anomalous to the oracle. */
+static void script_right(ScriptedServer *server) {
+  const char *const labels[] = {"chip", "dent", "dust", "missing_hole", "scratch", "stain"};
+  for (guint i = 0; i < N_CLASSES * N_PER_CLASS; i++) {
+    g_autofree char *right =
+        g_strdup_printf("{\"class\":\"%s\",\"reason\":\"so\"}", labels[i / N_PER_CLASS]);
+    scripted_server_answer(server, right);
+  }
+}
+
+static double accuracy_of(JsonArray *results, guint index) {
+  JsonObject *figures = json_object_get_object_member(member(results, index), "classification");
+  return json_object_get_double_member(figures, "accuracy");
+}
+
+static void test_calls(void) {
+  g_autoptr(ScriptedServer) server = scripted_server_new();
+  script_right(server);
+  g_autoptr(Outcome) outcome = velm(
+      "evaluate", PARTS, "-m", FITTED, "-s", SPEC, "--json", "--shots", "2", "--trials", "3",
+      "--detector", "oracle", "--classifier", "fewshot,mllm", "--endpoint",
+      scripted_server_endpoint(server), "--llm", "scripted", "--in-flight", "1", "-o", "calls");
+  assert_success(outcome);
+  g_assert_cmpuint(scripted_server_n_requests(server), ==, N_CLASSES * N_PER_CLASS);
+  g_autoptr(GPtrArray) lines = parse_records(outcome->out);
+  JsonObject *root = record_at(lines, 0);
+  assert_keys(root, "results differences call_curves failures");
+  JsonArray *results = json_object_get_array_member(root, "results");
+  JsonArray *curves = json_object_get_array_member(root, "call_curves");
+  g_assert_cmpuint(json_array_get_length(curves), ==, 1);
+  JsonObject *curve = member(curves, 0);
+  assert_keys(curve, "detector classifier llm images trials points at_0_95 at_llm operating_point");
+  g_assert_cmpstr(json_object_get_string_member(curve, "classifier"), ==, "fewshot (2 shots)");
+  g_assert_cmpint(json_object_get_int_member(curve, "trials"), ==, 3);
+  /* From the few-shot classifier's own accuracy to the language model's. */
+  JsonArray *points = json_object_get_array_member(curve, "points");
+  g_assert_cmpuint(json_array_get_length(points), ==, 101);
+  g_assert_cmpfloat_with_epsilon(json_object_get_double_member(member(points, 0), "accuracy"),
+                                 accuracy_of(results, 0), 1e-9);
+  g_assert_cmpfloat(json_object_get_double_member(member(points, 100), "accuracy"), ==, 1);
+  for (guint i = 1; i <= 100; i++)
+    g_assert_cmpfloat(json_object_get_double_member(member(points, i), "accuracy"), >=,
+                      json_object_get_double_member(member(points, i - 1), "accuracy") - 1e-9);
+  JsonObject *trusted = json_object_get_object_member(curve, "operating_point");
+  assert_keys(trusted, "calls accuracy macro_accuracy intervals trusts");
+  assert_share(trusted, "calls");
+  g_assert_cmpuint(json_array_get_length(json_object_get_array_member(trusted, "trusts")), ==, 3);
+  g_autoptr(GBytes) csv = command_read("calls/call_curves.csv");
+  g_assert_cmpuint(g_bytes_get_size(csv), >, 101 * 30);
+  g_autoptr(GBytes) page = command_read("calls/report.html");
+  g_assert_nonnull(g_strstr_len(g_bytes_get_data(page, NULL), (gssize)g_bytes_get_size(page),
+                                "Calls to the language model"));
+}
+
+/* Of the model's own few-shot classifier and a language model, without and with a stored run. */
+static void test_calls_of_own(void) {
+  g_autoptr(ScriptedServer) server = scripted_server_new();
+  script_right(server);
+  g_autoptr(Outcome) outcome =
+      velm("evaluate", PARTS, "-m", TAUGHT, "-s", SPEC, "--detector", "oracle", "--classifier",
+           "fewshot,mllm", "--endpoint", scripted_server_endpoint(server), "--llm", "scripted",
+           "--in-flight", "1", "-o", "own");
+  assert_success(outcome);
+  assert_contains(outcome->out, "oracle / fewshot, then mllm\n\ncalls to the language model, ");
+  assert_contains(outcome->out, " answers in 1 trial\n  asked ");
+  assert_contains(outcome->out, "  an accuracy of 1.000, the language model's own: ");
+  assert_contains(outcome->out, "  at the trust level: ");
+  g_autoptr(Outcome) compared = velm("evaluate", "compare", "own", "own", "--json");
+  assert_success(compared);
+  g_autoptr(GPtrArray) lines = parse_records(compared->out);
+  JsonObject *root = record_at(lines, 0);
+  assert_keys(root, "differences runs");
+  JsonArray *runs = json_object_get_array_member(root, "runs");
+  g_assert_cmpuint(json_array_get_length(runs), ==, 2);
+  for (guint i = 0; i < 2; i++) {
+    assert_keys(member(runs, i), "run call_curves");
+    g_assert_cmpstr(json_object_get_string_member(member(runs, i), "run"), ==, "own");
+  }
+  g_autoptr(Outcome) text = velm("evaluate", "compare", "own", "own");
+  assert_success(text);
+  assert_contains(text->out, "\nown: oracle / fewshot, then mllm\n");
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   command_set_up();
@@ -360,6 +445,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/cli/evaluate/side_by_side", test_side_by_side);
   g_test_add_func("/cli/evaluate/maps_missing", test_maps_missing);
   g_test_add_func("/cli/evaluate/stored", test_stored);
+  g_test_add_func("/cli/evaluate/calls", test_calls);
+  g_test_add_func("/cli/evaluate/calls_of_own", test_calls_of_own);
   g_test_add_func("/cli/ablate/parts", test_ablate);
   g_test_add_func("/cli/ablate/server_down", test_ablate_server_down);
   int code = g_test_run();
