@@ -393,7 +393,7 @@ static gboolean parse(int argc, char **argv, Load *load) {
 }
 
 int main(int argc, char **argv) {
-  Load load = {.records = 1000, .in_flight = 32, .latency_ms = 200, .side = 512};
+  Load load = {.records = 1000, .in_flight = 32, .latency_ms = 200, .side = 448};
   if (!parse(argc, argv, &load)) {
     fprintf(stderr, "usage: bench_llm [RECORDS [IN_FLIGHT [LATENCY_MS [SIDE]]]]\n");
     return 2;

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-/* Threads: the other half of the processors is the detector's, and of who sends. */
-#define PROCESSORS_PER_THREAD 2
 #define MAX_THREADS 4
 
 typedef struct {
@@ -78,10 +76,6 @@ static void run(gpointer data, gpointer user_data) {
 
 /* ---- the caller's side ---- */
 
-static guint count_threads(void) {
-  return CLAMP(g_get_num_processors() / PROCESSORS_PER_THREAD, 1, MAX_THREADS);
-}
-
 VelmPromptQueue *velm_prompt_queue_new(void (*built)(gpointer data), gpointer data,
                                        GError **error) {
   g_autoptr(GError) cause = NULL;
@@ -91,7 +85,7 @@ VelmPromptQueue *velm_prompt_queue_new(void (*built)(gpointer data), gpointer da
   g_queue_init(&queue->jobs);
   g_mutex_init(&queue->lock);
   g_cond_init(&queue->changed);
-  queue->threads = g_thread_pool_new(run, queue, (gint)count_threads(), TRUE, &cause);
+  queue->threads = g_thread_pool_new(run, queue, (gint)MIN(g_get_num_processors(), MAX_THREADS), TRUE, &cause);
   if (!cause)
     return queue;
   g_set_error(error, VELM_ERROR, VELM_ERROR_LLM, "no thread to build requests in: %s",
