@@ -579,10 +579,10 @@ static void test_round_trips(void) {
 
 /* A PNG has the pixels, whatever the size, and no more bytes than it needs. */
 static void test_png(void) {
-  static const int sizes[][2] = {{1, 1}, {1, 300}, {300, 1}, {7, 5}, {256, 255}, {448, 448}};
-  for (gsize i = 0; i < G_N_ELEMENTS(sizes); i++) {
+  static const int shapes[][2] = {{1, 1}, {1, 300}, {300, 1}, {7, 5}, {256, 255}, {448, 448}};
+  for (gsize i = 0; i < G_N_ELEMENTS(shapes); i++) {
     g_autoptr(GError) error = NULL;
-    g_autoptr(VelmImage) rough = noise(sizes[i][0], sizes[i][1], 3);
+    g_autoptr(VelmImage) rough = noise(shapes[i][0], shapes[i][1], 3);
     g_autoptr(GBytes) png = velm_image_to_png(rough, &error);
     g_assert_no_error(error);
     g_autoptr(VelmImage) same = velm_image_parse(png, "png", &error);
