@@ -85,7 +85,8 @@ VelmPromptQueue *velm_prompt_queue_new(void (*built)(gpointer data), gpointer da
   g_queue_init(&queue->jobs);
   g_mutex_init(&queue->lock);
   g_cond_init(&queue->changed);
-  queue->threads = g_thread_pool_new(run, queue, (gint)MIN(g_get_num_processors(), MAX_THREADS), TRUE, &cause);
+  queue->threads =
+      g_thread_pool_new(run, queue, (gint)MIN(g_get_num_processors(), MAX_THREADS), TRUE, &cause);
   if (!cause)
     return queue;
   g_set_error(error, VELM_ERROR, VELM_ERROR_LLM, "no thread to build requests in: %s",
