@@ -148,6 +148,16 @@ void velm_llm_server_post(VelmLlmServer *server, const char *path, GBytes *json,
   velm_http_pool_submit(server->pool, url, json, finish, request, g_free);
 }
 
+guint velm_llm_server_pending(const VelmLlmServer *server) {
+  return velm_http_pool_pending(server->pool);
+}
+
+guint velm_llm_server_queued(const VelmLlmServer *server) {
+  return velm_http_pool_queued(server->pool);
+}
+
+void velm_llm_server_wake(VelmLlmServer *server) { velm_http_pool_wake(server->pool); }
+
 gboolean velm_llm_server_iterate(VelmLlmServer *server, int wait_ms) {
   return velm_http_pool_iterate(server->pool, wait_ms);
 }

@@ -44,6 +44,11 @@ const char *velm_llm_server_get_llm(VelmLlmServer *server, GError **error);
 void velm_llm_server_post(VelmLlmServer *server, const char *path, GBytes *json,
                           VelmLlmReplied replied, gpointer user_data);
 
+/** As velm_http_pool_pending(), velm_http_pool_queued(), velm_http_pool_wake(). */
+guint velm_llm_server_pending(const VelmLlmServer *server);
+guint velm_llm_server_queued(const VelmLlmServer *server);
+void velm_llm_server_wake(VelmLlmServer *server);
+
 /** As velm_http_pool_iterate(). */
 gboolean velm_llm_server_iterate(VelmLlmServer *server, int wait_ms);
 /** All that was sent and is not answered is told VELM_ERROR_CANCELLED. */

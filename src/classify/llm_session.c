@@ -4,8 +4,10 @@
 
 static void session_clear(gpointer data) {
   VelmLlmSession *session = data;
-  velm_llm_server_free(session->server); /* first: it tells the health what it gives up */
+  velm_prompt_queue_free(session->prompts); /* first: its threads wake the server */
+  velm_llm_server_free(session->server);    /* then: it tells the health what it gives up */
   velm_llm_health_free(session->health);
+  g_queue_free(session->unbuilt);
   g_queue_free(session->held);
   velm_spending_free(session->spending);
   velm_prices_free(session->prices);
@@ -50,6 +52,13 @@ static gboolean open_server(VelmLlmSession *session, const VelmLlmParams *params
   return TRUE;
 }
 
+static void wake(gpointer server) { velm_llm_server_wake(server); }
+
+static gboolean open_queue(VelmLlmSession *session, GError **error) {
+  session->prompts = velm_prompt_queue_new(wake, session->server, error);
+  return session->prompts != NULL;
+}
+
 static gboolean open_files(VelmLlmSession *session, const VelmLlmParams *params, GError **error) {
   if (params->prices && !(session->prices = velm_prices_read(params->prices, error)))
     return FALSE;
@@ -61,12 +70,13 @@ static gboolean open_files(VelmLlmSession *session, const VelmLlmParams *params,
 VelmLlmSession *velm_llm_session_new(const VelmLlmParams *params, const VelmHttpParams *http,
                                      GError **error) {
   g_autoptr(VelmLlmSession) session = g_rc_box_new0(VelmLlmSession);
+  session->unbuilt = g_queue_new();
   session->held = g_queue_new();
   session->offline = params->offline;
   session->budget = params->budget > 0 ? params->budget : INFINITY;
   session->schema = session->log_probabilities = TRUE;
   if (!open_server(session, params, http, error) || !check_params(params, error) ||
-      !open_files(session, params, error))
+      !open_files(session, params, error) || !open_queue(session, error))
     return NULL;
   return g_steal_pointer(&session);
 }

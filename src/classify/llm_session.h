@@ -7,6 +7,7 @@
 #include "classify/answer_cache.h"
 #include "classify/llm_health.h"
 #include "classify/llm_server.h"
+#include "classify/prompt_queue.h"
 #include "classify/spending.h"
 
 /**
@@ -16,6 +17,8 @@
  * @cache: or NULL
  * @price: of the model; NULL where none is known
  * @spending: NULL before velm_llm_session_open_spending()
+ * @unbuilt: of the classifier's questions: their requests are not being built yet
+ * @prompts: requests that are being built, each owned by its question
  * @held: of the classifier's questions: they wait for the budget
  * @schema, @log_probabilities: whether to ask for them: until the server refuses
  */
@@ -29,6 +32,8 @@ typedef struct {
   const VelmLlmPrice *price;
   double budget; /* INFINITY for none */
   VelmSpending *spending;
+  GQueue *unbuilt;
+  VelmPromptQueue *prompts;
   GQueue *held;
   gboolean schema, log_probabilities;
 } VelmLlmSession;

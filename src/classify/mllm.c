@@ -16,6 +16,10 @@
  * wait for one slow answer. */
 #define QUEUED_PER_FLIGHT 3
 
+/* Requests that are built ahead of the server, for each that is with it: so many places may become
+ * free at once. They are what takes memory. */
+#define AHEAD_PER_FLIGHT 1
+
 typedef struct {
   VelmClassifier head;
   const VelmClasses *classes;
@@ -25,6 +29,7 @@ typedef struct {
   VelmReferenceImages *references;
   VelmContextExamples *examples;
   VelmLlmCalibration *calibration; /* NULL where the model has no temperature */
+  GHashTable *reference_pngs;      /* GBytes by VelmImage of the references: as they are sent */
   VelmLlmSession *session;
   guint n_open; /* questions that are not done */
 } Mllm;
@@ -35,11 +40,9 @@ typedef struct {
   VelmInspection *inspection;
   VelmClassified done;
   gpointer user_data;
-  const VelmImage *reference; /* borrowed; chosen once */
-  GArray *examples;           /* of VelmPromptExample; chosen once */
-  VelmPrompt *prompt;
-  GBytes *body;
-  char *key;                          /* in the cache */
+  const VelmImage *reference;         /* borrowed; chosen once */
+  GArray *examples;                   /* of VelmPromptExample; chosen once */
+  VelmBuiltPrompt *built;             /* NULL before it was */
   gboolean again;                     /* it was asked once already */
   gboolean schema, log_probabilities; /* as it was asked */
   gint64 reserved_prompt;             /* tokens */
@@ -52,9 +55,7 @@ VelmMllmParams velm_mllm_params_default(void) {
 /* ---- the end of a question ---- */
 
 static void question_free(Question *question) {
-  velm_prompt_free(question->prompt);
-  g_clear_pointer(&question->body, g_bytes_unref);
-  g_free(question->key);
+  velm_built_prompt_free(question->built);
   g_array_unref(question->examples);
   g_free(question);
 }
@@ -87,7 +88,7 @@ static void scale(const Mllm *mllm, VelmInspection *inspection, int index) {
 static void fill_record(const Question *question, const VelmLlmAnswer *answer) {
   const Mllm *mllm = question->mllm;
   VelmInspection *inspection = question->inspection;
-  char *const *answers = question->prompt->answers;
+  char *const *answers = question->built->answers;
   guint n = 0;
   gboolean none = velm_classes_find(mllm->classes, answers[answer->index]) < 0 &&
                   g_str_equal(answers[answer->index], VELM_PROMPT_NONE);
@@ -124,39 +125,62 @@ static void clean(const VelmLlmServer *server, VelmLlmAnswer *answer) {
 
 /* ---- asking ---- */
 
-/* Makes the prompt and the request. */
+/* The reference as it is sent: there are few, and each goes with many parts. */
+static gboolean find_reference_png(Mllm *mllm, const VelmImage *reference, GBytes **png,
+                                   GError **error) {
+  *png = reference ? g_hash_table_lookup(mllm->reference_pngs, reference) : NULL;
+  if (*png || !reference)
+    return TRUE;
+  *png = velm_prompt_draw_reference(reference, error);
+  if (*png)
+    g_hash_table_insert(mllm->reference_pngs, (gpointer)reference, *png);
+  return *png != NULL;
+}
+
+/* Begins to make the prompt and the request. */
 static gboolean build(Question *question, GError **error) {
   Mllm *mllm = question->mllm;
   VelmLlmSession *session = mllm->session;
+  VelmPromptOrder order = {.inspection = question->inspection, .classes = mllm->classes};
   const char *llm = velm_llm_server_get_llm(session->server, error);
   if (!llm)
     return FALSE;
   if (!question->inspection->llm.llm)
     question->inspection->llm.llm = g_strdup(llm);
-  VelmPromptParams params = velm_prompt_params_default();
-  params.parts = mllm->parts;
-  params.regions = mllm->regions;
-  params.wording = mllm->wording;
-  params.reference = question->reference;
-  params.again = question->again;
-  params.examples = (const VelmPromptExample *)(void *)question->examples->data;
-  params.n_examples = question->examples->len;
-  g_clear_pointer(&question->prompt, velm_prompt_free);
-  g_clear_pointer(&question->body, g_bytes_unref);
-  g_clear_pointer(&question->key, g_free);
-  question->prompt = velm_prompt_new(question->inspection, mllm->classes, &params, error);
-  if (!question->prompt)
+  order.prompt = velm_prompt_params_default();
+  order.prompt.parts = mllm->parts;
+  order.prompt.regions = mllm->regions;
+  order.prompt.wording = mllm->wording;
+  order.prompt.reference = question->reference;
+  order.prompt.again = question->again;
+  order.prompt.examples = (const VelmPromptExample *)(void *)question->examples->data;
+  order.prompt.n_examples = question->examples->len;
+  if (!find_reference_png(mllm, question->reference, &order.prompt.reference_png, error))
     return FALSE;
-  VelmPromptRequestParams request = velm_prompt_request_params_default(llm);
-  request.schema = question->schema = session->schema;
+  order.request = velm_prompt_request_params_default(llm);
+  order.request.schema = question->schema = session->schema;
   question->log_probabilities = session->log_probabilities;
-  request.top_logprobs = session->log_probabilities ? request.top_logprobs : 0;
-  char *json = velm_prompt_request_new(question->prompt, &request);
-  gsize length = strlen(json);
-  question->body = g_bytes_new_take(json, length);
-  if (session->cache)
-    question->key = velm_answer_cache_key(llm, NULL, json, length);
+  order.request.top_logprobs = session->log_probabilities ? order.request.top_logprobs : 0;
+  order.keyed = session->cache != NULL;
+  g_clear_pointer(&question->built, velm_built_prompt_free);
+  velm_prompt_queue_push(session->prompts, &order, question);
   return TRUE;
+}
+
+/* Whether another request is worth being built: not more than can be sent before long. */
+static gboolean wants_request(const VelmLlmSession *session) {
+  guint ahead = velm_prompt_queue_length(session->prompts) + session->held->length +
+                velm_llm_server_queued(session->server);
+  return ahead < session->in_flight * AHEAD_PER_FLIGHT;
+}
+
+static void build_ahead(VelmLlmSession *session) {
+  while (session->unbuilt->length > 0 && wants_request(session)) {
+    g_autoptr(GError) error = NULL;
+    Question *question = g_queue_pop_head(session->unbuilt);
+    if (!build(question, &error))
+      end(question, error);
+  }
 }
 
 /* @found: (out): whether the cache has the answer; the question is then done. */
@@ -166,10 +190,10 @@ static gboolean look_up(Question *question, gboolean *found, GError **error) {
   *found = FALSE;
   if (!session->cache)
     return TRUE;
-  if (!velm_answer_cache_get(session->cache, question->key, &cached, error))
+  if (!velm_answer_cache_get(session->cache, question->built->key, &cached, error))
     return FALSE;
   g_autoptr(VelmLlmAnswer) answer =
-      cached ? velm_llm_answer_from_json(cached->answer, question->prompt->answers) : NULL;
+      cached ? velm_llm_answer_from_json(cached->answer, question->built->answers) : NULL;
   if (!answer || answer->outcome != VELM_ANSWER_OK)
     return TRUE;
   velm_spending_count_cached(session->spending, cached->prompt_tokens, cached->completion_tokens);
@@ -182,15 +206,16 @@ static gboolean look_up(Question *question, gboolean *found, GError **error) {
 static void replied(JsonObject *reply, int status, const GError *error, gpointer user_data);
 
 static void post(Question *question) {
-  velm_llm_server_post(question->mllm->session->server, "/chat/completions", question->body,
+  velm_llm_server_post(question->mllm->session->server, "/chat/completions", question->built->body,
                        replied, question);
+  g_clear_pointer(&question->built->body, g_bytes_unref); /* the server has it */
 }
 
 /* Asks for money, and sends; or holds the question back until there is some. */
 static gboolean spend_and_post(Question *question, GError **error) {
   VelmLlmSession *session = question->mllm->session;
   question->reserved_prompt = velm_price_most_prompt_tokens(
-      session->price, strlen(question->prompt->text), question->prompt->images->len);
+      session->price, question->built->text_bytes, question->built->n_images);
   switch (velm_spending_may_send(session->spending, question->reserved_prompt,
                                  VELM_PROMPT_MAX_TOKENS)) {
   case VELM_SPENDING_GRANTED:
@@ -207,12 +232,12 @@ static gboolean spend_and_post(Question *question, GError **error) {
   }
 }
 
-/* FALSE where it cannot be asked; else it was sent, is held, or is done. */
+/* Once its request is built. FALSE where it cannot be asked; else it was sent, is held, or is done.
+ */
 static gboolean send_question(Question *question, GError **error) {
   VelmLlmSession *session = question->mllm->session;
   gboolean found = FALSE;
-  if (!build(question, error) || !velm_llm_session_open_spending(session, error) ||
-      !look_up(question, &found, error))
+  if (!velm_llm_session_open_spending(session, error) || !look_up(question, &found, error))
     return FALSE;
   if (found)
     return TRUE;
@@ -222,6 +247,24 @@ static gboolean send_question(Question *question, GError **error) {
     return FALSE;
   }
   return spend_and_post(question, error);
+}
+
+static void send_built(VelmLlmSession *session) {
+  for (;;) {
+    g_autoptr(GError) error = NULL;
+    VelmBuiltPrompt *built = NULL;
+    Question *question = velm_prompt_queue_pop(session->prompts, &built, &error);
+    if (!question)
+      return;
+    question->built = built;
+    if (!built || !send_question(question, &error))
+      end(question, error);
+  }
+}
+
+static void go_on(VelmLlmSession *session) {
+  send_built(session);
+  build_ahead(session);
 }
 
 /* Sends what was held back, as far as the budget lets it. */
@@ -297,10 +340,9 @@ static void settle(const Question *question, const VelmLlmAnswer *answer, int st
                          answer ? answer->completion_tokens : -1);
 }
 
-static void send_or_end(Question *question) {
-  g_autoptr(GError) error = NULL;
-  if (!send_question(question, &error))
-    end(question, error);
+/* It was first, so it is next. */
+static void ask_once_more(Question *question) {
+  g_queue_push_head(question->mllm->session->unbuilt, question);
 }
 
 static void take_answer(Question *question, VelmLlmAnswer *answer) {
@@ -309,10 +351,10 @@ static void take_answer(Question *question, VelmLlmAnswer *answer) {
   gboolean may_ask_again = velm_llm_answer_may_ask_again(answer);
   clean(session->server, answer);
   if (answer->outcome == VELM_ANSWER_OK) {
-    g_autofree char *json = velm_llm_answer_to_json(answer, question->prompt->answers);
+    g_autofree char *json = velm_llm_answer_to_json(answer, question->built->answers);
     /* An answer that cannot be kept is an answer all the same. */
     if (session->cache)
-      velm_answer_cache_put(session->cache, question->key, json, answer->prompt_tokens,
+      velm_answer_cache_put(session->cache, question->built->key, json, answer->prompt_tokens,
                             answer->completion_tokens, NULL);
     fill_record(question, answer);
     end(question, NULL);
@@ -320,7 +362,7 @@ static void take_answer(Question *question, VelmLlmAnswer *answer) {
   }
   if (may_ask_again && !question->again) {
     question->again = TRUE;
-    send_or_end(question);
+    ask_once_more(question);
     return;
   }
   g_autofree char *why = velm_llm_answer_explain(answer, answer->words);
@@ -332,7 +374,7 @@ static void replied(JsonObject *reply, int status, const GError *error, gpointer
   Question *question = user_data;
   Mllm *mllm = question->mllm;
   g_autoptr(VelmLlmAnswer) answer =
-      reply ? velm_llm_answer_read(reply, mllm->classes, question->prompt->answers) : NULL;
+      reply ? velm_llm_answer_read(reply, mllm->classes, question->built->answers) : NULL;
   settle(question, answer, status);
   gboolean cancelled = error && g_error_matches(error, VELM_ERROR, VELM_ERROR_CANCELLED);
   if (!cancelled)
@@ -341,7 +383,7 @@ static void replied(JsonObject *reply, int status, const GError *error, gpointer
   if (answer)
     take_answer(question, answer);
   else if (do_without(question, status, error))
-    send_or_end(question);
+    ask_once_more(question);
   else
     end(question, error);
   if (!cancelled)
@@ -363,12 +405,21 @@ static void mllm_submit(VelmClassifier *classifier, VelmInspection *inspection, 
   question->reference = velm_reference_images_nearest(mllm->references, inspection->features);
   question->examples = velm_context_examples_list(mllm->examples, inspection->part);
   mllm->n_open++;
-  send_or_end(question);
+  g_queue_push_tail(mllm->session->unbuilt, question);
+  build_ahead(mllm->session);
 }
 
 static gboolean mllm_iterate(VelmClassifier *classifier, int wait_ms) {
   Mllm *mllm = (Mllm *)classifier;
-  velm_llm_server_iterate(mllm->session->server, wait_ms);
+  VelmLlmSession *session = mllm->session;
+  guint n_open = mllm->n_open;
+  go_on(session);
+  int wait = mllm->n_open < n_open ? 0 : wait_ms;
+  if (velm_llm_server_pending(session->server) > 0)
+    velm_llm_server_iterate(session->server, wait);
+  else
+    velm_prompt_queue_wait(session->prompts, wait);
+  go_on(session);
   return mllm->n_open > 0;
 }
 
@@ -380,12 +431,31 @@ static const VelmSpending *mllm_spending(const VelmClassifier *classifier) {
   return ((const Mllm *)classifier)->session->spending;
 }
 
+static void end_all(GQueue *questions, const GError *error) {
+  while (questions->length > 0)
+    end(g_queue_pop_head(questions), error);
+}
+
+static void end_all_being_built(VelmPromptQueue *prompts, const GError *error) {
+  velm_prompt_queue_cancel(prompts);
+  for (;;) {
+    g_autoptr(GError) cause = NULL;
+    VelmBuiltPrompt *built = NULL;
+    Question *question = velm_prompt_queue_pop(prompts, &built, &cause);
+    if (!question)
+      return;
+    question->built = built;
+    end(question, error);
+  }
+}
+
 static void mllm_cancel(VelmClassifier *classifier) {
   VelmLlmSession *session = ((Mllm *)classifier)->session;
   g_autoptr(GError) error = g_error_new(VELM_ERROR, VELM_ERROR_CANCELLED, "given up");
-  while (session->held->length > 0)
-    end(g_queue_pop_head(session->held), error);
+  end_all(session->held, error);
   velm_llm_server_cancel(session->server);
+  end_all_being_built(session->prompts, error);
+  end_all(session->unbuilt, error);
 }
 
 typedef struct {
@@ -422,6 +492,7 @@ static void mllm_free(VelmClassifier *classifier) {
   velm_context_examples_free(mllm->examples);
   velm_llm_calibration_free(mllm->calibration);
   velm_prompt_template_free(mllm->wording);
+  g_hash_table_unref(mllm->reference_pngs);
   g_free(mllm);
 }
 
@@ -461,6 +532,7 @@ VelmClassifier *velm_mllm_open(VelmModel *model, const VelmClasses *classes,
   mllm->head.klass = &velm_classifier_mllm;
   mllm->classes = classes;
   mllm->parts = mllm_params->parts;
+  mllm->reference_pngs = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_bytes_unref);
   mllm->session = mllm_params->session ? velm_llm_session_ref(mllm_params->session)
                                        : velm_llm_session_new(params, &mllm_params->http, error);
   if (mllm->session && open_prompt(mllm, model, params, error) &&

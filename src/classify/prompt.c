@@ -30,6 +30,8 @@ gboolean velm_prompt_has_text(const char *text) { return text && text[strspn(tex
 typedef struct {
   const VelmInspection *inspection;
   const VelmImage *reference;
+  GBytes *reference_png; /* or NULL */
+  VelmImage *part;       /* at the size sent; NULL before it is drawn */
   const VelmMask *marked;
   VelmPromptPlace places[VELM_PROMPT_MAX_CROPS];
   GPtrArray *example_classes; /* of VelmClass, one an example */
@@ -38,6 +40,7 @@ typedef struct {
 } Scene;
 
 static void scene_clear(Scene *scene) {
+  velm_image_free(scene->part);
   g_ptr_array_unref(scene->example_classes);
   g_ptr_array_unref(scene->example_images);
 }
@@ -123,6 +126,7 @@ static void scene_fill(Scene *scene, const VelmInspection *inspection, const Vel
                        const VelmPromptParams *params) {
   scene->inspection = inspection;
   scene->reference = choose_reference(inspection, params);
+  scene->reference_png = scene->reference == params->reference ? params->reference_png : NULL;
   scene->marked = inspection->mask ? inspection->mask : inspection->focus;
   scene->example_classes = g_ptr_array_new();
   scene->example_images = g_ptr_array_new();
@@ -134,30 +138,55 @@ static void scene_fill(Scene *scene, const VelmInspection *inspection, const Vel
 
 /* ---- the images ---- */
 
-static VelmImage *draw(const Scene *scene, const VelmPromptImage *image, GError **error) {
-  int size = VELM_PROMPT_IMAGE_SIZE;
+static GBytes *to_png(const VelmImage *image, GError **error) {
+  g_autoptr(VelmImage) small =
+      velm_image_resize(image, VELM_PROMPT_IMAGE_SIZE, VELM_PROMPT_IMAGE_SIZE, error);
+  return small ? velm_image_to_png(small, error) : NULL;
+}
+
+GBytes *velm_prompt_draw_reference(const VelmImage *reference, GError **error) {
+  return to_png(reference, error);
+}
+
+/* The part as it is sent, which is also what is outlined. Borrowed. */
+static const VelmImage *draw_part(Scene *scene, GError **error) {
+  if (!scene->part)
+    scene->part = velm_image_resize(scene->inspection->image, VELM_PROMPT_IMAGE_SIZE,
+                                    VELM_PROMPT_IMAGE_SIZE, error);
+  return scene->part;
+}
+
+static GBytes *draw_outlined(Scene *scene, GError **error) {
+  const VelmImage *part = draw_part(scene, error);
+  g_autoptr(VelmImage) outlined = part ? velm_image_copy(part) : NULL;
+  return outlined && velm_mark_draw_outline(outlined, scene->marked, error)
+             ? velm_image_to_png(outlined, error)
+             : NULL;
+}
+
+static GBytes *draw_crop(const Scene *scene, guint index, GError **error) {
+  g_autoptr(VelmImage) crop = velm_prompt_crop_draw(scene->inspection, index, error);
+  return crop ? velm_image_to_png(crop, error) : NULL;
+}
+
+static GBytes *draw(Scene *scene, const VelmPromptImage *image, GError **error) {
   switch (image->kind) {
   case VELM_PROMPT_IMAGE_REFERENCE:
-    return velm_image_resize(scene->reference, size, size, error);
+    return scene->reference_png ? g_bytes_ref(scene->reference_png)
+                                : to_png(scene->reference, error);
   case VELM_PROMPT_IMAGE_OUTLINED:
-    return velm_mark_outline(scene->inspection->image, scene->marked, size, size, error);
+    return draw_outlined(scene, error);
   case VELM_PROMPT_IMAGE_CROP:
-    return velm_prompt_crop_draw(scene->inspection, image->index, error);
+    return draw_crop(scene, image->index, error);
+  case VELM_PROMPT_IMAGE_EXAMPLE:
+    return g_bytes_ref(g_ptr_array_index(scene->example_images, image->index));
   case VELM_PROMPT_IMAGE_PART:
   default:
-    return velm_image_resize(scene->inspection->image, size, size, error);
+    return draw_part(scene, error) ? velm_image_to_png(scene->part, error) : NULL;
   }
 }
 
-static GBytes *encode(const Scene *scene, const VelmPromptImage *image, GError **error) {
-  if (image->kind == VELM_PROMPT_IMAGE_EXAMPLE)
-    return g_bytes_ref(g_ptr_array_index(scene->example_images, image->index));
-  g_autoptr(VelmImage) drawn = draw(scene, image, error);
-  return drawn ? velm_image_to_png(drawn, error) : NULL;
-}
-
-static gboolean add_images(VelmPrompt *prompt, const Scene *scene, const GArray *images,
-                           GError **error) {
+static gboolean add_images(VelmPrompt *prompt, Scene *scene, const GArray *images, GError **error) {
   static const char *const names[] = {
       [VELM_PROMPT_IMAGE_REFERENCE] = "reference", [VELM_PROMPT_IMAGE_PART] = "part",
       [VELM_PROMPT_IMAGE_OUTLINED] = "outlined",   [VELM_PROMPT_IMAGE_CROP] = "crop",
@@ -165,7 +194,7 @@ static gboolean add_images(VelmPrompt *prompt, const Scene *scene, const GArray 
   };
   for (guint i = 0; i < images->len; i++) {
     const VelmPromptImage *image = &g_array_index(images, VelmPromptImage, i);
-    GBytes *png = encode(scene, image, error);
+    GBytes *png = draw(scene, image, error);
     if (!png)
       return FALSE;
     g_ptr_array_add(prompt->images, png);

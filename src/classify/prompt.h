@@ -63,6 +63,8 @@ typedef struct {
  * @parts: those wanted; one without content (no reference, no description, ...) is left out
  * @wording: NULL for velm's own
  * @reference: a normal image of another part, given by the user; or NULL
+ * @reference_png: @reference as velm_prompt_draw_reference() draws it, for it to be drawn only
+ * once; or NULL
  * @normal_images: the model's; the nearest is the reference where no other is given; or NULL
  * @examples: shown in this order; one of a class that the prompt does not offer is left out
  * @examples_per_class: the first so many of a class; 0 for all
@@ -75,6 +77,7 @@ typedef struct {
   VelmPromptRegions regions;
   const VelmPromptTemplate *wording;
   const VelmImage *reference;
+  GBytes *reference_png;
   const VelmReferenceImages *normal_images;
   const VelmPromptExample *examples;
   gsize n_examples;
@@ -98,6 +101,9 @@ typedef struct {
   GPtrArray *image_names;
   char **answers;
 } VelmPrompt;
+
+/** The reference as it is sent. Returns: (transfer full): PNG; NULL with VELM_ERROR_IMAGE. */
+GBytes *velm_prompt_draw_reference(const VelmImage *reference, GError **error);
 
 /**
  * Builds the prompt; the same input gives the same bytes.

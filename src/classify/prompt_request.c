@@ -3,6 +3,8 @@
 
 #include "core/json.h"
 
+#include <string.h>
+
 /* As many alternatives as the services that limit them give. */
 #define TOP_LOGPROBS 20
 
@@ -21,15 +23,12 @@ static void open_array(JsonBuilder *builder, const char *name) {
   json_builder_begin_array(builder);
 }
 
-static void add_image_part(JsonBuilder *builder, GBytes *png) {
-  gsize size = 0;
-  const guint8 *data = g_bytes_get_data(png, &size);
-  g_autofree char *base64 = g_base64_encode(data, size);
-  g_autofree char *url = g_strconcat("data:image/png;base64,", base64, NULL);
+/* Its picture is put in after URL_START, by insert_images(). */
+static void add_image_part(JsonBuilder *builder) {
   open_object(builder, NULL);
   velm_json_set_string(builder, "type", "image_url");
   open_object(builder, "image_url");
-  velm_json_set_string(builder, "url", url);
+  velm_json_set_string(builder, "url", "data:image/png;base64,");
   json_builder_end_object(builder);
   json_builder_end_object(builder);
 }
@@ -44,7 +43,7 @@ static void add_messages(JsonBuilder *builder, const VelmPrompt *prompt) {
   velm_json_set_string(builder, "text", prompt->text);
   json_builder_end_object(builder);
   for (guint i = 0; i < prompt->images->len; i++)
-    add_image_part(builder, g_ptr_array_index(prompt->images, i));
+    add_image_part(builder);
   json_builder_end_array(builder);
   json_builder_end_object(builder);
   json_builder_end_array(builder);
@@ -89,6 +88,45 @@ static void add_log_probabilities(JsonBuilder *builder, int n) {
   velm_json_set_int(builder, "top_logprobs", n);
 }
 
+/* ---- pictures ---- */
+
+/* How the address of a picture begins in the request. A string of the JSON cannot have it: within
+ * one, quotes have a backslash before them. */
+#define URL_START "\"url\":\"data:image/png;base64,"
+
+static void append_base64(GString *out, GBytes *bytes) {
+  int state = 0, save = 0;
+  gsize size = 0;
+  const guint8 *data = g_bytes_get_data(bytes, &size);
+  gsize start = out->len;
+  g_string_set_size(out, start + (size / 3 + 1) * 4 + 4);
+  gsize length = g_base64_encode_step(data, size, FALSE, out->str + start, &state, &save);
+  length += g_base64_encode_close(FALSE, out->str + start + length, &state, &save);
+  g_string_truncate(out, start + length);
+}
+
+static gsize base64_bytes(const GPtrArray *images) {
+  gsize sum = 0;
+  for (guint i = 0; i < images->len; i++)
+    sum += (g_bytes_get_size(images->pdata[i]) / 3 + 2) * 4;
+  return sum;
+}
+
+/* Pictures are most of a request, and json-glib would go through them letter by letter, copying. */
+static char *insert_images(const char *json, const GPtrArray *images) {
+  GString *out = g_string_sized_new(strlen(json) + base64_bytes(images) + 1);
+  for (guint i = 0; i < images->len; i++) {
+    const char *end = strstr(json, URL_START) + strlen(URL_START);
+    g_string_append_len(out, json, end - json);
+    append_base64(out, images->pdata[i]);
+    json = end;
+  }
+  g_string_append(out, json);
+  return g_string_free(out, FALSE);
+}
+
+/* ---- the request ---- */
+
 char *velm_prompt_request_new(const VelmPrompt *prompt, const VelmPromptRequestParams *params) {
   g_autoptr(JsonBuilder) builder = json_builder_new();
   open_object(builder, NULL);
@@ -101,7 +139,8 @@ char *velm_prompt_request_new(const VelmPrompt *prompt, const VelmPromptRequestP
   if (params->schema)
     add_response_format(builder, prompt);
   json_builder_end_object(builder);
-  return velm_json_print(builder, FALSE);
+  g_autofree char *json = velm_json_print(builder, FALSE);
+  return insert_images(json, prompt->images);
 }
 
 char *velm_prompt_request(const VelmPrompt *prompt, const char *llm) {

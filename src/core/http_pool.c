@@ -45,6 +45,7 @@ struct _VelmHttpPool {
   GQueue finished;      /* of Request, their done() to be called */
   gint64 held_until;    /* no try begins before */
   gboolean delivering;
+  int woken; /* atomic */
 };
 
 /* ---- set-up ---- */
@@ -107,6 +108,8 @@ guint velm_http_pool_pending(const VelmHttpPool *pool) {
   return pool->queue.length + (guint)g_sequence_get_length(pool->waiting) + pool->in_flight->len +
          pool->finished.length;
 }
+
+guint velm_http_pool_queued(const VelmHttpPool *pool) { return pool->queue.length; }
 
 /* ---- results ---- */
 
@@ -413,11 +416,17 @@ static void poll_once(VelmHttpPool *pool, int wait_ms) {
   curl_multi_poll(pool->multi, NULL, 0, (int)ms, NULL);
 }
 
-/* Until something is finished or @wait_ms are over. */
+void velm_http_pool_wake(VelmHttpPool *pool) {
+  g_atomic_int_set(&pool->woken, 1);
+  curl_multi_wakeup(pool->multi);
+}
+
+/* Until something is finished, the pool is woken, or @wait_ms are over. */
 static void drive(VelmHttpPool *pool, int wait_ms) {
   gint64 end = wait_ms < 0 ? G_MAXINT64 : g_get_monotonic_time() + (gint64)wait_ms * 1000;
   step(pool);
-  while (pool->finished.length == 0 && velm_http_pool_pending(pool) > 0) {
+  while (pool->finished.length == 0 && velm_http_pool_pending(pool) > 0 &&
+         !g_atomic_int_compare_and_exchange(&pool->woken, 1, 0)) {
     gint64 left = (end - g_get_monotonic_time() + 999) / 1000;
     if (left <= 0)
       return;

@@ -1,7 +1,8 @@
 /*
  * HTTP: requests to a JSON service, many at once, on libcurl's multi interface: limits of time and
  * size, tries after a wait, a circuit breaker. One pool is for one service. It has no thread: all
- * happens within velm_http_pool_iterate(), and a pool is used by one thread at a time.
+ * happens within velm_http_pool_iterate(), and a pool is used by one thread at a time, but for
+ * velm_http_pool_wake().
  *
  *   submit -> queue -> a try, in_flight at once -> done()
  *                        ^                 |
@@ -59,6 +60,9 @@ void velm_http_pool_submit(VelmHttpPool *pool, const char *url, GBytes *json, Ve
 /** Requests whose done() was not yet called. */
 guint velm_http_pool_pending(const VelmHttpPool *pool);
 
+/** Those of them that were never sent yet: how far ahead of the service the caller is. */
+guint velm_http_pool_queued(const VelmHttpPool *pool);
+
 /**
  * Sends, receives, keeps the times, and calls done() of what is finished, in this thread.
  * @wait_ms: how long to wait where nothing is finished yet; 0 not at all, negative for as long as
@@ -66,6 +70,10 @@ guint velm_http_pool_pending(const VelmHttpPool *pool);
  * Returns: whether requests are pending
  */
 gboolean velm_http_pool_iterate(VelmHttpPool *pool, int wait_ms);
+
+/** Ends the wait of velm_http_pool_iterate(), of the next call where none waits. The only function
+ * that may be called by another thread. */
+void velm_http_pool_wake(VelmHttpPool *pool);
 
 /** Ends all requests that have no result yet, with VELM_ERROR_CANCELLED, and calls their done():
  * before it returns, or, where it is called within done(), after that returned. */

@@ -58,12 +58,7 @@ static gpointer unwrap(VipsImage *image, int bands, VipsBandFormat format) {
     return NULL;
   }
   gsize size = 0;
-  void *memory = vips_image_write_to_memory(image, &size);
-  if (!memory)
-    return NULL;
-  gpointer pixels = g_memdup2(memory, size);
-  g_free(memory);
-  return pixels;
+  return vips_image_write_to_memory(image, &size); /* by g_malloc() */
 }
 
 /* ---- colour images ---- */
@@ -268,8 +263,9 @@ VelmImage *velm_image_crop(const VelmImage *image, int x, int y, int width, int 
   return crop;
 }
 
-static GBytes *encode(const VelmImage *image, const char *suffix, GError **error) {
+GBytes *velm_image_to_jpeg(const VelmImage *image, int quality, GError **error) {
   g_autoptr(VipsImage) in = wrap(image->pixels, image->width, image->height, 3, VIPS_FORMAT_UCHAR);
+  g_autofree char *suffix = g_strdup_printf(".jpg[strip,Q=%d]", CLAMP(quality, 1, 100));
   void *buffer = NULL;
   gsize size = 0;
   if (!in || vips_image_write_to_buffer(in, suffix, &buffer, &size, NULL) != 0) {
@@ -277,15 +273,6 @@ static GBytes *encode(const VelmImage *image, const char *suffix, GError **error
     return NULL;
   }
   return g_bytes_new_take(buffer, size);
-}
-
-GBytes *velm_image_to_png(const VelmImage *image, GError **error) {
-  return encode(image, ".png[strip]", error);
-}
-
-GBytes *velm_image_to_jpeg(const VelmImage *image, int quality, GError **error) {
-  g_autofree char *suffix = g_strdup_printf(".jpg[strip,Q=%d]", CLAMP(quality, 1, 100));
-  return encode(image, suffix, error);
 }
 
 VelmPlane *velm_image_grey(const VelmImage *image) {
@@ -469,13 +456,43 @@ VelmMask *velm_mask_resize(const VelmMask *mask, int width, int height, GError *
   return out;
 }
 
+static void take_extreme(guint8 *restrict to, const guint8 *restrict from, gsize n,
+                         gboolean largest) {
+  if (largest)
+    for (gsize i = 0; i < n; i++)
+      to[i] = MAX(to[i], from[i]);
+  else
+    for (gsize i = 0; i < n; i++)
+      to[i] = MIN(to[i], from[i]);
+}
+
+/* Each of the @n values becomes the extreme of those up to @radius times @step before and after it.
+ */
+static void rank_values(guint8 *to, const guint8 *from, gsize n, gsize step, gsize radius,
+                        gboolean largest) {
+  memcpy(to, from, n);
+  for (gsize d = step; d <= radius * step && d < n; d += step) {
+    take_extreme(to, from + d, n - d, largest);
+    take_extreme(to + d, from, n - d, largest);
+  }
+}
+
+/* What lies outside the mask does not count. */
 static VelmMask *rank_mask(const VelmMask *mask, int radius, gboolean largest, GError **error) {
   if (radius <= 0)
     return velm_mask_copy(mask);
-  g_autoptr(VipsImage) in = wrap(mask->values, mask->width, mask->height, 1, VIPS_FORMAT_UCHAR);
-  g_autoptr(VipsImage) out =
-      in ? rank(in, radius, largest, largest ? VIPS_EXTEND_BLACK : VIPS_EXTEND_WHITE) : NULL;
-  return mask_from_vips(out, "mask", error);
+  gsize width = (gsize)mask->width, n = width * (gsize)mask->height;
+  g_autofree guint8 *rows = g_try_malloc(n);
+  if (!rows) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_IMAGE, "mask: no memory for %d x %d pixels",
+                mask->width, mask->height);
+    return NULL;
+  }
+  for (gsize at = 0; at < n; at += width)
+    rank_values(rows + at, mask->values + at, width, 1, (gsize)radius, largest);
+  VelmMask *out = velm_mask_new(mask->width, mask->height);
+  rank_values(out->values, rows, n, width, (gsize)radius, largest);
+  return out;
 }
 
 VelmMask *velm_mask_dilate(const VelmMask *mask, int radius, GError **error) {

@@ -23,6 +23,9 @@ gboolean velm_mark_given(VelmInspection *inspection, const VelmMask *mask, GErro
 VelmImage *velm_mark_outline(const VelmImage *image, const VelmMask *mask, int width, int height,
                              GError **error);
 
+/** The same outline in @image itself. */
+gboolean velm_mark_draw_outline(VelmImage *image, const VelmMask *mask, GError **error);
+
 /** The image with its score map as colours over it, for a person; @low and @high are the scores of
  * the scale's ends. */
 VelmImage *velm_mark_heatmap(const VelmImage *image, const VelmPlane *map, double low, double high,

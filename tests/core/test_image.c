@@ -577,6 +577,23 @@ static void test_round_trips(void) {
   g_assert_cmpint(largest_difference(copy, rough), ==, 0);
 }
 
+/* A PNG has the pixels, whatever the size, and no more bytes than it needs. */
+static void test_png(void) {
+  static const int shapes[][2] = {{1, 1}, {1, 300}, {300, 1}, {7, 5}, {256, 255}, {448, 448}};
+  for (gsize i = 0; i < G_N_ELEMENTS(shapes); i++) {
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VelmImage) rough = noise(shapes[i][0], shapes[i][1], 3);
+    g_autoptr(GBytes) png = velm_image_to_png(rough, &error);
+    g_assert_no_error(error);
+    g_autoptr(VelmImage) same = velm_image_parse(png, "png", &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(largest_difference(same, rough), ==, 0);
+  }
+  g_autoptr(VelmImage) black = velm_image_new(448, 448);
+  g_autoptr(GBytes) small = velm_image_to_png(black, NULL);
+  g_assert_cmpuint(g_bytes_get_size(small), <, 5000);
+}
+
 /* ---- planes ---- */
 
 /* How far values of a ramp may lie off, in pixels: libvips places its kernels to a 64th and rounds their weights. */
@@ -850,6 +867,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/image/crop", test_crop);
   g_test_add_func("/image/grey", test_grey);
   g_test_add_func("/image/round-trips", test_round_trips);
+  g_test_add_func("/image/png", test_png);
   g_test_add_func("/plane/resize", test_plane_resize);
   g_test_add_func("/plane/resize-is-exact", test_plane_resize_is_exact);
   g_test_add_func("/plane/blur", test_plane_blur);
