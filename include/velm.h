@@ -239,6 +239,9 @@ typedef struct _VelmInspector VelmInspector;
  * @prices: file of prices (docs/llm.md); or NULL
  * @budget: USD that may be spent; 0 for no limit
  * @offline: nothing may leave the machine: only what the cache has is answered
+ * @serve_llm, @mmproj: GGUF files of a language model and its vision projector, for a llama-server
+ * that is started in place of @endpoint, and stopped with the last who asks it; NULL for none
+ * @progress: called while that server loads; or NULL
  */
 typedef struct {
   const char *endpoint;
@@ -249,6 +252,9 @@ typedef struct {
   const char *cache, *prices;
   double budget;
   gboolean offline;
+  const char *serve_llm, *mmproj;
+  VelmProgress progress;
+  gpointer progress_data;
 } VelmLlmParams;
 
 /**

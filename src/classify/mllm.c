@@ -35,7 +35,9 @@ typedef struct {
   char *key;                          /* in the cache */
   gboolean again;                     /* it was asked once already */
   gboolean schema, log_probabilities; /* as it was asked */
+  gboolean resent;                    /* to another server of velm's own, after one died */
   gint64 reserved_prompt;             /* tokens */
+  guint start;                        /* of a server of velm's own, that it was asked of */
 } Question;
 
 VelmMllmParams velm_mllm_params_default(void) {
@@ -154,8 +156,9 @@ static gboolean look_up(Question *question, gboolean *found, GError **error) {
 static void replied(JsonObject *reply, int status, const GError *error, gpointer user_data);
 
 static void post(Question *question) {
-  velm_llm_server_post(question->mllm->session->server, "/chat/completions", question->body,
-                       replied, question);
+  VelmLlmSession *session = question->mllm->session;
+  question->start = session->served ? velm_served_llm_get_starts(session->served) : 0;
+  velm_llm_server_post(session->server, "/chat/completions", question->body, replied, question);
 }
 
 /* Asks for money, and sends; or holds the question back until there is some. */
@@ -193,6 +196,8 @@ static gboolean send_question(Question *question, GError **error) {
                          "not asked: --offline, and the cache has no answer");
     return FALSE;
   }
+  if (session->served && !velm_served_llm_check(session->served, error))
+    return FALSE;
   return spend_and_post(question, error);
 }
 
@@ -278,6 +283,20 @@ static void take_answer(Question *question, VelmLlmAnswer *answer) {
   end(question, error);
 }
 
+/* Nothing came back. A server of velm's own may have died of it, or over it: the next is asked. */
+static void take_silence(Question *question, const GError *error) {
+  VelmServedLlm *served = question->mllm->session->served;
+  g_autoptr(GError) gone = NULL;
+  gboolean renewed = FALSE;
+  if (served && !velm_served_llm_check_after(served, question->start, &renewed, &gone))
+    end(question, gone);
+  else if (renewed && !question->resent) {
+    question->resent = TRUE;
+    send_or_end(question);
+  } else
+    end(question, error);
+}
+
 static void replied(JsonObject *reply, int status, const GError *error, gpointer user_data) {
   Question *question = user_data;
   Mllm *mllm = question->mllm;
@@ -289,6 +308,8 @@ static void replied(JsonObject *reply, int status, const GError *error, gpointer
     take_answer(question, answer);
   else if (do_without(question, status, error))
     send_or_end(question);
+  else if (status == 0 && !cancelled)
+    take_silence(question, error);
   else
     end(question, error);
   if (!cancelled)
@@ -312,7 +333,7 @@ static void mllm_submit(VelmClassifier *classifier, VelmInspection *inspection, 
 
 static gboolean mllm_iterate(VelmClassifier *classifier, int wait_ms) {
   Mllm *mllm = (Mllm *)classifier;
-  velm_llm_server_iterate(mllm->session->server, wait_ms);
+  velm_llm_session_iterate(mllm->session, wait_ms);
   return mllm->n_open > 0;
 }
 
