@@ -8,6 +8,10 @@
 #define SERVED_TRY_MS (10 * 60 * 1000)
 #define SERVED_TOTAL_MS (20 * 60 * 1000)
 
+/* Small models at temperature 0 fall into repeating themselves until the tokens are used up; that
+ * llama-server knows a limit is known. */
+#define SERVED_REASON 200
+
 /* How often it is looked after. */
 #define WATCH_MS 100
 
@@ -75,6 +79,7 @@ static gboolean open_served(VelmLlmSession *session, const VelmLlmParams *params
   VelmHttpParams http = *given;
   g_autofree char *name = name_served(params);
   http.in_flight = session->in_flight = params->in_flight ? params->in_flight : SERVED_IN_FLIGHT;
+  session->max_reason = SERVED_REASON;
   http.direct = TRUE;
   http.breaker_failures = 0;
   http.timeout_ms = SERVED_TRY_MS;

@@ -18,6 +18,7 @@
  * @price: of the model; NULL where none is known
  * @spending: NULL before velm_llm_session_open_spending()
  * @held: of the classifier's questions: they wait for the budget
+ * @max_reason: characters that a reason may have; 0 for any number
  * @schema, @log_probabilities: whether to ask for them: until the server refuses
  */
 typedef struct {
@@ -31,6 +32,7 @@ typedef struct {
   double budget; /* INFINITY for none */
   VelmSpending *spending;
   GQueue *held;
+  int max_reason;
   gboolean schema, log_probabilities;
 } VelmLlmSession;
 

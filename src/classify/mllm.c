@@ -123,6 +123,7 @@ static gboolean build(Question *question, GError **error) {
     return FALSE;
   VelmPromptRequestParams request = velm_prompt_request_params_default(llm);
   request.schema = question->schema = session->schema;
+  request.max_reason = session->max_reason;
   question->log_probabilities = session->log_probabilities;
   request.top_logprobs = session->log_probabilities ? request.top_logprobs : 0;
   char *json = velm_prompt_request_new(question->prompt, &request);

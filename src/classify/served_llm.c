@@ -17,7 +17,6 @@
 #define PROGRAM "llama-server"
 #define PROGRAM_VARIABLE "VELM_LLAMA_SERVER"
 #define KEY_VARIABLE "LLAMA_API_KEY"
-#define CONTEXT_VARIABLE "LLAMA_ARG_CTX_SIZE"
 
 /* Tokens for one question: four images of 448 px (256 to 576 each, by the model), the spec's words,
  * and the answer's 1,024. */
@@ -171,15 +170,11 @@ static char **make_arguments(const VelmServedLlm *served) {
   g_strv_builder_add_many(builder, served->program, "--model", served->model, "--mmproj",
                           served->mmproj, "--alias", served->name, "--host", "127.0.0.1", "--port",
                           port, "--parallel", slots, NULL);
-  if (!g_getenv(CONTEXT_VARIABLE)) {
-    g_autofree char *tokens = g_strdup_printf("%u", SLOT_TOKENS * served->params.n_slots);
-    g_strv_builder_add_many(builder, "--ctx-size", tokens, NULL);
-  }
   return g_strv_builder_end(builder);
 }
 
-/* The user's, without what would make it another server than the one that is asked, and without a
- * key that it need not know. */
+/* The user's settings, which win over velm's; without what would make it another server than the
+ * one that is asked, and without a key that it need not know. */
 static char **make_environment(const VelmServedLlm *served) {
   static const char *const foreign[] = {"OPENAI_API_KEY",         "LLAMA_ARG_API_PREFIX",
                                         "LLAMA_ARG_SSL_KEY_FILE", "LLAMA_ARG_SSL_CERT_FILE",
@@ -188,6 +183,10 @@ static char **make_environment(const VelmServedLlm *served) {
   char **environment = g_get_environ();
   for (gsize i = 0; i < G_N_ELEMENTS(foreign); i++)
     environment = g_environ_unsetenv(environment, foreign[i]);
+  g_autofree char *tokens = g_strdup_printf("%u", SLOT_TOKENS * served->params.n_slots);
+  environment = g_environ_setenv(environment, "LLAMA_ARG_CTX_SIZE", tokens, FALSE);
+  /* Gigabytes of prompts that do not come again: what two have in common is in the slots anyway. */
+  environment = g_environ_setenv(environment, "LLAMA_ARG_CACHE_RAM", "0", FALSE);
   return g_environ_setenv(environment, KEY_VARIABLE, served->key, TRUE);
 }
 
