@@ -229,7 +229,7 @@ static const char tile_spec[] =
     "normal: a flat, evenly grey ferrite surface with straight, unbroken edges\n"
     "classes:\n"
     "  blowhole: {description: a small dark round pit in the surface}\n"
-    "  break: {description: a piece that is broken away, most often at an edge}\n"
+    "  break: {description: a piece that is broken away at an edge}\n"
     "  crack: {description: a thin dark line that branches}\n"
     "  fray: {description: a rough and worn patch}\n"
     "  uneven: {description: brightness that changes over a wide area}\n";
