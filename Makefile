@@ -11,7 +11,7 @@ SCRIPTS = .ci/run $(shell find tools tests -name '*.sh')
 export MESON
 
 .DEFAULT_GOAL := build
-.PHONY: help setup setup-tests build demo test test-asan bench install format lint clean distclean
+.PHONY: help setup setup-tests build demo test test-asan test-llm bench install format lint clean distclean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -35,6 +35,10 @@ test: build setup-tests $(ASAN_BUILD)/build.ninja  ## all tests, then those in C
 test-asan: setup $(ASAN_BUILD)/build.ninja  ## the tests in C under ASan and UBSan alone
 	@$(MESON) compile -C $(ASAN_BUILD)
 	@tools/test/run-tests.sh $(ASAN_BUILD)
+
+test-llm: build  ## the tests with a real llama-server, which it installs first: a quarter of an hour, once
+	@tools/test/llm/setup.sh
+	@$(MESON) test -C $(BUILD) --no-rebuild --print-errorlogs llama_server
 
 bench: build  ## the programs that measure; ARGS="MODEL.velm IMAGE|FOLDER..." for images of your own
 	$(if $(ARGS),$(BUILD)/bench/bench_inspect $(ARGS),$(MESON) test -C $(BUILD) --benchmark --verbose)

@@ -156,6 +156,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmSpec, velm_spec_free)
  * @prices: file of prices (docs/llm.md); or NULL
  * @budget: USD that may be spent; 0 for no limit
  * @offline: nothing may leave the machine: only what the cache has is answered
+ * @serve_llm, @mmproj: GGUF files of a language model and its vision projector, for a llama-server
+ * that is started in place of @endpoint, and stopped with the last who asks it; NULL for none
+ * @progress: called while that server loads; or NULL
  * @examples: labelled examples of each class that are shown beside the part, of those that the
  * model was taught, at most; 0 for none
  */
@@ -169,6 +172,9 @@ typedef struct {
   double budget;
   gboolean offline;
   guint examples;
+  const char *serve_llm, *mmproj;
+  VelmProgress progress;
+  gpointer progress_data;
 } VelmLlmParams;
 
 /**

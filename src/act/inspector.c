@@ -23,7 +23,7 @@ VelmInspectorParams velm_inspector_params_default(void) {
  * environment happens to have is not taken to mean that images may be sent there. */
 static const char *choose_classifier(VelmModel *model, const VelmLlmParams *llm) {
   gboolean taught = velm_model_has(model, "fewshot.classes");
-  gboolean has_server = llm->endpoint && llm->endpoint[0];
+  gboolean has_server = (llm->endpoint && llm->endpoint[0]) || llm->serve_llm;
   if (taught)
     return has_server ? "cascade" : "fewshot";
   return has_server ? "mllm" : NULL;

@@ -116,7 +116,7 @@ static gboolean is_there(Cascade *cascade) {
   if (cascade->session->offline)
     return TRUE; /* the cache is */
   while ((state = velm_llm_health_check(cascade->session->health)) == VELM_LLM_UNTRIED)
-    velm_llm_server_iterate(cascade->session->server, LOOK_MS);
+    velm_llm_session_iterate(cascade->session, LOOK_MS);
   return state == VELM_LLM_UP;
 }
 

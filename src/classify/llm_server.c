@@ -259,8 +259,9 @@ static char *read_key_file(const char *path, GError **error) {
 static gboolean open_pool(VelmLlmServer *server, const char *key_file, const VelmHttpParams *http,
                           GError **error) {
   const char *given = g_getenv("OPENAI_API_KEY");
-  g_autofree char *key =
-      key_file ? read_key_file(key_file, error) : (given ? g_strstrip(g_strdup(given)) : NULL);
+  g_autofree char *key = http->bearer ? g_strdup(http->bearer)
+                         : key_file   ? read_key_file(key_file, error)
+                                      : (given ? g_strstrip(g_strdup(given)) : NULL);
   if (key_file && !key)
     return FALSE;
   VelmHttpParams params = *http;

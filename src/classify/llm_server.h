@@ -25,7 +25,7 @@ typedef void (*VelmLlmReplied)(JsonObject *reply, int status, const GError *erro
  * @llm: the model's name; NULL for the server's first
  * @key_file: file with the key, that nobody else may read; NULL for the environment's
  * OPENAI_API_KEY
- * @http: limits of the transport; bearer and error_code are set here
+ * @http: limits of the transport; error_code is set here, and so is bearer where it is NULL
  * Returns: (transfer full): NULL with VELM_ERROR_USAGE or VELM_ERROR_FILE
  */
 VelmLlmServer *velm_llm_server_new(const char *endpoint, const char *llm, const char *key_file,

@@ -8,10 +8,12 @@
 #include "classify/llm_health.h"
 #include "classify/llm_server.h"
 #include "classify/prompt_queue.h"
+#include "classify/served_llm.h"
 #include "classify/spending.h"
 
 /**
  * VelmLlmSession: counted references.
+ * @served: the server, where it is velm's own; else NULL
  * @in_flight: requests that are with the server at once
  * @offline: nothing may be sent
  * @cache: or NULL
@@ -20,11 +22,13 @@
  * @unbuilt: of the classifier's questions: their requests are not being built yet
  * @prompts: requests that are being built, each owned by its question
  * @held: of the classifier's questions: they wait for the budget
+ * @max_reason: characters that a reason may have; 0 for any number
  * @schema, @log_probabilities: whether to ask for them: until the server refuses
  */
 typedef struct {
   VelmLlmServer *server;
   VelmLlmHealth *health;
+  VelmServedLlm *served;
   guint in_flight;
   gboolean offline;
   VelmAnswerCache *cache;
@@ -35,18 +39,24 @@ typedef struct {
   GQueue *unbuilt;
   VelmPromptQueue *prompts;
   GQueue *held;
+  int max_reason;
   gboolean schema, log_probabilities;
 } VelmLlmSession;
 
 /**
  * @http: limits of the transport; in_flight and ca_file are @params' where it names them
- * Returns: (transfer full): NULL with VELM_ERROR_USAGE, VELM_ERROR_FILE or VELM_ERROR_SPEC
+ * Returns: (transfer full): NULL with VELM_ERROR_USAGE, VELM_ERROR_FILE or VELM_ERROR_SPEC, and,
+ * where a server of velm's own does not start, VELM_ERROR_LLM or VELM_ERROR_CANCELLED
  */
 VelmLlmSession *velm_llm_session_new(const VelmLlmParams *params, const VelmHttpParams *http,
                                      GError **error);
 
 /** Opens the account, once: only now are the model's name, and so its price, known. */
 gboolean velm_llm_session_open_spending(VelmLlmSession *session, GError **error);
+
+/** As velm_llm_server_iterate(), and watches over a server of velm's own; it may return before
+ * @wait_ms are over. */
+void velm_llm_session_iterate(VelmLlmSession *session, int wait_ms);
 
 VelmLlmSession *velm_llm_session_ref(VelmLlmSession *session);
 void velm_llm_session_unref(VelmLlmSession *session);

@@ -45,7 +45,9 @@ typedef struct {
   VelmBuiltPrompt *built;             /* NULL before it was */
   gboolean again;                     /* it was asked once already */
   gboolean schema, log_probabilities; /* as it was asked */
+  gboolean resent;                    /* to another server of velm's own, after one died */
   gint64 reserved_prompt;             /* tokens */
+  guint start;                        /* of a server of velm's own, that it was asked of */
 } Question;
 
 VelmMllmParams velm_mllm_params_default(void) {
@@ -159,6 +161,7 @@ static gboolean build(Question *question, GError **error) {
     return FALSE;
   order.request = velm_prompt_request_params_default(llm);
   order.request.schema = question->schema = session->schema;
+  order.request.max_reason = session->max_reason;
   question->log_probabilities = session->log_probabilities;
   order.request.top_logprobs = session->log_probabilities ? order.request.top_logprobs : 0;
   order.keyed = session->cache != NULL;
@@ -206,8 +209,10 @@ static gboolean look_up(Question *question, gboolean *found, GError **error) {
 static void replied(JsonObject *reply, int status, const GError *error, gpointer user_data);
 
 static void post(Question *question) {
-  velm_llm_server_post(question->mllm->session->server, "/chat/completions", question->built->body,
-                       replied, question);
+  VelmLlmSession *session = question->mllm->session;
+  question->start = session->served ? velm_served_llm_get_starts(session->served) : 0;
+  velm_llm_server_post(session->server, "/chat/completions", question->built->body, replied,
+                       question);
   g_clear_pointer(&question->built->body, g_bytes_unref); /* the server has it */
 }
 
@@ -246,6 +251,8 @@ static gboolean send_question(Question *question, GError **error) {
                          "not asked: --offline, and the cache has no answer");
     return FALSE;
   }
+  if (session->served && !velm_served_llm_check(session->served, error))
+    return FALSE;
   return spend_and_post(question, error);
 }
 
@@ -370,6 +377,21 @@ static void take_answer(Question *question, VelmLlmAnswer *answer) {
   end(question, error);
 }
 
+/* Nothing came back. A server of velm's own may have died of it, or over it: the next is asked. */
+static void take_silence(Question *question, const GError *error) {
+  VelmServedLlm *served = question->mllm->session->served;
+  g_autoptr(GError) gone = NULL;
+  gboolean renewed = FALSE;
+  if (served && !velm_served_llm_check_after(served, question->start, &renewed, &gone))
+    end(question, gone);
+  else if (renewed && !question->resent) {
+    question->resent = TRUE;
+    ask_once_more(question);
+  } else {
+    end(question, error);
+  }
+}
+
 static void replied(JsonObject *reply, int status, const GError *error, gpointer user_data) {
   Question *question = user_data;
   Mllm *mllm = question->mllm;
@@ -384,6 +406,8 @@ static void replied(JsonObject *reply, int status, const GError *error, gpointer
     take_answer(question, answer);
   else if (do_without(question, status, error))
     ask_once_more(question);
+  else if (status == 0 && !cancelled)
+    take_silence(question, error);
   else
     end(question, error);
   if (!cancelled)
@@ -416,7 +440,7 @@ static gboolean mllm_iterate(VelmClassifier *classifier, int wait_ms) {
   go_on(session);
   int wait = mllm->n_open < n_open ? 0 : wait_ms;
   if (velm_llm_server_pending(session->server) > 0)
-    velm_llm_server_iterate(session->server, wait);
+    velm_llm_session_iterate(session, wait);
   else
     velm_prompt_queue_wait(session->prompts, wait);
   go_on(session);

@@ -119,12 +119,15 @@ VelmPrompt *velm_prompt_new(const VelmInspection *inspection, const VelmClasses 
  * VelmPromptRequestParams: start from velm_prompt_request_params_default().
  * @llm: the model's name
  * @schema: holds the answer to a JSON schema {class, reason}; some servers have no such thing
+ * @max_reason: characters that the schema lets the reason have; 0 for any number, as some services
+ *   refuse a schema with a limit
  * @top_logprobs: asks for the log-probabilities of the answer's tokens and of so many alternatives
  *   each; 0 for none
  */
 typedef struct {
   const char *llm;
   gboolean schema;
+  int max_reason;
   int top_logprobs;
 } VelmPromptRequestParams;
 

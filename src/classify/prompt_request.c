@@ -49,7 +49,7 @@ static void add_messages(JsonBuilder *builder, const VelmPrompt *prompt) {
   json_builder_end_array(builder);
 }
 
-static void add_properties(JsonBuilder *builder, char *const *answers) {
+static void add_properties(JsonBuilder *builder, char *const *answers, int max_reason) {
   open_object(builder, "properties");
   open_object(builder, "class");
   velm_json_set_string(builder, "type", "string");
@@ -60,11 +60,13 @@ static void add_properties(JsonBuilder *builder, char *const *answers) {
   json_builder_end_object(builder);
   open_object(builder, "reason");
   velm_json_set_string(builder, "type", "string");
+  if (max_reason > 0)
+    velm_json_set_int(builder, "maxLength", max_reason);
   json_builder_end_object(builder);
   json_builder_end_object(builder);
 }
 
-static void add_response_format(JsonBuilder *builder, const VelmPrompt *prompt) {
+static void add_response_format(JsonBuilder *builder, const VelmPrompt *prompt, int max_reason) {
   open_object(builder, "response_format");
   velm_json_set_string(builder, "type", "json_schema");
   open_object(builder, "json_schema");
@@ -72,7 +74,7 @@ static void add_response_format(JsonBuilder *builder, const VelmPrompt *prompt) 
   velm_json_set_boolean(builder, "strict", TRUE);
   open_object(builder, "schema");
   velm_json_set_string(builder, "type", "object");
-  add_properties(builder, prompt->answers);
+  add_properties(builder, prompt->answers, max_reason);
   open_array(builder, "required");
   json_builder_add_string_value(builder, "class");
   json_builder_add_string_value(builder, "reason");
@@ -137,7 +139,7 @@ char *velm_prompt_request_new(const VelmPrompt *prompt, const VelmPromptRequestP
     add_log_probabilities(builder, params->top_logprobs);
   add_messages(builder, prompt);
   if (params->schema)
-    add_response_format(builder, prompt);
+    add_response_format(builder, prompt, params->max_reason);
   json_builder_end_object(builder);
   g_autofree char *json = velm_json_print(builder, FALSE);
   return insert_images(json, prompt->images);

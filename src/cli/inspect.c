@@ -212,8 +212,9 @@ int velm_cli_inspect(int argc, char **argv) {
        "Inspection spec (default: the one that the model was taught with)", "SPEC.yaml"},
       {"classifier", 0, 0, G_OPTION_ARG_STRING, &classifier,
        "fewshot, mllm (a language model), cascade (fewshot first, mllm where that is not sure) or "
-       "none; the default is auto: cascade where the model was taught and --endpoint is given, "
-       "fewshot where it was taught, mllm where there is --endpoint, else none",
+       "none; the default is auto: cascade where the model was taught and --endpoint or "
+       "--serve-llm is given, fewshot where it was taught, mllm where there is one of these, else "
+       "none",
        "NAME"},
       {"json", 0, 0, G_OPTION_ARG_NONE, &json, "Print one JSON object a line", NULL},
       {"out", 0, 0, G_OPTION_ARG_FILENAME, &out, "Folder for overlay pictures and report.html",

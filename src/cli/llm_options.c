@@ -1,5 +1,6 @@
 /* The options of the classifier mllm, which several subcommands have. */
 #include "cli/cli.h"
+#include "core/log.h"
 
 #include <stdio.h>
 
@@ -14,12 +15,18 @@ GOptionGroup *velm_cli_llm_options(VelmCliLlm *llm) {
        "OpenAI-compatible server for mllm (default: OPENAI_BASE_URL); its key comes from "
        "OPENAI_API_KEY",
        "URL"},
+      {"serve-llm", 0, 0, G_OPTION_ARG_FILENAME, &llm->serve_llm,
+       "Start a llama-server with this model in place of an endpoint, and stop it at the end",
+       "MODEL.gguf"},
+      {"mmproj", 0, 0, G_OPTION_ARG_FILENAME, &llm->mmproj,
+       "Vision projector of the model that --serve-llm names", "FILE.gguf"},
       {"llm", 0, 0, G_OPTION_ARG_STRING, &llm->llm,
        "Name of the server's model (default: the first that it lists)", "NAME"},
       {"in-flight", 0, 0, G_OPTION_ARG_INT, &llm->in_flight,
-       "Requests that are with the server at once (default 8)", "N"},
+       "Requests that are with the server at once (default 8; 2 with --serve-llm)", "N"},
       {"llm-timeout", 0, 0, G_OPTION_ARG_INT, &llm->timeout_s,
-       "Longest wait for one answer, all tries included (default 300)", "SECONDS"},
+       "Longest wait for one answer, all tries included (default 300; 1200 with --serve-llm)",
+       "SECONDS"},
       {"cache", 0, 0, G_OPTION_ARG_FILENAME, &llm->cache,
        "Keep answers in FILE, and ask for none that it has", "FILE"},
       {"prices", 0, 0, G_OPTION_ARG_FILENAME, &llm->prices,
@@ -72,13 +79,16 @@ gboolean velm_cli_llm_params(const VelmCliLlm *llm, VelmClassifierParams *params
                                    .prices = llm->prices,
                                    .budget = llm->budget,
                                    .offline = llm->offline,
-                                   .examples = (guint)llm->examples};
+                                   .examples = (guint)llm->examples,
+                                   .serve_llm = llm->serve_llm,
+                                   .mmproj = llm->mmproj,
+                                   .progress = velm_log_progress};
   return TRUE;
 }
 
 void velm_cli_llm_clear(VelmCliLlm *llm) {
-  char *strings[] = {llm->endpoint, llm->llm,     llm->key_file, llm->ca_file,
-                     llm->wording,  llm->regions, llm->cache,    llm->prices};
+  char *strings[] = {llm->endpoint, llm->llm,   llm->key_file, llm->ca_file,   llm->wording,
+                     llm->regions,  llm->cache, llm->prices,   llm->serve_llm, llm->mmproj};
   for (gsize i = 0; i < G_N_ELEMENTS(strings); i++)
     g_free(strings[i]);
 }

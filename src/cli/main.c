@@ -33,10 +33,11 @@ static void print_help(FILE *to) {
   for (gsize i = 0; i < velm_cli_n_commands; i++)
     fprintf(to, "  %-9s %s\n", velm_cli_commands[i].name, velm_cli_commands[i].summary);
   fputs("\nEnvironment:\n"
-        "  VELM_MODELS      folder of the backbones dinov2s and lite2, in place of the installed "
+        "  VELM_MODELS        folder of the backbones dinov2s and lite2, in place of the installed "
         "one\n"
-        "  OPENAI_BASE_URL  server of the classifier mllm, where --endpoint does not name one\n"
-        "  OPENAI_API_KEY   key for that server\n"
+        "  OPENAI_BASE_URL    server of the classifier mllm, where --endpoint does not name one\n"
+        "  OPENAI_API_KEY     key for that server\n"
+        "  VELM_LLAMA_SERVER  llama-server that --serve-llm starts, in place of the one on PATH\n"
         "\nExit status:\n"
         "  0  all is well\n"
         "  1  something failed, in whole or for some of the images\n"

@@ -8,6 +8,7 @@
  * @bearer: key sent as "Authorization: Bearer KEY", copied; NULL for none
  * @ca_file: PEM file of certificates that are trusted besides the system's, read when the pool is
  * made; NULL for none
+ * @direct: by no proxy, whatever the environment names: the service is on this machine
  * @in_flight: requests that are with the server at once, 1 to 1024
  * @connect_timeout_ms: for one connection to stand
  * @timeout_ms: for one try, from connecting to the last byte of the answer
@@ -31,6 +32,7 @@
 typedef struct {
   const char *bearer;
   const char *ca_file;
+  gboolean direct;
   guint in_flight;
   int connect_timeout_ms;
   int timeout_ms;

@@ -166,6 +166,8 @@ static void set_limits(CURL *curl, const VelmHttpParams *params, gint64 time_ms)
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L); /* signals and threads do not mix */
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)params->connect_timeout_ms);
   curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)MAX(time_ms, 1));
+  if (params->direct)
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
   curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L); /* routers forget a server that thinks long */
 }
 

@@ -2,6 +2,7 @@
 
 #include "core/json_member.h"
 
+#include <math.h>
 #include <string.h>
 
 static char *const offered[] = {"deep_scratch", "rust", "good", "none of these", NULL};
@@ -243,6 +244,114 @@ static void test_strange_json(void) {
   g_assert_cmpint(right->index, ==, 1);
 }
 
+/*
+ * What llama-server (11434) answered with SmolLM2-135M, less most of the alternatives. Held to the
+ * schema, the model wrote a class that it would not have written: the probabilities are those of
+ * before that, over all tokens. And the tokens have a fence about the answer, which the message has
+ * not.
+ */
+static const char llama_server_reply[] =
+    "{\"choices\":[{\"finish_reason\":\"stop\",\"index\":0,\"message\":{\"role\":\"assistant\","
+    "\"content"
+    "\":\"{\\n  \\\"class\\\": \\\"fray\\\",\\\"reason\\\": "
+    "\\\"error\\\"}\"},\"logprobs\":{\"content\":["
+    "{\"token\":\"\\n\",\"bytes\":[10],\"logprob\":-4.434,\"top_logprobs\":[{\"token\":\"\","
+    "\"bytes\":[],\""
+    "logprob\":-0.5412}]},"
+    "{\"token\":\"```\",\"bytes\":[96,96,96],\"logprob\":-5.9348,\"top_logprobs\":[{\"token\":"
+    "\"I\",\"by"
+    "tes\":[73],\"logprob\":-2.7331}]},"
+    "{\"token\":\"json\",\"bytes\":[106,115,111,110],\"logprob\":-4.137,\"top_logprobs\":[{"
+    "\"token\":"
+    "\"python\",\"bytes\":[112,121,116,104,111,110],\"logprob\":-0.8939}]},"
+    "{\"token\":\"\\n\",\"bytes\":[10],\"logprob\":-0.0567,\"top_logprobs\":[{\"token\":\"\\n\","
+    "\"bytes\":["
+    "10],\"logprob\":-0.0567}]},"
+    "{\"token\":\"{\",\"bytes\":[123],\"logprob\":-0.1082,\"top_logprobs\":[{\"token\":\"{\","
+    "\"bytes\":[1"
+    "23],\"logprob\":-0.1082}]},"
+    "{\"token\":\"\\n \",\"bytes\":[10,32],\"logprob\":-0.3998,\"top_logprobs\":[{\"token\":\"\\n "
+    "\",\"byt"
+    "es\":[10,32],\"logprob\":-0.3998}]},"
+    "{\"token\":\" \\\"\",\"bytes\":[32,34],\"logprob\":-0.0357,\"top_logprobs\":[{\"token\":\" "
+    "\\\"\",\"byt"
+    "es\":[32,34],\"logprob\":-0.0357}]},"
+    "{\"token\":\"class\",\"bytes\":[99,108,97,115,115],\"logprob\":-3.8091,\"top_logprobs\":[{"
+    "\"tok"
+    "en\":\"type\",\"bytes\":[116,121,112,101],\"logprob\":-2.3795}]},"
+    "{\"token\":\"\\\":\",\"bytes\":[34,58],\"logprob\":-0.1881,\"top_logprobs\":[{\"token\":"
+    "\"\\\":\",\"byt"
+    "es\":[34,58],\"logprob\":-0.1881}]},"
+    "{\"token\":\" \\\"\",\"bytes\":[32,34],\"logprob\":-0.3189,\"top_logprobs\":[{\"token\":\" "
+    "\\\"\",\"byt"
+    "es\":[32,34],\"logprob\":-0.3189}]},"
+    "{\"token\":\"f\",\"bytes\":[102],\"logprob\":-4.6687,\"top_logprobs\":[{\"token\":\"class\","
+    "\"bytes"
+    "\":[99,108,97,115,115],\"logprob\":-3.8005},{\"token\":\"F\",\"bytes\":[70],\"logprob\":-3."
+    "8649"
+    "},{\"token\":\"1\",\"bytes\":[49],\"logprob\":-4.103},{\"token\":\"M\",\"bytes\":[77],"
+    "\"logprob\":-4"
+    ".1853}]},"
+    "{\"token\":\"ray\",\"bytes\":[114,97,121],\"logprob\":-6.674,\"top_logprobs\":[{\"token\":"
+    "\"av\",\""
+    "bytes\":[97,118],\"logprob\":-2.5202}]},"
+    "{\"token\":\"\\\"\",\"bytes\":[34],\"logprob\":-3.9608,\"top_logprobs\":[{\"token\":\"ade\","
+    "\"bytes\":"
+    "[97,100,101],\"logprob\":-2.1317}]},"
+    "{\"token\":\",\\\"\",\"bytes\":[44,34],\"logprob\":-7.8279,\"top_logprobs\":[{\"token\":"
+    "\"\\n\",\"byte"
+    "s\":[10],\"logprob\":-0.1152}]},"
+    "{\"token\":\"reason\",\"bytes\":[114,101,97,115,111,110],\"logprob\":-1.2132,\"top_logprobs\":"
+    "[{\"token\":\"description\",\"bytes\":[100,101,115,99,114,105,112,116,105,111,110],\"logpro"
+    "b\":-0.7816}]},"
+    "{\"token\":\"\\\":\",\"bytes\":[34,58],\"logprob\":-0.2582,\"top_logprobs\":[{\"token\":"
+    "\"\\\":\",\"byt"
+    "es\":[34,58],\"logprob\":-0.2582}]},"
+    "{\"token\":\" \\\"\",\"bytes\":[32,34],\"logprob\":-0.2268,\"top_logprobs\":[{\"token\":\" "
+    "\\\"\",\"byt"
+    "es\":[32,34],\"logprob\":-0.2268}]},"
+    "{\"token\":\"error\",\"bytes\":[101,114,114,111,114],\"logprob\":-2.896,\"top_logprobs\":[{"
+    "\"to"
+    "ken\":\"error\",\"bytes\":[101,114,114,111,114],\"logprob\":-2.896}]},"
+    "{\"token\":\"\\\"\",\"bytes\":[34],\"logprob\":-0.3855,\"top_logprobs\":[{\"token\":\"\\\"\","
+    "\"bytes\":["
+    "34],\"logprob\":-0.3855}]},"
+    "{\"token\":\"}\",\"bytes\":[125],\"logprob\":-0.771,\"top_logprobs\":[{\"token\":\"}\","
+    "\"bytes\":[12"
+    "5],\"logprob\":-0.771}]},"
+    "{\"token\":\"\\n\",\"bytes\":[10],\"logprob\":-0.0357,\"top_logprobs\":[{\"token\":\"\\n\","
+    "\"bytes\":["
+    "10],\"logprob\":-0.0357}]},"
+    "{\"token\":\"```\",\"bytes\":[96,96,96],\"logprob\":-0.0978,\"top_logprobs\":[{\"token\":\"```"
+    "\",\""
+    "bytes\":[96,96,96],\"logprob\":-0.0978}]},"
+    "{\"token\":\"\",\"bytes\":[],\"logprob\":-0.4719,\"top_logprobs\":[{\"token\":\"\",\"bytes\":["
+    "],\"log"
+    "prob\":-0.4719}]}"
+    "]}}],\"object\":\"chat.completion\",\"usage\":{\"completion_tokens\":23,\"prompt_tokens\":1145"
+    ",\"total_tokens\":1168}}";
+
+static void test_llama_server(void) {
+  static char *const answers[] = {"blowhole", "break", "crack",         "fray",
+                                  "uneven",   "good",  "none of these", NULL};
+  g_autoptr(VelmClasses) classes = velm_classes_new();
+  for (gsize i = 0; i < 5; i++)
+    velm_classes_add(classes, answers[i], NULL, NULL);
+  g_autoptr(JsonNode) root = velm_json_parse_object(llama_server_reply, strlen(llama_server_reply));
+  g_autoptr(VelmLlmAnswer) answer =
+      velm_llm_answer_read(json_node_get_object(root), classes, answers);
+  g_assert_cmpint(answer->outcome, ==, VELM_ANSWER_OK);
+  g_assert_cmpstr(answers[answer->index], ==, "fray");
+  g_assert_cmpstr(answer->reason, ==, "error");
+  g_assert_cmpint(answer->prompt_tokens, ==, 1145);
+  /* "f" and "F" lead to it; all others are unlisted, and get what the least of the list has. */
+  double written = exp(-4.6687) + exp(-3.8649), other = exp(-4.6687);
+  g_assert_nonnull(answer->probabilities);
+  for (gsize i = 0; answers[i]; i++)
+    g_assert_cmpfloat_with_epsilon(answer->probabilities[i],
+                                   (i == 3 ? written : other) / (written + 6 * other), 1e-6);
+}
+
 #define ADD(name, function) g_test_add("/answer/" name, Fixture, NULL, set_up, function, tear_down)
 
 int main(int argc, char *argv[]) {
@@ -254,6 +363,7 @@ int main(int argc, char *argv[]) {
   ADD("usage", test_usage);
   ADD("probabilities", test_probabilities);
   ADD("strange-probabilities", test_strange_probabilities);
+  g_test_add_func("/answer/llama-server", test_llama_server);
   ADD("json", test_json);
   g_test_add_func("/answer/strange-json", test_strange_json);
   return g_test_run();

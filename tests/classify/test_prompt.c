@@ -541,6 +541,10 @@ static void test_request_options(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   params.top_logprobs = 0;
   g_autofree char *bare = velm_prompt_request_new(prompt, &params);
   g_assert_null(strstr(bare, "logprobs"));
+  g_assert_null(strstr(bare, "maxLength"));
+  params.max_reason = 300;
+  g_autofree char *bounded = velm_prompt_request_new(prompt, &params);
+  g_assert_nonnull(strstr(bounded, "\"reason\":{\"type\":\"string\",\"maxLength\":300}"));
   params.top_logprobs = 5;
   params.schema = FALSE;
   g_autofree char *text = velm_prompt_request_new(prompt, &params);
