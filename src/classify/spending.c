@@ -238,35 +238,49 @@ gint64 velm_spending_get_spent(const VelmSpending *spending) { return spending->
 
 gint64 velm_spending_get_spared(const VelmSpending *spending) { return spending->spared; }
 
-char *velm_spending_describe(const VelmSpending *spending) {
-  if (spending->requests == 0 && spending->cached == 0)
+VelmSpendingTotals velm_spending_get_totals(const VelmSpending *spending) {
+  VelmSpendingTotals totals = {.usd = NAN, .spared_usd = NAN, .budget_usd = NAN};
+  if (!spending)
+    return totals;
+  totals.requests = spending->requests;
+  totals.cached = spending->cached;
+  totals.estimated = spending->estimated;
+  totals.prompt_tokens = spending->prompt_tokens;
+  totals.completion_tokens = spending->completion_tokens;
+  if (spending->has_price) {
+    totals.usd = velm_price_to_usd(spending->spent);
+    totals.spared_usd = velm_price_to_usd(spending->spared);
+  }
+  if (spending->has_budget)
+    totals.budget_usd = velm_price_to_usd(spending->budget);
+  return totals;
+}
+
+char *velm_spending_totals_describe(const VelmSpendingTotals *totals) {
+  if (totals->requests == 0 && totals->cached == 0)
     return NULL;
   GString *text = g_string_new(NULL);
   g_string_append_printf(
       text,
       "%" G_GINT64_FORMAT " requests, %" G_GINT64_FORMAT
       " answers from the cache, %" G_GINT64_FORMAT " + %" G_GINT64_FORMAT " tokens",
-      spending->requests, spending->cached, spending->prompt_tokens, spending->completion_tokens);
-  if (spending->has_price)
-    g_string_append_printf(text, ", %.4f USD", velm_price_to_usd(spending->spent));
-  if (spending->estimated > 0)
+      totals->requests, totals->cached, totals->prompt_tokens, totals->completion_tokens);
+  if (isfinite(totals->usd))
+    g_string_append_printf(text, ", %.4f USD", totals->usd);
+  if (totals->estimated > 0)
     g_string_append_printf(
         text, " (%" G_GINT64_FORMAT " without a count from the server, taken at their most)",
-        spending->estimated);
+        totals->estimated);
   return g_string_free(text, FALSE);
 }
 
-static void set_usd(JsonBuilder *builder, const char *name, gboolean known, gint64 picodollars) {
-  velm_json_set_double(builder, name, known ? velm_price_to_usd(picodollars) : NAN);
-}
-
-void velm_spending_to_json(const VelmSpending *spending, JsonBuilder *builder) {
-  velm_json_set_int(builder, "requests", spending->requests);
-  velm_json_set_int(builder, "cached", spending->cached);
-  velm_json_set_int(builder, "prompt_tokens", spending->prompt_tokens);
-  velm_json_set_int(builder, "completion_tokens", spending->completion_tokens);
-  velm_json_set_int(builder, "estimated", spending->estimated);
-  set_usd(builder, "usd", spending->has_price, spending->spent);
-  set_usd(builder, "spared_usd", spending->has_price, spending->spared);
-  set_usd(builder, "budget_usd", spending->has_budget, spending->budget);
+void velm_spending_totals_to_json(const VelmSpendingTotals *totals, JsonBuilder *builder) {
+  velm_json_set_int(builder, "requests", totals->requests);
+  velm_json_set_int(builder, "cached", totals->cached);
+  velm_json_set_int(builder, "estimated", totals->estimated);
+  velm_json_set_int(builder, "prompt_tokens", totals->prompt_tokens);
+  velm_json_set_int(builder, "completion_tokens", totals->completion_tokens);
+  velm_json_set_double(builder, "usd", totals->usd);
+  velm_json_set_double(builder, "spared_usd", totals->spared_usd);
+  velm_json_set_double(builder, "budget_usd", totals->budget_usd);
 }

@@ -120,17 +120,28 @@ void velm_spending_count_cached(VelmSpending *spending, gint64 prompt_tokens,
 gint64 velm_spending_get_spent(const VelmSpending *spending);
 gint64 velm_spending_get_spared(const VelmSpending *spending);
 
-/** The account in a line for a person: "12 requests, 3 answers from the cache, 9000 + 420 tokens,
- * 0.03 USD". Returns: (transfer full): NULL where nothing was asked. */
-char *velm_spending_describe(const VelmSpending *spending);
-
 /**
- * Sets the members of the current object:
- * {"requests", "cached", "prompt_tokens", "completion_tokens", "estimated": requests whose tokens
- * the server did not tell, "usd", "spared_usd", "budget_usd"}; the last three null where there is
- * no price or budget
+ * VelmSpendingTotals: an account at one moment.
+ * @requests: that were answered, or may have been charged
+ * @cached: answers that the cache had
+ * @estimated: requests whose tokens the server did not tell: they count at their most
+ * @usd, @spared_usd, @budget_usd: NaN where there is no price, or no budget
  */
-void velm_spending_to_json(const VelmSpending *spending, JsonBuilder *builder);
+typedef struct {
+  gint64 requests, cached, estimated;
+  gint64 prompt_tokens, completion_tokens;
+  double usd, spared_usd, budget_usd;
+} VelmSpendingTotals;
+
+/** @spending: NULL for nothing asked */
+VelmSpendingTotals velm_spending_get_totals(const VelmSpending *spending);
+
+/** @totals in a line for a person: "12 requests, 3 answers from the cache, 9000 + 420 tokens,
+ * 0.0300 USD". Returns: (transfer full): NULL where nothing was asked. */
+char *velm_spending_totals_describe(const VelmSpendingTotals *totals);
+
+/** Sets the members of the current object, named as @totals' are. */
+void velm_spending_totals_to_json(const VelmSpendingTotals *totals, JsonBuilder *builder);
 
 void velm_spending_free(VelmSpending *spending);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmSpending, velm_spending_free)

@@ -175,11 +175,11 @@ static gboolean inspect_all(Run *run, const GPtrArray *samples, GError **error) 
 }
 
 static gboolean write_usage(const Run *run, const char *path, GError **error) {
-  const VelmSpending *spending = velm_inspector_get_spending(run->inspector);
+  const VelmSpendingTotals totals =
+      velm_spending_get_totals(velm_inspector_get_spending(run->inspector));
   g_autoptr(JsonBuilder) builder = json_builder_new();
   json_builder_begin_object(builder);
-  if (spending)
-    velm_spending_to_json(spending, builder);
+  velm_spending_totals_to_json(&totals, builder);
   json_builder_end_object(builder);
   g_autofree char *text = velm_json_print(builder, TRUE);
   return velm_file_write(path, text, strlen(text), error);
@@ -187,8 +187,9 @@ static gboolean write_usage(const Run *run, const char *path, GError **error) {
 
 /* What a person should know besides the records. */
 static void print_summary(const Run *run, gsize total) {
-  const VelmSpending *spending = velm_inspector_get_spending(run->inspector);
-  g_autofree char *spent = spending ? velm_spending_describe(spending) : NULL;
+  const VelmSpendingTotals totals =
+      velm_spending_get_totals(velm_inspector_get_spending(run->inspector));
+  g_autofree char *spent = velm_spending_totals_describe(&totals);
   if (spent && isatty(STDERR_FILENO))
     velm_log_line("velm: language model: %s", spent);
   if (run->n_fallbacks)

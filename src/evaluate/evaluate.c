@@ -261,12 +261,23 @@ static gboolean evaluate_detector(Work *work, const char *name, GError **error) 
   return TRUE;
 }
 
+/* Which language model it was in the end, and what it took. */
+static void take_spending(Work *work) {
+  VelmRun *run = work->run;
+  if (!work->session || !work->session->spending)
+    return;
+  run->spending = velm_spending_get_totals(work->session->spending);
+  g_free(run->llm);
+  run->llm = g_strdup(velm_llm_server_get_llm(work->session->server, NULL));
+}
+
 static gboolean evaluate_all(Work *work, GError **error) {
   static const char *const own[] = {"model", NULL};
   const char *const *names = work->params->detectors ? work->params->detectors : own;
   for (gsize i = 0; names[i]; i++)
     if (!evaluate_detector(work, names[i], error))
       return FALSE;
+  take_spending(work);
   for (guint i = 0; i < work->run->classifiers->len; i++)
     velm_run_measure(work->run, work->run->classifiers->pdata[i]);
   velm_run_measure_calls(work->run);

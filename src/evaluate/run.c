@@ -55,6 +55,7 @@ VelmRun *velm_run_new(void) {
   run->classifiers = g_ptr_array_new_with_free_func(classifier_free);
   run->failures = g_ptr_array_new_with_free_func(failure_free);
   run->call_curves = g_ptr_array_new_with_free_func(g_free);
+  run->spending = velm_spending_get_totals(NULL);
   return run;
 }
 

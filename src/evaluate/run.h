@@ -6,6 +6,7 @@
 #pragma once
 
 #include "act/spec.h"
+#include "classify/spending.h"
 #include "evaluate/calibration.h"
 #include "evaluate/classification.h"
 #include "evaluate/detection.h"
@@ -85,6 +86,7 @@ typedef struct {
   char *spec, *spec_path;
   char *endpoint,
       *llm; /* of the language model; the endpoint as velm_http_display_url() shows it */
+  VelmSpendingTotals spending; /* what it took */
   guint n_classes;
   VelmDecision *severities;
   int shots, trials;

@@ -222,6 +222,15 @@ static void build_results(JsonBuilder *builder, const VelmRun *run) {
   velm_compare_build(builder, comparisons);
 }
 
+void velm_run_build_spending(JsonBuilder *builder, const VelmRun *run) {
+  if (run->spending.requests == 0 && run->spending.cached == 0)
+    return;
+  json_builder_set_member_name(builder, "spending");
+  json_builder_begin_object(builder);
+  velm_spending_totals_to_json(&run->spending, builder);
+  json_builder_end_object(builder);
+}
+
 void velm_run_build_failures(JsonBuilder *builder, const VelmRun *run) {
   json_builder_set_member_name(builder, "failures");
   json_builder_begin_array(builder);
@@ -243,6 +252,7 @@ char *velm_run_to_json(const VelmRun *run) {
   else
     build_results(builder, run);
   velm_call_curves_build(builder, run);
+  velm_run_build_spending(builder, run);
   velm_run_build_failures(builder, run);
   json_builder_end_object(builder);
   return velm_json_print(builder, FALSE);

@@ -15,6 +15,9 @@ void velm_run_build_classification(JsonBuilder *builder, const VelmClassifierRun
  * not known. */
 void velm_run_build_trusts(JsonBuilder *builder, const VelmClassifierRun *classifier);
 
+/** Adds the member "spending", where a language model was asked. */
+void velm_run_build_spending(JsonBuilder *builder, const VelmRun *run);
+
 /** Adds the member "failures". */
 void velm_run_build_failures(JsonBuilder *builder, const VelmRun *run);
 

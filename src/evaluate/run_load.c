@@ -303,6 +303,21 @@ static void read_severities(Place place, VelmRun *run) {
         run->severities[i] = (VelmDecision)d;
 }
 
+/* Runs in which no language model was asked have none. */
+static void read_spending(Place place, VelmRun *run) {
+  if (!has_member(place, "spending"))
+    return;
+  Place object = member(place, "spending");
+  run->spending = (VelmSpendingTotals){.requests = read_int(object, "requests"),
+                                       .cached = read_int(object, "cached"),
+                                       .estimated = read_int(object, "estimated"),
+                                       .prompt_tokens = read_int(object, "prompt_tokens"),
+                                       .completion_tokens = read_int(object, "completion_tokens"),
+                                       .usd = read_double(object, "usd"),
+                                       .spared_usd = read_double(object, "spared_usd"),
+                                       .budget_usd = read_double(object, "budget_usd")};
+}
+
 static void read_settings(Place place, VelmRun *run) {
   run->version = read_string(place, "velm");
   run->made = read_string(place, "made");
@@ -314,6 +329,7 @@ static void read_settings(Place place, VelmRun *run) {
   run->spec_path = read_string(place, "spec_path");
   run->endpoint = read_string(place, "endpoint");
   run->llm = read_string(place, "llm");
+  read_spending(place, run);
   run->shots = (int)read_int(place, "shots");
   run->trials = (int)read_int(place, "draws");
   run->seed = (guint32)read_int(place, "seed");

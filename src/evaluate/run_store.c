@@ -144,6 +144,7 @@ gboolean velm_run_save(const VelmRun *run, const char *path, GError **error) {
   build_detectors(builder, run);
   build_classifiers(builder, run);
   velm_call_curves_build(builder, run);
+  velm_run_build_spending(builder, run);
   velm_run_build_failures(builder, run);
   json_builder_end_object(builder);
   g_autofree char *text = velm_json_print(builder, FALSE);

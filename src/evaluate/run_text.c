@@ -139,6 +139,9 @@ char *velm_run_to_text(const VelmRun *run) {
     if (d + 1 < run->detectors->len)
       g_string_append_c(text, '\n');
   }
+  g_autofree char *spent = velm_spending_totals_describe(&run->spending);
+  if (spent)
+    g_string_append_printf(text, "language model %s: %s\n", run->llm, spent);
   if (run->detectors->len == 1 && run->classifiers->len <= 1)
     return g_string_free(text, FALSE);
   g_autofree char *summary = velm_run_summary(run);

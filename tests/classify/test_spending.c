@@ -216,12 +216,17 @@ static void test_json(void) {
   velm_spending_count_cached(spending, 3, 1);
   velm_spending_count_cached(spending, -1, -1);
   json_builder_begin_object(builder);
-  velm_spending_to_json(spending, builder);
+  const VelmSpendingTotals totals = velm_spending_get_totals(spending);
+  velm_spending_totals_to_json(&totals, builder);
   json_builder_end_object(builder);
   g_autofree char *json = velm_json_print(builder, FALSE);
   g_assert_cmpstr(json, ==,
-                  "{\"requests\":2,\"cached\":2,\"prompt_tokens\":5,\"completion_tokens\":2,"
-                  "\"estimated\":1,\"usd\":9.0,\"spared_usd\":5.0,\"budget_usd\":100.0}");
+                  "{\"requests\":2,\"cached\":2,\"estimated\":1,\"prompt_tokens\":5,"
+                  "\"completion_tokens\":2,\"usd\":9.0,\"spared_usd\":5.0,\"budget_usd\":100.0}");
+  g_autofree char *text = velm_spending_totals_describe(&totals);
+  g_assert_cmpstr(text, ==,
+                  "2 requests, 2 answers from the cache, 5 + 2 tokens, 9.0000 USD (1 without a "
+                  "count from the server, taken at their most)");
   g_assert_cmpint(velm_spending_get_spared(spending), ==, G_GINT64_CONSTANT(5000000000000));
 }
 
@@ -231,12 +236,20 @@ static void test_json_without_price(void) {
   velm_spending_may_send(spending, 2, 1);
   velm_spending_settle(spending, 2, 1, 3, 1);
   json_builder_begin_object(builder);
-  velm_spending_to_json(spending, builder);
+  const VelmSpendingTotals totals = velm_spending_get_totals(spending);
+  velm_spending_totals_to_json(&totals, builder);
   json_builder_end_object(builder);
   g_autofree char *json = velm_json_print(builder, FALSE);
   g_assert_cmpstr(json, ==,
-                  "{\"requests\":1,\"cached\":0,\"prompt_tokens\":3,\"completion_tokens\":1,"
-                  "\"estimated\":0,\"usd\":null,\"spared_usd\":null,\"budget_usd\":null}");
+                  "{\"requests\":1,\"cached\":0,\"estimated\":0,\"prompt_tokens\":3,"
+                  "\"completion_tokens\":1,\"usd\":null,\"spared_usd\":null,\"budget_usd\":null}");
+}
+
+static void test_nothing_asked(void) {
+  const VelmSpendingTotals totals = velm_spending_get_totals(NULL);
+  g_assert_null(velm_spending_totals_describe(&totals));
+  g_assert_cmpint(totals.requests, ==, 0);
+  g_assert_true(isnan(totals.usd));
 }
 
 #define ADD(name, function) g_test_add_func("/spending/" name, function)
@@ -256,5 +269,6 @@ int main(int argc, char *argv[]) {
   ADD("never-exceeded", test_never_exceeded);
   ADD("json", test_json);
   ADD("json-without-price", test_json_without_price);
+  ADD("nothing-asked", test_nothing_asked);
   return g_test_run();
 }

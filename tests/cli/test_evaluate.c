@@ -378,7 +378,7 @@ static void test_calls(void) {
   g_assert_cmpuint(scripted_server_n_requests(server), ==, N_CLASSES * N_PER_CLASS);
   g_autoptr(GPtrArray) lines = parse_records(outcome->out);
   JsonObject *root = record_at(lines, 0);
-  assert_keys(root, "results differences call_curves failures");
+  assert_keys(root, "results differences call_curves spending failures");
   JsonArray *results = json_object_get_array_member(root, "results");
   JsonArray *curves = json_object_get_array_member(root, "call_curves");
   g_assert_cmpuint(json_array_get_length(curves), ==, 1);
