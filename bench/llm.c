@@ -265,7 +265,7 @@ static int compare(gconstpointer a, gconstpointer b) {
 /* ---- where the time goes ---- */
 
 typedef struct {
-  double resize, outline, png, prompt, request, key;
+  double resize, outline, jpeg, prompt, request, key;
   gsize bytes;
 } Stages;
 
@@ -279,7 +279,7 @@ static void time_prompt(const VelmInspection *inspection, const VelmClasses *cla
   g_autoptr(VelmImage) outlined =
       velm_mark_outline(inspection->image, inspection->mask, side, side, NULL);
   at[2] = now_ms();
-  g_autoptr(GBytes) png = velm_image_to_png(outlined, NULL);
+  g_autoptr(GBytes) jpeg = velm_prompt_encode(outlined, NULL);
   at[3] = now_ms();
   VelmPromptParams params = velm_prompt_params_default();
   params.reference = reference;
@@ -290,7 +290,7 @@ static void time_prompt(const VelmInspection *inspection, const VelmClasses *cla
   gsize length = strlen(json);
   g_autofree char *key = velm_answer_cache_key("scripted", NULL, json, length);
   at[6] = now_ms();
-  double *const stages[] = {&sum->resize, &sum->outline, &sum->png,
+  double *const stages[] = {&sum->resize, &sum->outline, &sum->jpeg,
                             &sum->prompt, &sum->request, &sum->key};
   for (int i = 0; i < 6; i++)
     *stages[i] += (at[i + 1] - at[i]) / N_SAMPLED;
@@ -306,9 +306,9 @@ static int measure_stages(const Load *load, G_GNUC_UNUSED gpointer data) {
   g_autoptr(VelmImage) normal = velm_procedural_draw(&procedural, N_PARTS, 0, NULL, NULL);
   for (guint i = 0; i < N_SAMPLED; i++)
     time_prompt(records->pdata[i], classes, normal, &sum);
-  printf("  processor, ms: resize %.2f, resize and outline %.2f, one PNG %.2f, prompt with "
+  printf("  processor, ms: resize %.2f, resize and outline %.2f, one JPEG %.2f, prompt with "
          "three pictures %.2f, base64 and JSON %.2f, hash for the cache %.2f; body %.0f kB\n",
-         sum.resize, sum.outline, sum.png, sum.prompt, sum.request, sum.key,
+         sum.resize, sum.outline, sum.jpeg, sum.prompt, sum.request, sum.key,
          (double)sum.bytes / 1e3);
   return 0;
 }

@@ -10,12 +10,11 @@
 
 /* Fine textures survive it, and so does the thin red line: from 90 on colours are kept at full
  * resolution. */
-#define JPEG_QUALITY 90
 
 struct _VelmContextExamples {
   guint per_class;
   char **classes, **parts; /* one an example */
-  GPtrArray *pngs;         /* of GBytes */
+  GPtrArray *jpegs;        /* of GBytes */
 };
 
 /* ---- choosing ---- */
@@ -72,7 +71,7 @@ static GBytes *encode(VelmDetector *detector, const VelmSample *sample, GError *
   g_autoptr(VelmMask) area = find_area(detector, sample, inspection, error);
   g_autoptr(VelmImage) drawn =
       area ? velm_mark_outline(inspection->image, area, size, size, error) : NULL;
-  return drawn ? velm_image_to_jpeg(drawn, JPEG_QUALITY, error) : NULL;
+  return drawn ? velm_prompt_encode(drawn, error) : NULL;
 }
 
 /* What is being written. */
@@ -155,8 +154,7 @@ static gboolean read_names(VelmContextExamples *examples, VelmModel *model, GErr
          fail(error, PARTS_NAME, "there is not one for each class");
 }
 
-/* Decodes what the model has and encodes it as it is sent: of another size, it is no example of
- * ours. */
+/* It is sent as it is kept. Of another size, it is no example of ours. */
 static gboolean read_image(VelmContextExamples *examples, VelmModel *model, guint index,
                            GError **error) {
   g_autofree char *name = g_strdup_printf(IMAGE_NAME, index);
@@ -167,16 +165,14 @@ static gboolean read_image(VelmContextExamples *examples, VelmModel *model, guin
     return fail(error, name, cause->message);
   if (image->width != VELM_PROMPT_IMAGE_SIZE || image->height != VELM_PROMPT_IMAGE_SIZE)
     return fail(error, name, "it is not of the size of an example");
-  GBytes *png = velm_image_to_png(image, error);
-  if (png)
-    g_ptr_array_add(examples->pngs, png);
-  return png != NULL;
+  g_ptr_array_add(examples->jpegs, g_steal_pointer(&jpeg));
+  return TRUE;
 }
 
 VelmContextExamples *velm_context_examples_open(VelmModel *model, guint per_class, GError **error) {
   g_autoptr(VelmContextExamples) examples = g_new0(VelmContextExamples, 1);
   examples->per_class = per_class;
-  examples->pngs = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+  examples->jpegs = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
   if (per_class == 0)
     return g_steal_pointer(&examples);
   if (!read_names(examples, model, error))
@@ -196,8 +192,8 @@ static guint count_class(const GArray *list, const char *key) {
 
 GArray *velm_context_examples_list(const VelmContextExamples *examples, const char *part) {
   GArray *list = g_array_new(FALSE, FALSE, sizeof(VelmPromptExample));
-  for (guint i = 0; i < examples->pngs->len; i++) {
-    VelmPromptExample example = {examples->classes[i], examples->pngs->pdata[i]};
+  for (guint i = 0; i < examples->jpegs->len; i++) {
+    VelmPromptExample example = {examples->classes[i], examples->jpegs->pdata[i]};
     gboolean own = part && g_str_equal(part, examples->parts[i]);
     if (!own && count_class(list, example.class_key) < examples->per_class)
       g_array_append_val(list, example);
@@ -210,6 +206,6 @@ void velm_context_examples_free(VelmContextExamples *examples) {
     return;
   g_strfreev(examples->classes);
   g_strfreev(examples->parts);
-  g_ptr_array_unref(examples->pngs);
+  g_ptr_array_unref(examples->jpegs);
   g_free(examples);
 }

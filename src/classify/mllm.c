@@ -29,7 +29,7 @@ typedef struct {
   VelmReferenceImages *references;
   VelmContextExamples *examples;
   VelmLlmCalibration *calibration; /* NULL where the model has no temperature */
-  GHashTable *reference_pngs;      /* GBytes by VelmImage of the references: as they are sent */
+  GHashTable *reference_jpegs;     /* GBytes by VelmImage of the references: as they are sent */
   VelmLlmSession *session;
   guint n_open; /* questions that are not done */
 } Mllm;
@@ -128,15 +128,15 @@ static void clean(const VelmLlmServer *server, VelmLlmAnswer *answer) {
 /* ---- asking ---- */
 
 /* The reference as it is sent: there are few, and each goes with many parts. */
-static gboolean find_reference_png(Mllm *mllm, const VelmImage *reference, GBytes **png,
-                                   GError **error) {
-  *png = reference ? g_hash_table_lookup(mllm->reference_pngs, reference) : NULL;
-  if (*png || !reference)
+static gboolean find_reference_jpeg(Mllm *mllm, const VelmImage *reference, GBytes **jpeg,
+                                    GError **error) {
+  *jpeg = reference ? g_hash_table_lookup(mllm->reference_jpegs, reference) : NULL;
+  if (*jpeg || !reference)
     return TRUE;
-  *png = velm_prompt_draw_reference(reference, error);
-  if (*png)
-    g_hash_table_insert(mllm->reference_pngs, (gpointer)reference, *png);
-  return *png != NULL;
+  *jpeg = velm_prompt_draw_reference(reference, error);
+  if (*jpeg)
+    g_hash_table_insert(mllm->reference_jpegs, (gpointer)reference, *jpeg);
+  return *jpeg != NULL;
 }
 
 /* Begins to make the prompt and the request. */
@@ -157,7 +157,7 @@ static gboolean build(Question *question, GError **error) {
   order.prompt.again = question->again;
   order.prompt.examples = (const VelmPromptExample *)(void *)question->examples->data;
   order.prompt.n_examples = question->examples->len;
-  if (!find_reference_png(mllm, question->reference, &order.prompt.reference_png, error))
+  if (!find_reference_jpeg(mllm, question->reference, &order.prompt.reference_jpeg, error))
     return FALSE;
   order.request = velm_prompt_request_params_default(llm);
   order.request.schema = question->schema = session->schema;
@@ -516,7 +516,7 @@ static void mllm_free(VelmClassifier *classifier) {
   velm_context_examples_free(mllm->examples);
   velm_llm_calibration_free(mllm->calibration);
   velm_prompt_template_free(mllm->wording);
-  g_hash_table_unref(mllm->reference_pngs);
+  g_hash_table_unref(mllm->reference_jpegs);
   g_free(mllm);
 }
 
@@ -556,7 +556,7 @@ VelmClassifier *velm_mllm_open(VelmModel *model, const VelmClasses *classes,
   mllm->head.klass = &velm_classifier_mllm;
   mllm->classes = classes;
   mllm->parts = mllm_params->parts;
-  mllm->reference_pngs = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_bytes_unref);
+  mllm->reference_jpegs = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_bytes_unref);
   mllm->session = mllm_params->session ? velm_llm_session_ref(mllm_params->session)
                                        : velm_llm_session_new(params, &mllm_params->http, error);
   if (mllm->session && open_prompt(mllm, model, params, error) &&

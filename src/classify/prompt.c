@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+/* No colour is halved from 90 on, so that a thin red line stays one. */
+#define JPEG_QUALITY 95
+
 VelmPromptParams velm_prompt_params_default(void) {
   return (VelmPromptParams){.parts = VELM_PROMPT_ALL};
 }
@@ -30,12 +33,12 @@ gboolean velm_prompt_has_text(const char *text) { return text && text[strspn(tex
 typedef struct {
   const VelmInspection *inspection;
   const VelmImage *reference;
-  GBytes *reference_png; /* or NULL */
-  VelmImage *part;       /* at the size sent; NULL before it is drawn */
+  GBytes *reference_jpeg; /* or NULL */
+  VelmImage *part;        /* at the size sent; NULL before it is drawn */
   const VelmMask *marked;
   VelmPromptPlace places[VELM_PROMPT_MAX_CROPS];
   GPtrArray *example_classes; /* of VelmClass, one an example */
-  GPtrArray *example_images;  /* of GBytes, PNG, likewise */
+  GPtrArray *example_images;  /* of GBytes, JPEG, likewise */
   VelmPromptContent content;
 } Scene;
 
@@ -73,7 +76,7 @@ static void choose_examples(Scene *scene, const VelmClasses *classes,
                    count_pointer(scene->example_classes, class) >= params->examples_per_class))
       continue;
     g_ptr_array_add(scene->example_classes, (gpointer) class);
-    g_ptr_array_add(scene->example_images, example->png);
+    g_ptr_array_add(scene->example_images, example->jpeg);
   }
   scene->content.examples = (const VelmClass *const *)scene->example_classes->pdata;
   scene->content.n_examples = scene->example_classes->len;
@@ -126,7 +129,7 @@ static void scene_fill(Scene *scene, const VelmInspection *inspection, const Vel
                        const VelmPromptParams *params) {
   scene->inspection = inspection;
   scene->reference = choose_reference(inspection, params);
-  scene->reference_png = scene->reference == params->reference ? params->reference_png : NULL;
+  scene->reference_jpeg = scene->reference == params->reference ? params->reference_jpeg : NULL;
   scene->marked = inspection->mask ? inspection->mask : inspection->focus;
   scene->example_classes = g_ptr_array_new();
   scene->example_images = g_ptr_array_new();
@@ -138,14 +141,18 @@ static void scene_fill(Scene *scene, const VelmInspection *inspection, const Vel
 
 /* ---- the images ---- */
 
-static GBytes *to_png(const VelmImage *image, GError **error) {
+GBytes *velm_prompt_encode(const VelmImage *image, GError **error) {
+  return velm_image_to_jpeg(image, JPEG_QUALITY, error);
+}
+
+static GBytes *squeeze(const VelmImage *image, GError **error) {
   g_autoptr(VelmImage) small =
       velm_image_resize(image, VELM_PROMPT_IMAGE_SIZE, VELM_PROMPT_IMAGE_SIZE, error);
-  return small ? velm_image_to_png(small, error) : NULL;
+  return small ? velm_prompt_encode(small, error) : NULL;
 }
 
 GBytes *velm_prompt_draw_reference(const VelmImage *reference, GError **error) {
-  return to_png(reference, error);
+  return squeeze(reference, error);
 }
 
 /* The part as it is sent, which is also what is outlined. Borrowed. */
@@ -160,20 +167,20 @@ static GBytes *draw_outlined(Scene *scene, GError **error) {
   const VelmImage *part = draw_part(scene, error);
   g_autoptr(VelmImage) outlined = part ? velm_image_copy(part) : NULL;
   return outlined && velm_mark_draw_outline(outlined, scene->marked, error)
-             ? velm_image_to_png(outlined, error)
+             ? velm_prompt_encode(outlined, error)
              : NULL;
 }
 
 static GBytes *draw_crop(const Scene *scene, guint index, GError **error) {
   g_autoptr(VelmImage) crop = velm_prompt_crop_draw(scene->inspection, index, error);
-  return crop ? velm_image_to_png(crop, error) : NULL;
+  return crop ? velm_prompt_encode(crop, error) : NULL;
 }
 
 static GBytes *draw(Scene *scene, const VelmPromptImage *image, GError **error) {
   switch (image->kind) {
   case VELM_PROMPT_IMAGE_REFERENCE:
-    return scene->reference_png ? g_bytes_ref(scene->reference_png)
-                                : to_png(scene->reference, error);
+    return scene->reference_jpeg ? g_bytes_ref(scene->reference_jpeg)
+                                 : squeeze(scene->reference, error);
   case VELM_PROMPT_IMAGE_OUTLINED:
     return draw_outlined(scene, error);
   case VELM_PROMPT_IMAGE_CROP:
@@ -182,7 +189,7 @@ static GBytes *draw(Scene *scene, const VelmPromptImage *image, GError **error) 
     return g_bytes_ref(g_ptr_array_index(scene->example_images, image->index));
   case VELM_PROMPT_IMAGE_PART:
   default:
-    return draw_part(scene, error) ? velm_image_to_png(scene->part, error) : NULL;
+    return draw_part(scene, error) ? velm_prompt_encode(scene->part, error) : NULL;
   }
 }
 
@@ -194,10 +201,10 @@ static gboolean add_images(VelmPrompt *prompt, Scene *scene, const GArray *image
   };
   for (guint i = 0; i < images->len; i++) {
     const VelmPromptImage *image = &g_array_index(images, VelmPromptImage, i);
-    GBytes *png = draw(scene, image, error);
-    if (!png)
+    GBytes *jpeg = draw(scene, image, error);
+    if (!jpeg)
       return FALSE;
-    g_ptr_array_add(prompt->images, png);
+    g_ptr_array_add(prompt->images, jpeg);
     g_ptr_array_add(prompt->image_names, (gpointer)names[image->kind]);
   }
   return TRUE;

@@ -28,6 +28,10 @@ typedef enum {
   VELM_PROMPT_ALL = (1 << 5) - 1
 } VelmPromptParts;
 
+/** @image as the file that is sent: JPEG, of a quality at which no difference shows. Returns:
+ * (transfer full). */
+GBytes *velm_prompt_encode(const VelmImage *image, GError **error);
+
 /** The part with the paper's @code ("RI", in any case); 0 where there is none. */
 VelmPromptParts velm_prompt_part_find(const char *code);
 /** The same; FALSE with VELM_ERROR_USAGE and the codes that there are. */
@@ -51,11 +55,11 @@ gboolean velm_prompt_regions_find(const char *name, VelmPromptRegions *regions);
 /* The wording: classify/prompt_template.h. */
 typedef struct _VelmPromptTemplate VelmPromptTemplate;
 
-/* A labelled image, shown in context. @class_key: a class of the spec, or "good". @png: the file
+/* A labelled image, shown in context. @class_key: a class of the spec, or "good". @jpeg: the file
  * that is sent, of VELM_PROMPT_IMAGE_SIZE squared: to encode it anew for each prompt takes long. */
 typedef struct {
   const char *class_key;
-  GBytes *png;
+  GBytes *jpeg;
 } VelmPromptExample;
 
 /**
@@ -63,7 +67,7 @@ typedef struct {
  * @parts: those wanted; one without content (no reference, no description, ...) is left out
  * @wording: NULL for velm's own
  * @reference: a normal image of another part, given by the user; or NULL
- * @reference_png: @reference as velm_prompt_draw_reference() draws it, for it to be drawn only
+ * @reference_jpeg: @reference as velm_prompt_draw_reference() draws it, for it to be drawn only
  * once; or NULL
  * @normal_images: the model's; the nearest is the reference where no other is given; or NULL
  * @examples: shown in this order; one of a class that the prompt does not offer is left out
@@ -77,7 +81,7 @@ typedef struct {
   VelmPromptRegions regions;
   const VelmPromptTemplate *wording;
   const VelmImage *reference;
-  GBytes *reference_png;
+  GBytes *reference_jpeg;
   const VelmReferenceImages *normal_images;
   const VelmPromptExample *examples;
   gsize n_examples;
@@ -90,7 +94,7 @@ VelmPromptParams velm_prompt_params_default(void);
 /**
  * VelmPrompt:
  * @text: the instructions
- * @images: (element-type GBytes): PNG files in the order in which @text first names them
+ * @images: (element-type GBytes): JPEG files in the order in which @text first names them
  * @image_names: (element-type utf8): what each is: "reference", "part", "outlined", "crop",
  *   "example"
  * @answers: NULL-terminated: the keys of the classes, "good", "none of these"
@@ -102,7 +106,7 @@ typedef struct {
   char **answers;
 } VelmPrompt;
 
-/** The reference as it is sent. Returns: (transfer full): PNG; NULL with VELM_ERROR_IMAGE. */
+/** The reference as it is sent. Returns: (transfer full): JPEG; NULL with VELM_ERROR_IMAGE. */
 GBytes *velm_prompt_draw_reference(const VelmImage *reference, GError **error);
 
 /**

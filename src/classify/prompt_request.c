@@ -28,7 +28,7 @@ static void add_image_part(JsonBuilder *builder) {
   open_object(builder, NULL);
   velm_json_set_string(builder, "type", "image_url");
   open_object(builder, "image_url");
-  velm_json_set_string(builder, "url", "data:image/png;base64,");
+  velm_json_set_string(builder, "url", "data:image/jpeg;base64,");
   json_builder_end_object(builder);
   json_builder_end_object(builder);
 }
@@ -94,7 +94,7 @@ static void add_log_probabilities(JsonBuilder *builder, int n) {
 
 /* How the address of a picture begins in the request. A string of the JSON cannot have it: within
  * one, quotes have a backslash before them. */
-#define URL_START "\"url\":\"data:image/png;base64,"
+#define URL_START "\"url\":\"data:image/jpeg;base64,"
 
 static void append_base64(GString *out, GBytes *bytes) {
   int state = 0, save = 0;

@@ -112,7 +112,7 @@ static gboolean write_images(const VelmPrompt *prompt, const char *folder, GErro
     gsize size = 0;
     gconstpointer data = g_bytes_get_data(prompt->images->pdata[i], &size);
     g_autofree char *name = g_strdup_printf(
-        "image-%u-%s.png", i + 1, (const char *)g_ptr_array_index(prompt->image_names, i));
+        "image-%u-%s.jpg", i + 1, (const char *)g_ptr_array_index(prompt->image_names, i));
     if (!write_file(folder, name, data, size, error))
       return FALSE;
   }
@@ -125,7 +125,7 @@ static gboolean remove_earlier(const char *folder, GError **error) {
   if (!names)
     return FALSE;
   for (guint i = 0; i < names->len; i++) {
-    if (!g_pattern_match_simple("image-*-*.png", names->pdata[i]))
+    if (!g_pattern_match_simple("image-*-*.jpg", names->pdata[i]))
       continue;
     g_autofree char *path = g_build_filename(folder, names->pdata[i], NULL);
     if (remove(path) != 0) {
@@ -213,7 +213,7 @@ int velm_cli_prompt(int argc, char **argv) {
       "nothing: no\n"
       "server and no key is needed. DIR/request.json is the request to the byte, DIR/prompt.txt "
       "its text,\n"
-      "DIR/image-1-reference.png and so on its images in their order.",
+      "DIR/image-1-reference.jpg and so on its images in their order.",
       entries, 1, 1, &code);
   VelmPromptParams params;
   if (!paths)

@@ -263,9 +263,8 @@ VelmImage *velm_image_crop(const VelmImage *image, int x, int y, int width, int 
   return crop;
 }
 
-GBytes *velm_image_to_jpeg(const VelmImage *image, int quality, GError **error) {
+static GBytes *encode(const VelmImage *image, const char *suffix, GError **error) {
   g_autoptr(VipsImage) in = wrap(image->pixels, image->width, image->height, 3, VIPS_FORMAT_UCHAR);
-  g_autofree char *suffix = g_strdup_printf(".jpg[strip,Q=%d]", CLAMP(quality, 1, 100));
   void *buffer = NULL;
   gsize size = 0;
   if (!in || vips_image_write_to_buffer(in, suffix, &buffer, &size, NULL) != 0) {
@@ -273,6 +272,15 @@ GBytes *velm_image_to_jpeg(const VelmImage *image, int quality, GError **error) 
     return NULL;
   }
   return g_bytes_new_take(buffer, size);
+}
+
+GBytes *velm_image_to_png(const VelmImage *image, GError **error) {
+  return encode(image, ".png[strip]", error);
+}
+
+GBytes *velm_image_to_jpeg(const VelmImage *image, int quality, GError **error) {
+  g_autofree char *suffix = g_strdup_printf(".jpg[strip,Q=%d]", CLAMP(quality, 1, 100));
+  return encode(image, suffix, error);
 }
 
 VelmPlane *velm_image_grey(const VelmImage *image) {

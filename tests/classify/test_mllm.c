@@ -121,7 +121,7 @@ static void test_large_request(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   scripted_server_answer(f->server, GOOD_ANSWER);
   g_assert_true(classify(f));
   const ScriptedRequest *request = scripted_server_request(f->server, 0);
-  g_assert_cmpuint(strlen(request->body), >, 1500 * 1000);
+  g_assert_cmpuint(strlen(request->body), >, 1100 * 1000);
   g_assert_null(strstr(request->headers, "Expect"));
 }
 
@@ -888,7 +888,7 @@ static void test_no_examples(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
 static guint images_sent(Fixture *f, guint index) {
   guint n = 0;
   const char *at = scripted_server_request(f->server, index)->body;
-  while ((at = strstr(at, "data:image/png;base64,"))) {
+  while ((at = strstr(at, "data:image/jpeg;base64,"))) {
     at++;
     n++;
   }

@@ -44,13 +44,21 @@ static void open_with(Fixture *f, VelmClassifierParams params) {
   g_assert_no_error(error);
 }
 
+/* Blocks of the picture that is sent tell the bits of @number. */
+static void draw_number(VelmImage *image, guint number) {
+  const gsize block = 8, row = (gsize)image->width * 3;
+  for (gsize bit = 0; bit < 16; bit++)
+    for (gsize y = 0; number >> bit & 1 && y < block; y++)
+      memset(image->pixels + y * row + bit * block * 3, 255, block * 3);
+}
+
 /* The part @number, which its pixels tell. */
 static VelmInspection *make_part(guint number) {
   VelmInspection *inspection = velm_inspection_new("part.png");
   inspection->image = velm_image_new(VELM_PROMPT_IMAGE_SIZE, VELM_PROMPT_IMAGE_SIZE);
   inspection->focus = velm_mask_new(VELM_PROMPT_IMAGE_SIZE, VELM_PROMPT_IMAGE_SIZE);
   memset(inspection->focus->values + 100 * VELM_PROMPT_IMAGE_SIZE + 100, 255, 50);
-  memcpy(inspection->image->pixels, &number, sizeof number);
+  draw_number(inspection->image, number);
   return inspection;
 }
 

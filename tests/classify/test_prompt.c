@@ -327,17 +327,17 @@ static void test_regions_by_name(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_assert_false(velm_prompt_regions_find("all", &regions));
 }
 
-static GBytes *flat_png(guint8 level) {
+static GBytes *flat_jpeg(guint8 level) {
   g_autoptr(VelmImage) image = flat_image(VELM_PROMPT_IMAGE_SIZE, VELM_PROMPT_IMAGE_SIZE, level);
-  GBytes *png = velm_image_to_png(image, NULL);
-  g_assert_nonnull(png);
-  return png;
+  GBytes *jpeg = velm_prompt_encode(image, NULL);
+  g_assert_nonnull(jpeg);
+  return jpeg;
 }
 
 static void test_examples(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
-  g_autoptr(GBytes) a = flat_png(41);
-  g_autoptr(GBytes) b = flat_png(42);
-  g_autoptr(GBytes) c = flat_png(43);
+  g_autoptr(GBytes) a = flat_jpeg(41);
+  g_autoptr(GBytes) b = flat_jpeg(42);
+  g_autoptr(GBytes) c = flat_jpeg(43);
   const VelmPromptExample examples[] = {{"rust", a}, {"gone", a}, {"deep_scratch", b},
                                         {"rust", c}, {"good", c}, {"rust", b}};
   VelmPromptParams params = velm_prompt_params_default();
@@ -495,14 +495,14 @@ static void test_request_schema(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
 
 /* The image that a data URL holds, by way of a file. */
 static VelmImage *decode(const char *url) {
-  static const char prefix[] = "data:image/png;base64,";
+  static const char prefix[] = "data:image/jpeg;base64,";
   GError *error = NULL;
   g_autofree char *path = NULL;
   gsize size = 0;
   g_assert_true(g_str_has_prefix(url, prefix));
   g_autofree guchar *png = g_base64_decode(url + strlen(prefix), &size);
   g_assert_cmpuint(size, >, 8);
-  g_assert_cmpmem(png, 4, "\x89PNG", 4);
+  g_assert_cmpmem(png, 3, "\xFF\xD8\xFF", 3);
   g_assert_cmpint(g_close(g_file_open_tmp("velm-test-XXXXXX", &path, NULL), NULL), ==, TRUE);
   g_assert_true(g_file_set_contents(path, (const char *)png, (gssize)size, NULL));
   VelmImage *image = velm_image_load(path, 0, &error);

@@ -72,7 +72,7 @@ static void check_list(const char *folder, const char *expected) {
 
 /* Checks that the picture in the request is the one in the file. */
 static void check_picture(JsonObject *content, const char *folder, const char *name) {
-  static const char prefix[] = "data:image/png;base64,";
+  static const char prefix[] = "data:image/jpeg;base64,";
   gsize size = 0;
   const char *url =
       json_object_get_string_member(json_object_get_object_member(content, "image_url"), "url");
@@ -105,15 +105,15 @@ static JsonNode *check_request(const char *folder, const char *const *images) {
 /* ---- tests ---- */
 
 static void test_writes(void) {
-  static const char *const images[] = {"image-1-reference.png", "image-2-part.png",
-                                       "image-3-outlined.png", NULL};
+  static const char *const images[] = {"image-1-reference.jpg", "image-2-part.jpg",
+                                       "image-3-outlined.jpg", NULL};
   g_autofree char *image = find_image("test/chip", FALSE);
   g_autoptr(Outcome) outcome = velm("prompt", image, "-m", FITTED, "-s", SPEC, "-o", "a/written");
   assert_success(outcome);
   assert_contains(outcome->out, "Nothing was sent.");
-  assert_contains(outcome->out, "a/written/image-3-outlined.png");
+  assert_contains(outcome->out, "a/written/image-3-outlined.jpg");
   check_list("a/written",
-             "image-1-reference.png image-2-part.png image-3-outlined.png prompt.txt request.json");
+             "image-1-reference.jpg image-2-part.jpg image-3-outlined.jpg prompt.txt request.json");
   g_autoptr(JsonNode) request = check_request("a/written", images);
   g_assert_cmpstr(json_object_get_string_member(json_node_get_object(request), "model"), ==,
                   "MODEL");
@@ -166,16 +166,16 @@ static void test_normal_image(void) {
   assert_contains(outcome->err, "is normal (score ");
   assert_contains(outcome->err, "so nothing would be asked");
   check_list("normal",
-             "image-1-reference.png image-2-part.png image-3-outlined.png prompt.txt request.json");
+             "image-1-reference.jpg image-2-part.jpg image-3-outlined.jpg prompt.txt request.json");
   g_autoptr(Outcome) crops =
       velm("prompt", image, "-m", FITTED, "-s", SPEC, "-o", "normal", "--regions", "crops");
   g_assert_cmpint(crops->code, ==, 0);
   check_list("normal",
-             "image-1-reference.png image-2-part.png image-3-crop.png prompt.txt request.json");
+             "image-1-reference.jpg image-2-part.jpg image-3-crop.jpg prompt.txt request.json");
 }
 
 static void test_options(void) {
-  static const char *const part[] = {"image-1-part.png", NULL};
+  static const char *const part[] = {"image-1-part.jpg", NULL};
   g_autofree char *image = find_image("test/chip", FALSE);
   g_autoptr(Outcome) crops =
       velm("prompt", image, "-m", FITTED, "-s", SPEC, "-o", "options", "--regions", "crops");
@@ -186,7 +186,7 @@ static void test_options(void) {
   g_autoptr(Outcome) dropped = velm("prompt", image, "-m", FITTED, "-s", SPEC, "-o", "options",
                                     "--drop", "ri, VP,ND,AD,CS", "--llm", "eyes");
   assert_success(dropped);
-  check_list("options", "image-1-part.png prompt.txt request.json");
+  check_list("options", "image-1-part.jpg prompt.txt request.json");
   g_autoptr(JsonNode) request = check_request("options", part);
   g_assert_cmpstr(json_object_get_string_member(json_node_get_object(request), "model"), ==,
                   "eyes");
@@ -196,7 +196,7 @@ static void test_options(void) {
 }
 
 static void test_template(void) {
-  static const char *const images[] = {"image-1-outlined.png", "image-2-part.png", NULL};
+  static const char *const images[] = {"image-1-outlined.jpg", "image-2-part.jpg", NULL};
   g_autofree char *image = find_image("test/chip", FALSE);
   put_text("検査.txt", "// 検査\n[[VP]]\n赤線は画像{image outlined}。\n[[end]]\n"
                        "製品：{object}、画像{image part}。\n{classes}\n");

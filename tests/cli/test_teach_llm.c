@@ -165,7 +165,7 @@ static void test_taught_with_examples(void) {
     guint n = count(body, "is an example of the class");
     g_assert_cmpuint(n, <, N_TAUGHT);
     g_assert_cmpuint(n, >, 0);
-    g_assert_cmpuint(count(body, "data:image/png"), ==, n + 3);
+    g_assert_cmpuint(count(body, "data:image/jpeg"), ==, n + 3);
   }
 }
 
@@ -190,8 +190,8 @@ static void test_prompt(void) {
                                     "--llm", "the-model", "--examples", "1");
   assert_success(written);
   assert_contains(written->out, "with 9 images");
-  assert_contains(written->out, "look/image-2-example.png\n");
-  assert_contains(written->out, "look/image-7-example.png\n  look/image-8-part.png\n");
+  assert_contains(written->out, "look/image-2-example.jpg\n");
+  assert_contains(written->out, "look/image-7-example.jpg\n  look/image-8-part.jpg\n");
   g_autoptr(GBytes) request = command_read("look/request.json");
   const char *sent = scripted_server_request(server, 0)->body;
   g_assert_cmpmem(sent, strlen(sent), g_bytes_get_data(request, NULL), g_bytes_get_size(request));
