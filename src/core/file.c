@@ -46,8 +46,8 @@ char *velm_file_read_limited(const char *path, gsize most, gsize *length, GError
   return g_steal_pointer(&text);
 }
 
-/* Whether @path is there and is neither a file nor a folder: a device or a pipe, which a renamed file
- * would take the place of. */
+/* Whether @path is there and is neither a file nor a folder: a device or a pipe, which a renamed
+ * file would take the place of. */
 static gboolean is_device(const char *path) {
   GStatBuf status;
   return g_stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);

@@ -19,8 +19,8 @@ typedef struct {
 } VelmAnswerer;
 
 /**
- * @name: "fewshot", "cascade", "mllm", or "mllm" without parts of its prompt: "mllm-RI", "mllm-ND-CS" (section
- * 4, ablation)
+ * @name: "fewshot", "cascade", "mllm", or "mllm" without parts of its prompt: "mllm-RI",
+ * "mllm-ND-CS" (section 4, ablation)
  * @model, @spec (may be NULL), @params: outlive the answerer
  * @session: (inout): that all language models ask through: they share the server, the cache and
  * the budget; NULL before the first of them, which opens it

@@ -6,7 +6,8 @@
 
 #define DIMS(a, b) "<dim>" #a "</dim><dim>" #b "</dim>"
 #define LAYER(id, name, type, rest)                                                                \
-  "<layer id=\"" #id "\" name=\"" name "\" type=\"" type "\" version=\"opset1\">" rest "</layer>\n"
+  "<layer id=\"" #id "\" name=\"" name "\" type=\"" type "\" version=\"opset1\">" rest "</"        \
+                                                                                       "layer>\n"
 #define IN(id, dims) "<port id=\"" #id "\">" dims "</port>"
 #define OUT(id, names, dims)                                                                       \
   "<port id=\"" #id "\" precision=\"FP32\" names=\"" names "\">" dims "</port>"
@@ -14,8 +15,7 @@
   "<edge from-layer=\"" #from "\" from-port=\"" #from_port "\" to-layer=\"" #to                    \
   "\" to-port=\"" #to_port "\"/>\n"
 
-const char network_ir[] =
-    "<?xml version=\"1.0\"?>\n<net name=\"small\" version=\"11\">\n<layers>\n"
+const char network_ir[] = "<?xml version=\"1.0\"?>\n<net name=\"small\" version=\"11\">\n<layers>\n"
     /* */
     LAYER(0, "x", "Parameter",
           "<data shape=\"1,4\" element_type=\"f32\"/><output>" OUT(0, "x", DIMS(1, 4)) "</output>")
@@ -25,26 +25,27 @@ const char network_ir[] =
           "<output>" OUT(0, "offset", DIMS(1, 4)) "</output>")
     /* */
     LAYER(2, "sum", "Add",
-          "<data auto_broadcast=\"numpy\"/><input>" IN(0, DIMS(1, 4)) IN(1, DIMS(1, 4))
-          "</input><output>" OUT(2, "sum:0,total", DIMS(1, 4)) "</output>")
+          "<data auto_broadcast=\"numpy\"/><input>" IN(0, DIMS(1, 4))
+              IN(1, DIMS(1, 4)) "</input><output>" OUT(2, "sum:0,total", DIMS(1, 4)) "</output>")
     /* */
     LAYER(3, "square", "Multiply",
-          "<data auto_broadcast=\"numpy\"/><input>" IN(0, DIMS(1, 4)) IN(1, DIMS(1, 4))
-          "</input><output>" OUT(2, "square", DIMS(1, 4)) "</output>")
+          "<data auto_broadcast=\"numpy\"/><input>" IN(0, DIMS(1, 4))
+              IN(1, DIMS(1, 4)) "</input><output>" OUT(2, "square", DIMS(1, 4)) "</output>")
     /* */
     LAYER(4, "axis", "Const",
           "<data element_type=\"i64\" shape=\"\" offset=\"16\" size=\"8\"/>"
           "<output><port id=\"0\" precision=\"I64\"/></output>")
     /* */
     LAYER(5, "halves", "Split",
-          "<data num_splits=\"2\"/><input>" IN(0, DIMS(1, 4))
-          "<port id=\"1\" precision=\"I64\"/></input><output>" OUT(2, "left", DIMS(1, 2))
-          OUT(3, "right", DIMS(1, 2)) "</output>")
+          "<data num_splits=\"2\"/><input>" IN(
+              0, DIMS(1, 4)) "<port id=\"1\" precision=\"I64\"/></input><output>" OUT(2, "left",
+                                                                                      DIMS(1, 2))
+              OUT(3, "right", DIMS(1, 2)) "</output>")
     /* */
     LAYER(6, "result", "Result", "<input>" IN(0, DIMS(1, 4)) "</input>")
     /* */
     "</layers>\n<edges>\n" EDGE(0, 0, 2, 0) EDGE(1, 0, 2, 1) EDGE(2, 2, 3, 0) EDGE(2, 2, 3, 1)
-    EDGE(2, 2, 5, 0) EDGE(4, 0, 5, 1) EDGE(3, 2, 6, 0) "</edges>\n</net>\n";
+        EDGE(2, 2, 5, 0) EDGE(4, 0, 5, 1) EDGE(3, 2, 6, 0) "</edges>\n</net>\n";
 
 /* 10, 20, 30, 40 as 32-bit floats; the axis 1 as a 64-bit number. */
 const guint8 network_weights[32] = {0, 0, 0x20, 0x41, 0, 0, 0xa0, 0x41, 0, 0, 0xf0, 0x41,
@@ -52,8 +53,7 @@ const guint8 network_weights[32] = {0, 0, 0x20, 0x41, 0, 0, 0xa0, 0x41, 0, 0, 0x
 
 #define ANY "<dim>-1</dim><dim>3</dim><dim>-1</dim><dim>-1</dim>"
 
-const char network_image_ir[] =
-    "<net name=\"image\" version=\"11\">\n<layers>\n"
+const char network_image_ir[] = "<net name=\"image\" version=\"11\">\n<layers>\n"
     /* */
     LAYER(0, "image", "Parameter",
           "<data shape=\"?,3,?,?\" element_type=\"f32\"/><output>" OUT(0, "image", ANY) "</output>")
@@ -63,62 +63,73 @@ const char network_image_ir[] =
           "<output>" OUT(0, "two", "<dim>1</dim>") "</output>")
     /* */
     LAYER(2, "doubled", "Multiply",
-          "<data auto_broadcast=\"numpy\"/><input>" IN(0, ANY) IN(1, "<dim>1</dim>")
-          "</input><output>" OUT(2, "doubled", ANY) "</output>")
+          "<data auto_broadcast=\"numpy\"/><input>" IN(0, ANY)
+              IN(1, "<dim>1</dim>") "</input><output>" OUT(2, "doubled", ANY) "</output>")
     /* */
     LAYER(3, "axes", "Const",
           "<data element_type=\"i64\" shape=\"2\" offset=\"4\" size=\"16\"/>"
           "<output><port id=\"0\" precision=\"I64\"><dim>2</dim></port></output>")
     /* */
     LAYER(4, "mean", "ReduceMean",
-          "<data keep_dims=\"false\"/><input>" IN(0, ANY)
-          "<port id=\"1\" precision=\"I64\"><dim>2</dim></port></input><output>"
-          OUT(2, "mean", DIMS(-1, 3)) "</output>")
+          "<data keep_dims=\"false\"/><input>" IN(0, ANY) "<port id=\"1\" "
+                                                          "precision=\"I64\"><dim>2</dim></port></"
+                                                          "input><output>" OUT(
+                                                              2, "mean", DIMS(-1, 3)) "</output>")
     /* */
     LAYER(5, "halved", "AvgPool",
           "<data kernel=\"2,2\" strides=\"2,2\" pads_begin=\"0,0\" pads_end=\"0,0\" "
-          "exclude-pad=\"true\" rounding_type=\"floor\"/><input>" IN(0, ANY)
-          "</input><output>" OUT(1, "halved", ANY) "</output>")
+          "exclude-pad=\"true\" rounding_type=\"floor\"/><input>" IN(0, ANY) "</input><output>" OUT(
+              1, "halved", ANY) "</output>")
     /* */
     LAYER(6, "order", "Const",
           "<data element_type=\"i64\" shape=\"4\" offset=\"20\" size=\"32\"/>"
           "<output><port id=\"0\" precision=\"I64\"><dim>4</dim></port></output>")
     /* */
-    LAYER(7, "last", "Transpose",
-          "<input>" IN(0, ANY) "<port id=\"1\" precision=\"I64\"><dim>4</dim></port></input><output>"
-          OUT(2, "last", "<dim>-1</dim><dim>-1</dim><dim>-1</dim><dim>3</dim>") "</output>")
+    LAYER(
+        7, "last", "Transpose",
+        "<input>" IN(0, ANY) "<port id=\"1\" "
+                             "precision=\"I64\"><dim>4</dim></port></input><output>" OUT(
+                                 2, "last",
+                                 "<dim>-1</dim><dim>-1</dim><dim>-1</dim><dim>3</dim>") "</output>")
     /* */
     LAYER(8, "shape", "Const",
           "<data element_type=\"i64\" shape=\"3\" offset=\"52\" size=\"24\"/>"
           "<output><port id=\"0\" precision=\"I64\"><dim>3</dim></port></output>")
     /* */
-    LAYER(9, "tokens", "Reshape",
-          "<data special_zero=\"false\"/><input>"
-          IN(0, "<dim>-1</dim><dim>-1</dim><dim>-1</dim><dim>3</dim>")
-          "<port id=\"1\" precision=\"I64\"><dim>3</dim></port></input><output>"
-          OUT(2, "tokens", "<dim>1</dim><dim>-1</dim><dim>3</dim>") "</output>")
+    LAYER(
+        9, "tokens", "Reshape",
+        "<data special_zero=\"false\"/><input>" IN(0, "<dim>-1</dim><dim>-1</dim><dim>-1</"
+                                                      "dim><dim>3</dim>") "<port id=\"1\" "
+                                                                          "precision=\"I64\"><dim>"
+                                                                          "3</dim></port></"
+                                                                          "input><output>" OUT(
+                                                                              2, "tokens",
+                                                                              "<dim>1</"
+                                                                              "dim><dim>-1</"
+                                                                              "dim><dim>3</dim>") "</output>")
     /* */
     LAYER(10, "eighth", "AvgPool",
           "<data kernel=\"8,8\" strides=\"8,8\" pads_begin=\"0,0\" pads_end=\"0,0\" "
-          "exclude-pad=\"true\" rounding_type=\"floor\"/><input>" IN(0, ANY)
-          "</input><output>" OUT(1, "eighth", ANY) "</output>")
+          "exclude-pad=\"true\" rounding_type=\"floor\"/><input>" IN(0, ANY) "</input><output>" OUT(
+              1, "eighth", ANY) "</output>")
     /* */
     LAYER(11, "result", "Result", "<input>" IN(0, ANY) "</input>")
     /* */
     "</layers>\n<edges>\n" EDGE(0, 0, 2, 0) EDGE(1, 0, 2, 1) EDGE(2, 2, 4, 0) EDGE(3, 0, 4, 1)
-    EDGE(2, 2, 5, 0) EDGE(2, 2, 7, 0) EDGE(6, 0, 7, 1) EDGE(7, 2, 9, 0) EDGE(8, 0, 9, 1)
-    EDGE(2, 2, 10, 0) EDGE(2, 2, 11, 0) "</edges>\n</net>\n";
+        EDGE(2, 2, 5, 0) EDGE(2, 2, 7, 0) EDGE(6, 0, 7, 1) EDGE(7, 2, 9, 0) EDGE(8, 0, 9, 1)
+            EDGE(2, 2, 10, 0) EDGE(2, 2, 11, 0) "</edges>\n</net>\n";
 
-/* 2 as a 32-bit float, then 64-bit numbers: the axes 2, 3; the order 0, 2, 3, 1; the shape 1, -1, 3. */
+/* 2 as a 32-bit float, then 64-bit numbers: the axes 2, 3; the order 0, 2, 3, 1; the shape 1,
+ * -1, 3. */
 const guint8 network_image_weights[76] = {
-    0,    0,    0,    0x40, 2,    0,    0,    0,    0,    0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0,
-    0,    0,    0,    0,    0,    0,    0,    0,    2,    0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0,
-    0,    0,    0,    0,    1,    0,    0,    0,    0,    0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,
-    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 3};
+    0, 0, 0, 0x40, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0,    0,    0,    0,    0,    0,    0,    0,    0,
+    0, 0, 0, 0,    0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0,    0,    0,    0,    0,    0,    0,    1,    0,
+    0, 0, 0, 0,    0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 3};
 
 /* ---- ONNX ---- */
 
-/* Protocol buffers: a field is a key (number and kind) and a number, or a key, a length and bytes. */
+/* Protocol buffers: a field is a key (number and kind) and a number, or a key, a length and bytes.
+ */
 static void put_number(GByteArray *out, guint field, guint8 number) {
   const guint8 bytes[] = {(guint8)(field << 3), number};
   g_byte_array_append(out, bytes, sizeof bytes);

@@ -4,19 +4,21 @@
 #include <glib.h>
 
 /*
- * x (1 x 4) -> "sum" = x + offset -> "square" = sum * sum, the output; "halves" splits the sum in two ports. Tensor names:
- * "sum:0" and "total" of sum, "left" and "right" of halves.
+ * x (1 x 4) -> "sum" = x + offset -> "square" = sum * sum, the output; "halves" splits the sum in
+ * two ports. Tensor names: "sum:0" and "total" of sum, "left" and "right" of halves.
  */
 extern const char network_ir[];
 /** Its weights: offset is 10, 20, 30, 40. */
 extern const guint8 network_weights[32];
 
 /*
- * image (any size) -> "doubled" = 2 * image, the output; of it "mean" over rows and columns, 1 x 3; "halved" and
- * "eighth", its means over squares of 2 x 2 and 8 x 8, on smaller grids; and "tokens", its pixels one after another, 1 x N x 3.
+ * image (any size) -> "doubled" = 2 * image, the output; of it "mean" over rows and columns, 1 x 3;
+ * "halved" and "eighth", its means over squares of 2 x 2 and 8 x 8, on smaller grids; and "tokens",
+ * its pixels one after another, 1 x N x 3.
  */
 extern const char network_image_ir[];
 extern const guint8 network_image_weights[76];
 
-/** x (1 x 4) -> "a" = max(x, 0) -> "b" = -a -> "c" = |b|, the output. Returns: (transfer full): an ONNX model. */
+/** x (1 x 4) -> "a" = max(x, 0) -> "b" = -a -> "c" = |b|, the output. Returns: (transfer full): an
+ * ONNX model. */
 GBytes *network_onnx(void);

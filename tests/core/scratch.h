@@ -11,5 +11,6 @@ void scratch_remove(char *folder);
 /** Writes @size bytes to the file @name in @folder. Returns: (transfer full): its path. */
 char *scratch_write(const char *folder, const char *name, gconstpointer data, gsize size);
 
-/** Checks that @error is of @code, is one line of UTF-8, and has @text in its message; clears it. */
+/** Checks that @error is of @code, is one line of UTF-8, and has @text in its message; clears it.
+ */
 void assert_failure(GError **error, VelmError code, const char *text);

@@ -45,8 +45,7 @@ static char *cut_ir(const char *const *layers) {
 static VelmNet *compile(const char *xml) {
   g_autoptr(GError) error = NULL;
   VelmNetParams params = {.exact = TRUE};
-  VelmNet *net =
-      velm_net_compile(xml, network_weights, sizeof network_weights, &params, &error);
+  VelmNet *net = velm_net_compile(xml, network_weights, sizeof network_weights, &params, &error);
   g_assert_no_error(error);
   g_assert_nonnull(net);
   run(net);
@@ -167,8 +166,8 @@ static GBytes *cut_onnx(const char *const *layers) {
 }
 
 static VelmNet *open_onnx(GBytes *onnx) {
-  g_autofree char *path = scratch_write(folder, "cut.onnx", g_bytes_get_data(onnx, NULL),
-                                        g_bytes_get_size(onnx));
+  g_autofree char *path =
+      scratch_write(folder, "cut.onnx", g_bytes_get_data(onnx, NULL), g_bytes_get_size(onnx));
   g_autoptr(GError) error = NULL;
   VelmNetParams params = {.exact = TRUE};
   VelmNet *net = velm_net_open(path, &params, &error);
@@ -200,8 +199,8 @@ static void check_onnx_missing(const char *layer) {
   g_autoptr(GBytes) onnx = network_onnx();
   GError *error = NULL;
   g_assert_null(velm_cut_onnx(onnx, LAYERS("a", layer), "net.onnx", &error));
-  g_autofree char *text = g_strdup_printf(
-      "net.onnx: has no layer \"%s\"; it has 3, among them: a, b, c", layer);
+  g_autofree char *text =
+      g_strdup_printf("net.onnx: has no layer \"%s\"; it has 3, among them: a, b, c", layer);
   assert_failure(&error, VELM_ERROR_ENGINE, text);
 }
 
@@ -278,10 +277,8 @@ static void test_backbone_smaller(void) {
     return;
   }
   g_autoptr(GError) error = NULL;
-  VelmNetParams params = {.layers = LAYERS("stage2", "stage1"),
-                          .width = 64,
-                          .height = 32,
-                          .scale = {1, 1, 1}};
+  VelmNetParams params = {
+      .layers = LAYERS("stage2", "stage1"), .width = 64, .height = 32, .scale = {1, 1, 1}};
   g_autoptr(VelmNet) net = velm_net_open(path, &params, &error);
   g_assert_no_error(error);
   g_assert_cmpuint(velm_net_n_outputs(net), ==, 2);

@@ -169,8 +169,8 @@ static void test_image_layers(void) {
 static void test_not_for_images(void) {
   VelmNetParams params = {.width = 8, .height = 8, .scale = {1, 1, 1}};
   GError *error = NULL;
-  g_assert_null(velm_net_compile(network_ir, network_weights, sizeof network_weights, &params,
-                                 &error));
+  g_assert_null(
+      velm_net_compile(network_ir, network_weights, sizeof network_weights, &params, &error));
   assert_failure(&error, VELM_ERROR_ENGINE, "network: ");
 }
 
@@ -198,7 +198,7 @@ static void refuse_xml(const char *xml, gsize n_weights) {
 
 static void test_garbage(void) {
   static const char *const texts[] = {
-      "", "no network", "<net", "<net/>", "<net version=\"11\"><layers/><edges/></net>",
+      "",          "no network", "<net", "<net/>", "<net version=\"11\"><layers/><edges/></net>",
       "{\"a\": 1}"};
   for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
     refuse_xml(texts[i], sizeof network_weights);
@@ -218,8 +218,8 @@ static char *replaced(const char *text, const char *old, const char *new) {
 static void test_few_weights(void) {
   refuse_xml(network_ir, 8);
   refuse_xml(network_ir, 0);
-  g_autofree char *beyond = replaced(network_ir, "offset=\"0\" size=\"16\"",
-                                     "offset=\"1000000\" size=\"16\"");
+  g_autofree char *beyond =
+      replaced(network_ir, "offset=\"0\" size=\"16\"", "offset=\"1000000\" size=\"16\"");
   refuse_xml(beyond, sizeof network_weights);
   g_autofree char *larger = replaced(network_ir, "shape=\"1,4\" offset=\"0\" size=\"16\"",
                                      "shape=\"1,4000\" offset=\"0\" size=\"16000\"");
@@ -244,8 +244,8 @@ static void test_boolean_output(void) {
 static void test_constant_output(void) {
   VelmNetParams params = {.layers = LAYERS("axis")};
   GError *error = NULL;
-  g_assert_null(velm_net_compile(network_ir, network_weights, sizeof network_weights, &params,
-                                 &error));
+  g_assert_null(
+      velm_net_compile(network_ir, network_weights, sizeof network_weights, &params, &error));
   assert_failure(&error, VELM_ERROR_ENGINE, "network: ");
 }
 
@@ -280,8 +280,7 @@ static void test_no_bin(void) {
   g_assert_cmpint(g_remove(bin), ==, 0);
   GError *error = NULL;
   g_autofree char *path = g_build_filename(folder, "alone.xml", NULL);
-  VelmNetParams params = {
-      .layers = LAYERS("doubled"), .width = 8, .height = 8, .scale = {1, 1, 1}};
+  VelmNetParams params = {.layers = LAYERS("doubled"), .width = 8, .height = 8, .scale = {1, 1, 1}};
   g_assert_null(velm_net_open(path, &params, &error));
   assert_failure(&error, VELM_ERROR_FILE, "alone.bin: no such file");
 }

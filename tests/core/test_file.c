@@ -86,7 +86,8 @@ static guint n_entries(const char *path) {
   return n;
 }
 
-/* A full disk, as far as a limit on the size of files is one: the old content stays, and nothing else is left behind. */
+/* A full disk, as far as a limit on the size of files is one: the old content stays, and nothing
+ * else is left behind. */
 static void test_full(void) {
   GError *error = NULL;
   g_autofree char *inner = in_folder("full");
@@ -197,7 +198,8 @@ static void test_write_through(void) {
 }
 
 static void test_image_names(void) {
-  static const char *const yes[] = {"a.png", "/x.y/b.JPG", "c.jpeg", "d.Tiff", "e.tar.bmp", ".webp"};
+  static const char *const yes[] = {"a.png",  "/x.y/b.JPG", "c.jpeg",
+                                    "d.Tiff", "e.tar.bmp",  ".webp"};
   static const char *const no[] = {"", "png", "a.png.txt", "a.", "x.png/readme", "a.pn", "a.png "};
   for (gsize i = 0; i < G_N_ELEMENTS(yes); i++)
     g_assert_true(velm_file_is_image_name(yes[i]));

@@ -93,8 +93,8 @@ static VipsImage *alpha_plane(void) {
   guint8 values[WIDTH * HEIGHT];
   for (int i = 0; i < WIDTH * HEIGHT; i++)
     values[i] = (guint8)alpha_at(i % WIDTH);
-  VipsImage *plane = vips_image_new_from_memory_copy(values, sizeof values, WIDTH, HEIGHT, 1,
-                                                     VIPS_FORMAT_UCHAR);
+  VipsImage *plane =
+      vips_image_new_from_memory_copy(values, sizeof values, WIDTH, HEIGHT, 1, VIPS_FORMAT_UCHAR);
   g_assert_nonnull(plane);
   return plane;
 }
@@ -267,7 +267,8 @@ static void test_one_bit(void) {
   }
 }
 
-/* Where the displayed pixel (@x, @y) of a @width x @height picture is stored (EXIF, "Orientation"). */
+/* Where the displayed pixel (@x, @y) of a @width x @height picture is stored (EXIF, "Orientation").
+ */
 static void stored_at(int orientation, int x, int y, int width, int height, int *u, int *v) {
   int right = width - 1 - x, bottom = height - 1 - y;
   const int places[8][2] = {{x, y}, {right, y}, {right, bottom}, {x, bottom},
@@ -362,8 +363,8 @@ static void test_truncated_turned_jpeg(void) {
 }
 
 /*
- * A wide picture that several threads read at once must not hide that the decoder failed in one of them: where libvips lets it, one of
- * many tries comes out with a black part.
+ * A wide picture that several threads read at once must not hide that the decoder failed in one of
+ * them: where libvips lets it, one of many tries comes out with a black part.
  */
 static void test_truncated_often(void) {
   g_autoptr(VelmImage) image = noise(1200, 160, 12);
@@ -407,9 +408,9 @@ static void test_no_image(void) {
 }
 
 static void test_names(void) {
-  static const char *const names[] = {"part[1].png", "[x].png", "a.png[page=1]", "b.png[0]",
-                                      "two words.png", "\xc3\xa4\xe2\x82\xac.png", "-q.png",
-                                      "no ending", "wrong.jpg"};
+  static const char *const names[] = {"part[1].png", "[x].png",       "a.png[page=1]",
+                                      "b.png[0]",    "two words.png", "\xc3\xa4\xe2\x82\xac.png",
+                                      "-q.png",      "no ending",     "wrong.jpg"};
   g_autoptr(VelmImage) image = noise(9, 7, 3);
   g_autoptr(GBytes) png = encode(image, ".png");
   for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
@@ -596,7 +597,8 @@ static void test_png(void) {
 
 /* ---- planes ---- */
 
-/* How far values of a ramp may lie off, in pixels: libvips places its kernels to a 64th and rounds their weights. */
+/* How far values of a ramp may lie off, in pixels: libvips places its kernels to a 64th and rounds
+ * their weights. */
 #define RAMP_TOLERANCE 0.12
 #define RAMP_MEAN_TOLERANCE 0.01
 
@@ -607,7 +609,8 @@ static VelmPlane *ramp(int width, int height, gboolean down) {
   return plane;
 }
 
-/* Where pixel @i of @m lies on an axis of @n pixels, and whether that is away from the ends, where a ramp flattens. */
+/* Where pixel @i of @m lies on an axis of @n pixels, and whether that is away from the ends, where
+ * a ramp flattens. */
 static gboolean place(int i, int m, int n, double *at) {
   double edge = MAX(1, (double)n / m) * 2;
   *at = (i + 0.5) * n / m - 0.5;
@@ -769,8 +772,7 @@ static void check_mask_resize(int width, int height, int to_width, int to_height
       /* A centre on the border of two pixels may take either. */
       if (fabs(u - round(u)) < 0.01 || fabs(v - round(v)) < 0.01)
         continue;
-      g_assert_cmpint(out->values[y * to_width + x], ==,
-                      mask->values[(int)v * width + (int)u]);
+      g_assert_cmpint(out->values[y * to_width + x], ==, mask->values[(int)v * width + (int)u]);
       checked++;
     }
   g_assert_cmpuint(checked, >, 0);
@@ -793,8 +795,8 @@ static void test_mask_load(void) {
   static const VipsBandFormat depths[] = {VIPS_FORMAT_UCHAR, VIPS_FORMAT_USHORT, VIPS_FORMAT_FLOAT};
   static const char *const names[] = {"mask.png", "mask16.png", "mask.tif"};
   g_autoptr(VelmMask) mask = random_mask(21, 13, 0.3, 11);
-  g_autoptr(VipsImage) bytes = vips_image_new_from_memory(mask->values, 21 * 13, 21, 13, 1,
-                                                          VIPS_FORMAT_UCHAR);
+  g_autoptr(VipsImage) bytes =
+      vips_image_new_from_memory(mask->values, 21 * 13, 21, 13, 1, VIPS_FORMAT_UCHAR);
   for (int depth = 0; depth < 3; depth++)
     for (int level = 0; level < 3; level++) {
       g_autoptr(VipsImage) scaled = NULL, cast = NULL, typed = NULL;

@@ -26,7 +26,9 @@ static JsonBuilder *record(void) {
   velm_json_set_boolean(builder, "anomalous", TRUE);
   velm_json_set_string(builder, "path", "a\n\"b\"\t\\\x01");
   velm_json_set_string(builder, "none", NULL);
-  velm_json_set_string(builder, "latin1", "Gr\xf6\xdf" "e");
+  velm_json_set_string(builder, "latin1",
+                       "Gr\xf6\xdf"
+                       "e");
   json_builder_end_object(builder);
   return builder;
 }
@@ -45,7 +47,8 @@ static void test_members(void) {
   g_assert_cmpstr(json_object_get_string_member(object, "path"), ==, "a\n\"b\"\t\\\x01");
   g_assert_true(json_object_get_null_member(object, "none"));
   g_assert_cmpstr(json_object_get_string_member(object, "latin1"), ==,
-                  "Gr\xef\xbf\xbd\xef\xbf\xbd" "e");
+                  "Gr\xef\xbf\xbd\xef\xbf\xbd"
+                  "e");
 }
 
 /* JSON Lines: a record is one line, however its strings look. */
@@ -90,10 +93,10 @@ static void test_parse(void) {
 }
 
 static void test_not_json(void) {
-  static const char *const texts[] = {"",       " ",         "{",       "[1,",        "{\"a\":}",
-                                      "{a: 1}", "<html>",    "{\"a\":1}x", "nul",
-                                      "[1,,2]", "\"open",    "[01a]",   "{'a': 1}",   "[1, // x\n2]",
-                                      "]",      "[1\n2\n3]", "{\"a\" 1}"};
+  static const char *const texts[] = {
+      "",           " ",         "{",        "[1,",    "{\"a\":}", "{a: 1}",   "<html>",
+      "{\"a\":1}x", "nul",       "[1,,2]",   "\"open", "[01a]",    "{'a': 1}", "[1, // x\n2]",
+      "]",          "[1\n2\n3]", "{\"a\" 1}"};
   for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
     g_test_message("%s", texts[i]);
     refuse(texts[i], -1);

@@ -13,7 +13,9 @@ static const char *const words[] = {"one", "", "drei \xe2\x82\xac", NULL};
 
 static void fill(VelmModel *model) {
   g_autoptr(GBytes) bytes = g_bytes_new("\x00\x01\xff", 3);
-  velm_model_set_string(model, "a.string", "Gr\xc3\xb6\xc3\x9f" "e");
+  velm_model_set_string(model, "a.string",
+                        "Gr\xc3\xb6\xc3\x9f"
+                        "e");
   velm_model_set_double(model, "a.double", -1.25e-300);
   velm_model_set_int(model, "a.int", G_MININT64);
   velm_model_set_floats(model, "b.floats", floats, G_N_ELEMENTS(floats));
@@ -40,7 +42,9 @@ static void check_filled(VelmModel *model) {
   double number = 0;
   gint64 integer = 0;
   gsize n = 0;
-  g_assert_cmpstr(velm_model_get_string(model, "a.string", &error), ==, "Gr\xc3\xb6\xc3\x9f" "e");
+  g_assert_cmpstr(velm_model_get_string(model, "a.string", &error), ==,
+                  "Gr\xc3\xb6\xc3\x9f"
+                  "e");
   g_assert_true(velm_model_get_double(model, "a.double", &number, &error));
   g_assert_cmpfloat(number, ==, -1.25e-300);
   g_assert_true(velm_model_get_int(model, "a.int", &integer, &error));

@@ -116,14 +116,15 @@ static void test_unknown_layer(void) {
 }
 
 static void test_wrong_pool(void) {
-  static const char *const wrong[] = {"doubled@", "doubled@0", "doubled@x", "doubled@100",
-                                      "doubled@-1", "doubled@3x"};
+  static const char *const wrong[] = {"doubled@",    "doubled@0",  "doubled@x",
+                                      "doubled@100", "doubled@-1", "doubled@3x"};
   for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++)
     refuse_layers(wrong[i], VELM_ERROR_USAGE, wrong[i]);
 }
 
 static void test_no_grid(void) {
-  refuse_layers("doubled,mean", VELM_ERROR_ENGINE, "layer 2 gives neither a feature map nor tokens");
+  refuse_layers("doubled,mean", VELM_ERROR_ENGINE,
+                "layer 2 gives neither a feature map nor tokens");
 }
 
 /* ---- features of a network whose layers are known ---- */
@@ -347,9 +348,8 @@ static void check_places(VelmBackbone *backbone) {
     double own = distance(with, without, corner / 2 ? rows - 1 : 0, corner % 2 ? columns - 1 : 0);
     for (int other = 0; other < 4; other++)
       if (other != corner)
-        g_assert_cmpfloat(distance(with, without, other / 2 ? rows - 1 : 0,
-                                   other % 2 ? columns - 1 : 0),
-                          <, own);
+        g_assert_cmpfloat(
+            distance(with, without, other / 2 ? rows - 1 : 0, other % 2 ? columns - 1 : 0), <, own);
   }
 }
 
@@ -387,8 +387,8 @@ int main(int argc, char **argv) {
   folder = scratch_new();
   network = scratch_write(folder, "network.xml", network_image_ir, strlen(network_image_ir));
   g_free(scratch_write(folder, "network.bin", network_image_weights, sizeof network_image_weights));
-  g_autofree char *lite2 = g_build_filename(g_getenv("VELM_MODELS") ? g_getenv("VELM_MODELS") : "",
-                                            "lite2.onnx", NULL);
+  g_autofree char *lite2 =
+      g_build_filename(g_getenv("VELM_MODELS") ? g_getenv("VELM_MODELS") : "", "lite2.onnx", NULL);
   models = g_file_test(lite2, G_FILE_TEST_EXISTS) ? g_path_get_dirname(lite2) : NULL;
   g_test_add_func("/backbone/sizes", test_sizes);
   g_test_add_func("/backbone/missing-file", test_missing_file);

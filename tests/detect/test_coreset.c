@@ -113,7 +113,8 @@ static void test_greedy(void) {
   }
 }
 
-/* As many picks as there are clusters: one of each, though a random choice would take the large one. */
+/* As many picks as there are clusters: one of each, though a random choice would take the large
+ * one. */
 static void test_clusters(void) {
   const gsize n = 1000, dims = 8, n_clusters = 10;
   g_autofree float *points = random_points(n, dims, 3);

@@ -74,7 +74,8 @@ static void test_brute_force(void) {
   check(2, 64, 1, 0);
 }
 
-/* Far from the origin, squares are large and their difference small: the centre is taken off first. */
+/* Far from the origin, squares are large and their difference small: the centre is taken off first.
+ */
 static void test_far_from_the_origin(void) {
   check(500, 64, 37, 1000);
   check(500, 64, 37, -50000);

@@ -17,7 +17,8 @@ static char *folder, *product, *network;
 
 /* ---- fitting ---- */
 
-/* What is around the backbone is tested with one that only averages pixels, on a grid of 4 x 4 patches. */
+/* What is around the backbone is tested with one that only averages pixels, on a grid of 4 x 4
+ * patches. */
 #define PATCHES 16
 
 static VelmFitParams small_params(void) {
@@ -320,8 +321,8 @@ static void test_threshold(void) {
 }
 
 /*
- * Parts are held back whole. Were only the image held back, its part's other view would be in the bank, and distances would look smaller than
- * those of parts that are new.
+ * Parts are held back whole. Were only the image held back, its part's other view would be in the
+ * bank, and distances would look smaller than those of parts that are new.
  */
 static void test_parts_are_held_back(void) {
   g_autofree char *directory = write_folder("ungrouped", N_TRAIN / VIEWS, VIEWS);
@@ -367,14 +368,12 @@ static void test_reference(void) {
   const char *const *classes = velm_procedural_classes();
   double good = 0, defective = 0, n = 0;
   for (guint part = FIRST_NEW; part < FIRST_NEW + N_NEW; part++) {
-    g_autoptr(VelmInspection) same =
-        detect(detector, draw(part, 0, NULL), draw(part, 0, NULL));
+    g_autoptr(VelmInspection) same = detect(detector, draw(part, 0, NULL), draw(part, 0, NULL));
     g_assert_cmpfloat(same->score, ==, 0);
     g_assert_cmpfloat(same->threshold, ==, threshold);
     g_assert_false(same->anomalous);
     g_assert_nonnull(same->reference_features);
-    g_autoptr(VelmInspection) view =
-        detect(detector, draw(part, 1, NULL), draw(part, 0, NULL));
+    g_autoptr(VelmInspection) view = detect(detector, draw(part, 1, NULL), draw(part, 0, NULL));
     good += view->score / N_NEW;
     for (int i = 0; classes[i]; i++, n++) {
       g_autoptr(VelmInspection) defect =

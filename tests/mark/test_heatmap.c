@@ -33,7 +33,8 @@ static VelmPlane *scale(int n, double low, double high) {
   return map;
 }
 
-/* Low scores leave the image as it is; the higher, the farther from it; the highest are dark red. */
+/* Low scores leave the image as it is; the higher, the farther from it; the highest are dark red.
+ */
 static void test_scale(void) {
   g_autoptr(VelmImage) image = grey(101, 1, 90);
   g_autoptr(VelmPlane) map = scale(101, 2, 5);

@@ -53,8 +53,9 @@ static gboolean is_same(const VelmImage *a, const VelmImage *b, gsize at) {
 /* ---- the contour ---- */
 
 /*
- * Every pixel is as it was or red; none of the region is red, nor of the free pixel about it; beyond them the line is closed and as wide as it
- * should be, which is what dilating the mask gives.
+ * Every pixel is as it was or red; none of the region is red, nor of the free pixel about it;
+ * beyond them the line is closed and as wide as it should be, which is what dilating the mask
+ * gives.
  */
 static void check_outline(const VelmImage *image, const VelmMask *mask, const VelmImage *out) {
   g_autoptr(GError) error = NULL;
