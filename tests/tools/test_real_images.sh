@@ -30,5 +30,5 @@ sys.exit(1 if short else 0)
 PY
 result 3 "image AUROC, pixel AUROC and pointing as documented" $?
 lines=$("$VELM_BIN" inspect -m "$work/tile.velm" --json "$data/test/blowhole" 2>/dev/null | grep -c '"decision"')
-[ "$lines" -eq "$(ls "$data/test/blowhole" | wc -l)" ]
+[ "$lines" -eq "$(find "$data/test/blowhole" -type f | wc -l)" ]
 result 4 "one record an image" $?
