@@ -62,8 +62,9 @@ static void append_mark(GString *svg, const VelmSvgAxes *axes, const Mark *mark,
   g_string_append(svg, "</title>");
   append_dot(svg, x, y);
   g_string_append(svg, "</g>");
-  velm_svg_text(svg, "strong", above ? x - 8 : x + 8, above ? y - 7 : y + 17,
-                above ? "end" : "start", mark->letter);
+  gboolean left = above || mark->at.share > 0.95; /* to stay within the frame */
+  velm_svg_text(svg, "strong", left ? x - 8 : x + 8, above ? y - 7 : y + 17, left ? "end" : "start",
+                mark->letter);
 }
 
 /* ---- legend ---- */
