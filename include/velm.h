@@ -152,6 +152,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmSpec, velm_spec_free)
  * @ca_file: certificates that are trusted besides the system's; or NULL
  * @wording: file of a prompt template; NULL for velm's own
  * @regions: "overview" or "crops"; NULL for the first
+ * @normal_image: a good image of another part, for the prompt to show beside every one; NULL for
+ * the nearest of those that the model carries
  * @cache: file of answers that were paid for; or NULL
  * @prices: file of prices (docs/llm.md); or NULL
  * @budget: USD that may be spent; 0 for no limit
@@ -167,7 +169,7 @@ typedef struct {
   const char *llm;
   guint in_flight, timeout_s;
   const char *key_file, *ca_file;
-  const char *wording, *regions;
+  const char *wording, *regions, *normal_image;
   const char *cache, *prices;
   double budget;
   gboolean offline;

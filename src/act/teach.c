@@ -104,9 +104,10 @@ static gboolean teach(VelmModel *model, const char *directory, VelmSpec *spec,
   if (!seen)
     return FALSE;
   g_autoptr(VelmFewshot) fewshot =
-      velm_examples_learn(seen, (const char *const *)keys, TRUE, params->trust, error);
+      velm_examples_learn(seen, (const char *const *)keys, TRUE, error);
   if (!fewshot)
     return FALSE;
+  velm_examples_set_trust(seen, fewshot, params->trust);
   velm_fewshot_store(fewshot, model);
   velm_model_set_string(model, "spec.text", velm_spec_get_text(spec));
   store_parts(model, chosen);

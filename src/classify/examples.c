@@ -67,9 +67,9 @@ static int index_of(const char *const *names, const char *name) {
   return -1;
 }
 
-VelmFewshot *velm_examples_learn(const GPtrArray *all, const char *const *class_names,
-                                 gboolean detected, double trust, GError **error) {
-  g_autoptr(GArray) examples = g_array_new(FALSE, TRUE, sizeof(VelmExample));
+/* Those of @class_names. Returns: (transfer full) (element-type VelmExample) */
+static GArray *examples_of(const GPtrArray *all, const char *const *class_names) {
+  GArray *examples = g_array_new(FALSE, TRUE, sizeof(VelmExample));
   for (guint i = 0; i < all->len; i++) {
     const VelmSeen *seen = all->pdata[i];
     int index = index_of(class_names, seen->sample->label);
@@ -81,11 +81,21 @@ VelmFewshot *velm_examples_learn(const GPtrArray *all, const char *const *class_
                            .part = seen->sample->group};
     g_array_append_val(examples, example);
   }
-  const VelmExample *data = (const VelmExample *)(void *)examples->data;
-  VelmFewshot *fewshot = velm_fewshot_learn(data, examples->len, class_names, detected, error);
-  if (!fewshot)
-    return NULL;
-  g_autoptr(GArray) answers = velm_trust_hold_back(data, examples->len, class_names, detected);
-  velm_fewshot_set_trust(fewshot, velm_trust_level(answers, trust));
-  return fewshot;
+  return examples;
+}
+
+VelmFewshot *velm_examples_learn(const GPtrArray *seen, const char *const *class_names,
+                                 gboolean detected, GError **error) {
+  g_autoptr(GArray) examples = examples_of(seen, class_names);
+  return velm_fewshot_learn((const VelmExample *)(void *)examples->data, examples->len, class_names,
+                            detected, error);
+}
+
+void velm_examples_set_trust(const GPtrArray *seen, VelmFewshot *fewshot, double accuracy) {
+  const char *const *class_names = velm_fewshot_get_classes(fewshot);
+  g_autoptr(GArray) examples = examples_of(seen, class_names);
+  g_autoptr(GArray) answers =
+      velm_trust_hold_back((const VelmExample *)(void *)examples->data, examples->len, class_names,
+                           velm_fewshot_get_detected(fewshot));
+  velm_fewshot_set_trust(fewshot, velm_trust_level(answers, accuracy));
 }

@@ -34,7 +34,12 @@ GPtrArray *velm_examples_collect(VelmDetector *detector, const GPtrArray *sample
  * Learns from @seen (of VelmSeen) the classes @class_names (NULL-terminated); images of other
  * labels are left out.
  * @detected: as for velm_fewshot_learn()
- * @trust: the accuracy by which the classifier's level of trust is set (velm_trust_level())
  */
 VelmFewshot *velm_examples_learn(const GPtrArray *seen, const char *const *class_names,
-                                 gboolean detected, double trust, GError **error);
+                                 gboolean detected, GError **error);
+
+/**
+ * Sets the level of trust of @fewshot, which was learnt from @seen, by @accuracy
+ * (velm_trust_level()). Takes several times as long as learning.
+ */
+void velm_examples_set_trust(const GPtrArray *seen, VelmFewshot *fewshot, double accuracy);

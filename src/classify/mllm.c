@@ -27,6 +27,7 @@ typedef struct {
   VelmPromptRegions regions;
   VelmPromptTemplate *wording; /* or NULL */
   VelmReferenceImages *references;
+  VelmImage *normal_image; /* the user's; NULL for the nearest of the references */
   VelmContextExamples *examples;
   VelmLlmCalibration *calibration; /* NULL where the model has no temperature */
   GHashTable *reference_jpegs;     /* GBytes by VelmImage of the references: as they are sent */
@@ -426,7 +427,9 @@ static void mllm_submit(VelmClassifier *classifier, VelmInspection *inspection, 
   question->user_data = user_data;
   g_free(inspection->llm.llm);
   inspection->llm = (VelmLlmUsage){0};
-  question->reference = velm_reference_images_nearest(mllm->references, inspection->features);
+  question->reference = mllm->normal_image
+                            ? mllm->normal_image
+                            : velm_reference_images_nearest(mllm->references, inspection->features);
   question->examples = velm_context_examples_list(mllm->examples, inspection->part);
   mllm->n_open++;
   g_queue_push_tail(mllm->session->unbuilt, question);
@@ -513,6 +516,7 @@ static void mllm_free(VelmClassifier *classifier) {
     return;
   velm_llm_session_unref(mllm->session);
   velm_reference_images_free(mllm->references);
+  velm_image_free(mllm->normal_image);
   velm_context_examples_free(mllm->examples);
   velm_llm_calibration_free(mllm->calibration);
   velm_prompt_template_free(mllm->wording);
@@ -529,6 +533,9 @@ static gboolean open_prompt(Mllm *mllm, VelmModel *model, const VelmClassifierPa
     return FALSE;
   }
   if (params->wording && !(mllm->wording = velm_prompt_template_load(params->wording, error)))
+    return FALSE;
+  if (params->normal_image &&
+      !(mllm->normal_image = velm_image_load(params->normal_image, 0, error)))
     return FALSE;
   mllm->references = velm_reference_images_open(model, error);
   if (!mllm->references)

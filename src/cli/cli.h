@@ -36,8 +36,8 @@ int velm_cli_spec(int argc, char **argv);
 
 /* What the command line says of the language model. */
 typedef struct {
-  char *endpoint, *llm, *key_file, *ca_file, *wording, *regions, *cache, *prices, *serve_llm,
-      *mmproj;
+  char *endpoint, *llm, *key_file, *ca_file, *wording, *regions, *normal_image, *cache, *prices,
+      *serve_llm, *mmproj;
   double budget;
   int in_flight, timeout_s, examples;
   gboolean offline;

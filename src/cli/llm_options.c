@@ -38,6 +38,10 @@ GOptionGroup *velm_cli_llm_options(VelmCliLlm *llm) {
        "Send nothing: answer from the cache alone", NULL},
       {"prompt-template", 0, 0, G_OPTION_ARG_FILENAME, &llm->wording,
        "Wording of the prompt in place of velm's own", "FILE"},
+      {"normal-image", 0, 0, G_OPTION_ARG_FILENAME, &llm->normal_image,
+       "Good image of another part to show beside every one (default: the nearest that the model "
+       "carries)",
+       "IMAGE"},
       {"regions", 0, 0, G_OPTION_ARG_STRING, &llm->regions,
        "How the prompt shows what was marked: overview (the default) or crops", "NAME"},
       {"examples", 0, 0, G_OPTION_ARG_INT, &llm->examples,
@@ -75,6 +79,7 @@ gboolean velm_cli_llm_params(const VelmCliLlm *llm, VelmClassifierParams *params
                                    .ca_file = llm->ca_file,
                                    .wording = llm->wording,
                                    .regions = llm->regions,
+                                   .normal_image = llm->normal_image,
                                    .cache = llm->cache,
                                    .prices = llm->prices,
                                    .budget = llm->budget,
@@ -87,8 +92,9 @@ gboolean velm_cli_llm_params(const VelmCliLlm *llm, VelmClassifierParams *params
 }
 
 void velm_cli_llm_clear(VelmCliLlm *llm) {
-  char *strings[] = {llm->endpoint, llm->llm,   llm->key_file, llm->ca_file,   llm->wording,
-                     llm->regions,  llm->cache, llm->prices,   llm->serve_llm, llm->mmproj};
+  char *strings[] = {llm->endpoint, llm->llm,       llm->key_file,     llm->ca_file,
+                     llm->wording,  llm->regions,   llm->normal_image, llm->cache,
+                     llm->prices,   llm->serve_llm, llm->mmproj};
   for (gsize i = 0; i < G_N_ELEMENTS(strings); i++)
     g_free(strings[i]);
 }

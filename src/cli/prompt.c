@@ -16,7 +16,7 @@
 #define NO_LLM "MODEL"
 
 typedef struct {
-  char *model, *spec, *out, *drop, *wording, *regions, *llm;
+  char *model, *spec, *out, *drop, *wording, *regions, *normal_image, *llm;
   int examples;
 } Options;
 
@@ -27,6 +27,7 @@ static void options_clear(Options *options) {
   g_free(options->drop);
   g_free(options->wording);
   g_free(options->regions);
+  g_free(options->normal_image);
   g_free(options->llm);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
@@ -159,6 +160,10 @@ static gboolean run(const char *path, const Options *options, VelmPromptParams *
       options->wording ? velm_prompt_template_load(options->wording, error) : NULL;
   if (options->wording && !wording)
     return FALSE;
+  g_autoptr(VelmImage) normal_image =
+      options->normal_image ? velm_image_load(options->normal_image, 0, error) : NULL;
+  if (options->normal_image && !normal_image)
+    return FALSE;
   g_autoptr(VelmSpec) spec = velm_spec_load(options->spec, error);
   g_autoptr(VelmModel) model = spec ? velm_model_load(options->model, error) : NULL;
   g_autoptr(VelmReferenceImages) normal = model ? velm_reference_images_open(model, error) : NULL;
@@ -174,6 +179,7 @@ static gboolean run(const char *path, const Options *options, VelmPromptParams *
   }
   g_autoptr(VelmInspection) inspection = look_at(model, spec, samples->pdata[0], error);
   params->wording = wording;
+  params->reference = normal_image;
   params->normal_images = normal;
   g_autoptr(GArray) list = velm_context_examples_list(examples, NULL);
   params->examples = (const VelmPromptExample *)(void *)list->data;
@@ -198,6 +204,8 @@ int velm_cli_prompt(int argc, char **argv) {
        "RI,VP,..."},
       {"prompt-template", 0, 0, G_OPTION_ARG_FILENAME, &options.wording,
        "Wording and order in place of velm's own", "FILE"},
+      {"normal-image", 0, 0, G_OPTION_ARG_FILENAME, &options.normal_image,
+       "Good image of another part to show (default: the nearest that the model carries)", "IMAGE"},
       {"regions", 0, 0, G_OPTION_ARG_STRING, &options.regions,
        "overview (the default: all regions outlined in one image) or crops (a close view of each)",
        "HOW"},

@@ -211,6 +211,7 @@ static gboolean run_trials(Work *work, const VelmVisionExpert *expert, const GPt
   VelmTrialParams params = {.shots = work->params->shots,
                             .trials = work->params->trials,
                             .seed = work->params->seed,
+                            .trust = work->session != NULL, /* a cascade is measured */
                             .oracle = expert->oracle,
                             .progress = work->params->progress,
                             .progress_data = work->params->progress_data};

@@ -67,11 +67,13 @@ static gboolean run_trial(const VelmDataset *dataset, const GPtrArray *scans,
   g_autoptr(GPtrArray) examples = NULL, tests = NULL;
   velm_dataset_draw(dataset, params->shots, random, &examples, &tests);
   g_autoptr(GPtrArray) seen = seen_of(scans, examples);
-  g_autoptr(VelmFewshot) fewshot =
-      velm_examples_learn(seen, keys, !params->oracle, VELM_TRUST_ACCURACY, error);
+  g_autoptr(VelmFewshot) fewshot = velm_examples_learn(seen, keys, !params->oracle, error);
   if (!fewshot)
     return FALSE;
-  classifier->trusts[trial] = velm_fewshot_get_trust(fewshot);
+  if (params->trust) {
+    velm_examples_set_trust(seen, fewshot, VELM_TRUST_ACCURACY);
+    classifier->trusts[trial] = velm_fewshot_get_trust(fewshot);
+  }
   test(scans, tests, fewshot, params->oracle, trial, classifier);
   return TRUE;
 }
@@ -84,7 +86,7 @@ gboolean velm_fewshot_trials(const VelmDataset *dataset, const GPtrArray *scans,
   for (guint i = 0; i < n_keys; i++)
     keys[i] = classifier->classes[i + 1];
   classifier->trials = (guint)params->trials;
-  classifier->trusts = g_new0(double, classifier->trials);
+  classifier->trusts = params->trust ? g_new0(double, classifier->trials) : NULL;
   for (guint trial = 0; trial < classifier->trials; trial++) {
     if (!run_trial(dataset, scans, params, trial, keys, classifier, error))
       return FALSE;

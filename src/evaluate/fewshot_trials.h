@@ -9,12 +9,13 @@
  * VelmTrialParams:
  * @shots: examples a class at the most
  * @seed: of the first trial; each next one has the next number
+ * @trust: also set each one's level of trust, which takes several times as long
  * @oracle: teach with, and show, the ground-truth masks, not the detector's regions
  */
 typedef struct {
   int shots, trials;
   guint32 seed;
-  gboolean oracle;
+  gboolean trust, oracle;
   VelmProgress progress;
   gpointer progress_data;
 } VelmTrialParams;

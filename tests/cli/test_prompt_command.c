@@ -124,15 +124,17 @@ static void test_writes(void) {
 
 /* What velm inspect sends is what velm prompt writes, to the byte. Returns: (transfer full): the
  * text. */
-static char *check_exact(const char *image, const char *out) {
+static char *check_exact(const char *image, const char *out, const char *normal_image) {
   g_autoptr(ScriptedServer) server = scripted_server_new();
   scripted_server_answer(server, "{\"class\":\"dent\",\"reason\":\"a hollow\"}");
   g_autoptr(Outcome) asked =
       velm("inspect", image, "-m", FITTED, "-s", SPEC, "--classifier", "mllm", "--llm", "the-model",
-           "--endpoint", scripted_server_endpoint(server));
+           "--endpoint", scripted_server_endpoint(server), normal_image ? "--normal-image" : NULL,
+           normal_image);
   assert_success(asked);
   g_autoptr(Outcome) written =
-      velm("prompt", image, "-m", FITTED, "-s", SPEC, "-o", out, "--llm", "the-model");
+      velm("prompt", image, "-m", FITTED, "-s", SPEC, "-o", out, "--llm", "the-model",
+           normal_image ? "--normal-image" : NULL, normal_image);
   assert_success(written);
   g_assert_cmpuint(scripted_server_n_requests(server), ==, 1);
   g_autofree char *request = read_text(out, "request.json");
@@ -143,8 +145,23 @@ static char *check_exact(const char *image, const char *out) {
 /* The reference is then the nearest of the model's normal images. */
 static void test_exact(void) {
   g_autofree char *image = find_image("test/chip", FALSE);
-  g_autofree char *text = check_exact(image, "exact");
+  g_autofree char *text = check_exact(image, "exact", NULL);
   assert_contains(text, "is the reference: another part of the same product");
+}
+
+/* The one that the user names is shown, whatever the model carries. */
+static void test_exact_given(void) {
+  g_autofree char *image = find_image("test/chip", FALSE);
+  g_autofree char *good = image_in("train/good", 3);
+  g_autofree char *first = check_exact(image, "exact_nearest", NULL);
+  g_autofree char *text = check_exact(image, "exact_given", good);
+  g_assert_cmpstr(text, ==, first);
+  g_autoptr(GBytes) nearest = command_read("exact_nearest/image-1-reference.jpg");
+  g_autoptr(GBytes) given = command_read("exact_given/image-1-reference.jpg");
+  g_assert_false(g_bytes_equal(nearest, given));
+  g_autoptr(Outcome) absent =
+      velm("prompt", image, "-m", FITTED, "-s", SPEC, "-o", "nowhere", "--normal-image", "no.png");
+  assert_refused(absent, 1, "no.png");
 }
 
 static void test_exact_aligned(void) {
@@ -154,7 +171,7 @@ static void test_exact_aligned(void) {
   g_autofree char *reference = g_build_filename(PARTS, "reference/dent", name, NULL);
   g_autoptr(GBytes) bytes = command_read(good);
   put(reference, g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
-  g_autofree char *text = check_exact(image, "exact_aligned");
+  g_autofree char *text = check_exact(image, "exact_aligned", NULL);
   assert_contains(text, "the same part without any defect, in the same position");
 }
 
@@ -248,6 +265,7 @@ int main(int argc, char **argv) {
   command_set_up();
   g_test_add_func("/prompt/writes", test_writes);
   g_test_add_func("/prompt/exact", test_exact);
+  g_test_add_func("/prompt/exact-given", test_exact_given);
   g_test_add_func("/prompt/exact-aligned", test_exact_aligned);
   g_test_add_func("/prompt/normal-image", test_normal_image);
   g_test_add_func("/prompt/options", test_options);
