@@ -147,31 +147,8 @@ static void cascade_submit(VelmClassifier *classifier, VelmInspection *inspectio
 
 /* ---- the classifier ---- */
 
-typedef struct {
-  gboolean done;
-  GError *error;
-} Result;
-
-static void keep(G_GNUC_UNUSED VelmInspection *inspection, const GError *error,
-                 gpointer user_data) {
-  Result *result = user_data;
-  result->done = TRUE;
-  result->error = error ? g_error_copy(error) : NULL;
-}
-
 static gboolean cascade_iterate(VelmClassifier *classifier, int wait_ms) {
   return velm_classifier_iterate(((Cascade *)classifier)->mllm, wait_ms);
-}
-
-static gboolean cascade_classify(VelmClassifier *classifier, VelmInspection *inspection,
-                                 GError **error) {
-  Result result = {0};
-  cascade_submit(classifier, inspection, keep, &result);
-  while (!result.done)
-    cascade_iterate(classifier, -1);
-  if (result.error)
-    g_propagate_error(error, result.error);
-  return result.error == NULL;
 }
 
 static void cascade_cancel(VelmClassifier *classifier) {
@@ -224,7 +201,6 @@ static VelmClassifier *cascade_open(VelmModel *model, const VelmClasses *classes
 
 const VelmClassifierClass velm_classifier_cascade = {.name = "cascade",
                                                      .open = cascade_open,
-                                                     .classify = cascade_classify,
                                                      .free = cascade_free,
                                                      .submit = cascade_submit,
                                                      .iterate = cascade_iterate,

@@ -35,9 +35,29 @@ VelmClassifier *velm_classifier_open(const char *name, VelmModel *model, const V
   return NULL;
 }
 
+typedef struct {
+  gboolean done;
+  GError *error;
+} Result;
+
+static void keep(G_GNUC_UNUSED VelmInspection *inspection, const GError *error,
+                 gpointer user_data) {
+  Result *result = user_data;
+  result->done = TRUE;
+  result->error = error ? g_error_copy(error) : NULL;
+}
+
 gboolean velm_classifier_classify(VelmClassifier *classifier, VelmInspection *inspection,
                                   GError **error) {
-  return classifier->klass->classify(classifier, inspection, error);
+  if (classifier->klass->classify)
+    return classifier->klass->classify(classifier, inspection, error);
+  Result result = {0};
+  velm_classifier_submit(classifier, inspection, keep, &result);
+  while (!result.done)
+    velm_classifier_iterate(classifier, -1);
+  if (result.error)
+    g_propagate_error(error, result.error);
+  return result.error == NULL;
 }
 
 void velm_classifier_submit(VelmClassifier *classifier, VelmInspection *inspection,

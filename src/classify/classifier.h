@@ -33,7 +33,7 @@ typedef struct {
   /** @model, @classes (may be NULL) and the strings of @params outlive the classifier. */
   VelmClassifier *(*open)(VelmModel *model, const VelmClasses *classes,
                           const VelmClassifierParams *params, GError **error);
-  /** Fills the classify part of @inspection, whose focus is set. */
+  /** Fills the classify part of @inspection, whose focus is set. NULL of one that has submit. */
   gboolean (*classify)(VelmClassifier *classifier, VelmInspection *inspection, GError **error);
   void (*free)(VelmClassifier *classifier);
   /* Of a classifier that waits for others, such as a server; NULL of all others. As the functions

@@ -8,9 +8,6 @@
 #define CLASSES_NAME PREFIX "classes"
 #define PARTS_NAME PREFIX "parts"
 
-/* Fine textures survive it, and so does the thin red line: from 90 on colours are kept at full
- * resolution. */
-
 struct _VelmContextExamples {
   guint per_class;
   char **classes, **parts; /* one an example */

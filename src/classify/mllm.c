@@ -485,29 +485,6 @@ static void mllm_cancel(VelmClassifier *classifier) {
   end_all(session->unbuilt, error);
 }
 
-typedef struct {
-  gboolean done;
-  GError *error;
-} Result;
-
-static void keep(G_GNUC_UNUSED VelmInspection *inspection, const GError *error,
-                 gpointer user_data) {
-  Result *result = user_data;
-  result->done = TRUE;
-  result->error = error ? g_error_copy(error) : NULL;
-}
-
-static gboolean mllm_classify(VelmClassifier *classifier, VelmInspection *inspection,
-                              GError **error) {
-  Result result = {0};
-  mllm_submit(classifier, inspection, keep, &result);
-  while (!result.done)
-    mllm_iterate(classifier, -1);
-  if (result.error)
-    g_propagate_error(error, result.error);
-  return result.error == NULL;
-}
-
 /* ---- open and free ---- */
 
 static void mllm_free(VelmClassifier *classifier) {
@@ -585,7 +562,6 @@ static VelmClassifier *mllm_open(VelmModel *model, const VelmClasses *classes,
 
 const VelmClassifierClass velm_classifier_mllm = {.name = "mllm",
                                                   .open = mllm_open,
-                                                  .classify = mllm_classify,
                                                   .free = mllm_free,
                                                   .submit = mllm_submit,
                                                   .iterate = mllm_iterate,

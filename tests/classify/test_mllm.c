@@ -58,7 +58,7 @@ static VelmClassifier *open_mllm(Fixture *f) {
 static gboolean classify(Fixture *f) {
   VelmClassifier *mllm = open_mllm(f);
   g_assert_no_error(f->error);
-  gboolean done = velm_classifier_mllm.classify(mllm, f->inspection, &f->error);
+  gboolean done = velm_classifier_classify(mllm, f->inspection, &f->error);
   velm_classifier_mllm.free(mllm);
   g_assert_cmpint(done, ==, f->error == NULL);
   return done;
@@ -233,8 +233,8 @@ static void test_no_log_probabilities(Fixture *f, G_GNUC_UNUSED gconstpointer da
                         "{\"error\":{\"message\":\"unknown field response_format\"}}");
   scripted_server_answer(f->server, GOOD_ANSWER);
   VelmClassifier *mllm = open_mllm(f);
-  g_assert_true(velm_classifier_mllm.classify(mllm, f->inspection, &f->error));
-  g_assert_true(velm_classifier_mllm.classify(mllm, f->inspection, &f->error));
+  g_assert_true(velm_classifier_classify(mllm, f->inspection, &f->error));
+  g_assert_true(velm_classifier_classify(mllm, f->inspection, &f->error));
   velm_classifier_mllm.free(mllm);
   g_assert_cmpstr(f->inspection->class_name, ==, "rust");
   /* Asked without from then on. */
@@ -364,7 +364,7 @@ static void test_cache(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   scripted_server_answer(f->server, "{\"class\":\"rust\",\"reason\":\"as " KEY " says\"}");
   for (int i = 0; i < 3; i++) {
     VelmClassifier *mllm = open_with(f, (VelmClassifierParams){.cache = path, .offline = i == 2});
-    g_assert_true(velm_classifier_mllm.classify(mllm, f->inspection, &f->error));
+    g_assert_true(velm_classifier_classify(mllm, f->inspection, &f->error));
     g_assert_cmpstr(f->inspection->class_name, ==, "rust");
     g_assert_cmpstr(f->inspection->reason, ==, "as [key] says");
     velm_classifier_free(mllm);
@@ -372,7 +372,7 @@ static void test_cache(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 1);
   VelmClassifier *offline = open_with(f, (VelmClassifierParams){.cache = path, .offline = TRUE});
   f->inspection->image->pixels[5] = 9; /* another image */
-  g_assert_false(velm_classifier_mllm.classify(offline, f->inspection, &f->error));
+  g_assert_false(velm_classifier_classify(offline, f->inspection, &f->error));
   g_assert_nonnull(strstr(f->error->message, "--offline"));
   velm_classifier_free(offline);
   g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 1);
@@ -391,7 +391,7 @@ static void test_budget(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
                         "\"}}],\"usage\":{\"prompt_tokens\":1000,\"completion_tokens\":900}}");
   VelmClassifier *mllm = open_with(f, (VelmClassifierParams){.prices = path, .budget = 0.05});
   guint n = 0;
-  for (; n < 20 && velm_classifier_mllm.classify(mllm, f->inspection, &f->error); n++)
+  for (; n < 20 && velm_classifier_classify(mllm, f->inspection, &f->error); n++)
     continue;
   g_assert_nonnull(strstr(f->error->message, "exceed the budget of 0.05 USD"));
   g_assert_cmpuint(n, >=, 3);
@@ -420,13 +420,13 @@ static void test_shared_session(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   f->params.session = velm_mllm_get_session(first);
   f->params.parts = VELM_PROMPT_NORMAL;
   VelmClassifier *second = open_with(f, params);
-  g_assert_true(velm_classifier_mllm.classify(first, f->inspection, &f->error));
-  g_assert_true(velm_classifier_mllm.classify(second, f->inspection, &f->error));
-  g_assert_false(velm_classifier_mllm.classify(second, f->inspection, &f->error));
+  g_assert_true(velm_classifier_classify(first, f->inspection, &f->error));
+  g_assert_true(velm_classifier_classify(second, f->inspection, &f->error));
+  g_assert_false(velm_classifier_classify(second, f->inspection, &f->error));
   g_assert_nonnull(strstr(f->error->message, "exceed the budget"));
   g_clear_error(&f->error);
   velm_classifier_free(first); /* the session lives on */
-  g_assert_false(velm_classifier_mllm.classify(second, f->inspection, &f->error));
+  g_assert_false(velm_classifier_classify(second, f->inspection, &f->error));
   velm_classifier_free(second);
   g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 2);
   scratch_remove(folder);
@@ -634,8 +634,8 @@ static void test_first_model(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   VelmClassifier *mllm = open_mllm(f);
   g_assert_no_error(f->error);
   g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 0);
-  g_assert_true(velm_classifier_mllm.classify(mllm, f->inspection, &f->error));
-  g_assert_true(velm_classifier_mllm.classify(mllm, f->inspection, &f->error));
+  g_assert_true(velm_classifier_classify(mllm, f->inspection, &f->error));
+  g_assert_true(velm_classifier_classify(mllm, f->inspection, &f->error));
   velm_classifier_mllm.free(mllm);
   g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 3);
   const ScriptedRequest *list = scripted_server_request(f->server, 0);
@@ -765,7 +765,7 @@ static void test_cache_is_raw(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   for (gsize i = 0; i < G_N_ELEMENTS(temperatures); i++) {
     teach_temperature(f, temperatures[i]);
     VelmClassifier *mllm = open_with(f, (VelmClassifierParams){.cache = path});
-    g_assert_true(velm_classifier_mllm.classify(mllm, f->inspection, &f->error));
+    g_assert_true(velm_classifier_classify(mllm, f->inspection, &f->error));
     check_scaled(f, temperatures[i]);
     velm_classifier_free(mllm);
   }
@@ -814,7 +814,7 @@ static void add_examples(Fixture *f) {
  * number @request. */
 static JsonNode *ask_with_examples(Fixture *f, guint n, guint request) {
   VelmClassifier *mllm = open_with(f, (VelmClassifierParams){.examples = n});
-  g_assert_true(velm_classifier_mllm.classify(mllm, f->inspection, &f->error));
+  g_assert_true(velm_classifier_classify(mllm, f->inspection, &f->error));
   velm_classifier_free(mllm);
   return velm_json_parse(scripted_server_request(f->server, request)->body, -1, "request", NULL);
 }
