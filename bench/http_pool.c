@@ -7,10 +7,10 @@
  */
 #include "core/http_pool.h"
 #include "classify/scripted_server.h"
+#include "processor_time.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #define ANSWER "{\"class\":\"scratch\",\"reason\":\"a bright line across the surface\"}"
 #define QUEUED_PER_PLACE 2 /* as a caller that limits its memory */
@@ -22,16 +22,6 @@ typedef struct {
 typedef struct {
   guint answers, failures;
 } Outcome;
-
-static double seconds_of(struct timeval time) {
-  return (double)time.tv_sec + (double)time.tv_usec / 1e6;
-}
-
-static double processor_time(int who) {
-  struct rusage usage;
-  getrusage(who, &usage);
-  return seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
-}
 
 static void count(const VelmHttpResponse *response, const GError *error, gpointer data) {
   Outcome *outcome = data;

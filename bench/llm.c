@@ -13,12 +13,12 @@
 #include "core/scratch.h"
 #include "dataset/procedural.h"
 #include "mark/mark.h"
+#include "processor_time.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,16 +37,6 @@ typedef struct {
   guint answers, failures;
   double seconds, processor; /* of the caller's thread */
 } Outcome;
-
-static double seconds_of(struct timeval time) {
-  return (double)time.tv_sec + (double)time.tv_usec / 1e6;
-}
-
-static double processor_time(int who) {
-  struct rusage usage;
-  getrusage(who, &usage);
-  return seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
-}
 
 /* Of all threads, for libvips has its own: what others take of the processors does not count. */
 static double now_ms(void) { return 1e3 * processor_time(RUSAGE_SELF); }

@@ -145,14 +145,10 @@ GBytes *velm_prompt_encode(const VelmImage *image, GError **error) {
   return velm_image_to_jpeg(image, JPEG_QUALITY, error);
 }
 
-static GBytes *squeeze(const VelmImage *image, GError **error) {
-  g_autoptr(VelmImage) small =
-      velm_image_resize(image, VELM_PROMPT_IMAGE_SIZE, VELM_PROMPT_IMAGE_SIZE, error);
-  return small ? velm_prompt_encode(small, error) : NULL;
-}
-
 GBytes *velm_prompt_draw_reference(const VelmImage *reference, GError **error) {
-  return squeeze(reference, error);
+  g_autoptr(VelmImage) small =
+      velm_image_resize(reference, VELM_PROMPT_IMAGE_SIZE, VELM_PROMPT_IMAGE_SIZE, error);
+  return small ? velm_prompt_encode(small, error) : NULL;
 }
 
 /* The part as it is sent, which is also what is outlined. Borrowed. */
@@ -180,7 +176,7 @@ static GBytes *draw(Scene *scene, const VelmPromptImage *image, GError **error) 
   switch (image->kind) {
   case VELM_PROMPT_IMAGE_REFERENCE:
     return scene->reference_jpeg ? g_bytes_ref(scene->reference_jpeg)
-                                 : squeeze(scene->reference, error);
+                                 : velm_prompt_draw_reference(scene->reference, error);
   case VELM_PROMPT_IMAGE_OUTLINED:
     return draw_outlined(scene, error);
   case VELM_PROMPT_IMAGE_CROP:
