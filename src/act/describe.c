@@ -7,10 +7,10 @@ static void describe_trust(VelmModel *model, GString *text) {
   double trust = 0;
   if (velm_model_has(model, "fewshot.trust") &&
       velm_model_get_double(model, "fewshot.trust", &trust, NULL))
-    g_string_append_printf(text, "its answers stand alone from a confidence of %.3g\n", trust);
+    g_string_append_printf(text, "trust: its answers stand alone from a confidence of %.3g\n",
+                           trust);
   else
-    g_string_append(text, "no confidence makes its answers stand alone, where a language model can "
-                          "be asked\n");
+    g_string_append(text, "trust: none, none of its answers stands alone in a cascade\n");
 }
 
 static void describe_classes(VelmModel *model, GString *text) {

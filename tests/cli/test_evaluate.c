@@ -310,7 +310,7 @@ static void script_ablation(ScriptedServer *server) {
 }
 
 static guint count_images(const char *body) {
-  g_auto(GStrv) parts = g_strsplit(body, "data:image/png;base64,", -1);
+  g_auto(GStrv) parts = g_strsplit(body, "data:image/jpeg;base64,", -1);
   return g_strv_length(parts) - 1;
 }
 
