@@ -24,7 +24,8 @@ static void copy(const char *from, const char *to) {
 
 static void teach(const char *model, const char *trust) {
   copy(FITTED, model);
-  g_autoptr(Outcome) outcome = velm("teach", PARTS, "-m", model, "-s", SPEC, "--trust", trust);
+  g_autoptr(Outcome) outcome =
+      velm("teach", PARTS, "-m", model, "-s", SPEC, "--shots", "3", "--trust", trust);
   assert_success(outcome);
 }
 
