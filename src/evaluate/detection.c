@@ -21,13 +21,14 @@
  * One image.
  * @store: which of the stores it belongs to: 0 of the good images, then one a class, then that of
  * images whose class is not listed
- * @points: has a mask, by which pointing is measured
+ * @points: has a mask, by which pointing and the region are measured
  * @hit: 0 or 1; NaN of a map with a NaN
+ * @iou: of its region and the mask
  */
 typedef struct {
   guint store;
   gboolean points;
-  double hit;
+  double hit, iou;
 } Look;
 
 /* @histograms: NULL where there is no ground truth */
@@ -177,6 +178,7 @@ static gboolean look_at(const Measurement *measurement, guint i, Pixels *pixels,
     pixels->truth = velm_truth_regions_find(mask->values, width, height);
     look->points = !velm_sample_is_good(scan->sample);
     look->hit = points_at_mask(pixels->map, mask);
+    look->iou = scan->region_iou;
   }
   measurement->histograms[i] = velm_pixel_histogram_new(measurement->bins, pixels->map->values,
                                                         pixels->truth, width, height);
@@ -226,32 +228,36 @@ static gboolean look_at_all(const Measurement *measurement, GError **error) {
   return !failure;
 }
 
-/* ---- pointing ---- */
+/* ---- pointing and the region ---- */
+
+static double hit_of(const Look *look) { return look->hit; }
+static double iou_of(const Look *look) { return look->iou; }
 
 /*
- * Mean over the classes of the share of images that are pointed at, those without masks left out.
+ * Mean over the classes of the images' means, those without masks left out.
+ * @value: of an image
  * @counts: how often each image occurs; NULL: once
- * @shares: (out) (optional): one a store; NaN where no image has a mask
+ * @means: (out) (optional): one a store; NaN where no image has a mask
  */
-static double measure_pointing(const Measurement *measurement, const guint *counts,
-                               double *shares) {
-  g_autofree double *hits = g_new0(double, measurement->n_stores);
+static double mean_of_classes(const Measurement *measurement, double (*value)(const Look *look),
+                              const guint *counts, double *means) {
+  g_autofree double *sums = g_new0(double, measurement->n_stores);
   g_autofree double *n = g_new0(double, measurement->n_stores);
   for (guint i = 0; i < measurement->scans->len; i++) {
     const Look *look = &measurement->looks[i];
     const double count = counts ? counts[i] : 1;
     if (!look->points || count == 0)
       continue;
-    hits[look->store] += count * look->hit;
+    sums[look->store] += count * value(look);
     n[look->store] += count;
   }
   double sum = 0;
   guint classes = 0;
   for (guint k = 0; k < measurement->n_stores; k++) {
-    if (shares)
-      shares[k] = n[k] > 0 ? hits[k] / n[k] : NAN;
+    if (means)
+      means[k] = n[k] > 0 ? sums[k] / n[k] : NAN;
     if (n[k] > 0)
-      sum += hits[k] / n[k], classes++;
+      sum += sums[k] / n[k], classes++;
   }
   return classes ? sum / classes : NAN;
 }
@@ -289,7 +295,7 @@ typedef struct {
   const VelmRanking *ranking; /* of all images, in their order */
 } ImageDraw;
 
-enum { DRAW_AUROC, DRAW_AVERAGE_PRECISION, DRAW_F1_MAX, DRAW_POINTING, N_IMAGE_DRAWS };
+enum { DRAW_AUROC, DRAW_AVERAGE_PRECISION, DRAW_F1_MAX, DRAW_POINTING, DRAW_REGION_IOU, N_IMAGE_DRAWS };
 
 static void measure_image_draw(const guint *counts, double *figures, gpointer user_data) {
   const ImageDraw *draw = user_data;
@@ -297,7 +303,8 @@ static void measure_image_draw(const guint *counts, double *figures, gpointer us
   figures[DRAW_AUROC] = metrics.auroc;
   figures[DRAW_AVERAGE_PRECISION] = metrics.average_precision;
   figures[DRAW_F1_MAX] = metrics.f1_max;
-  figures[DRAW_POINTING] = measure_pointing(draw->measurement, counts, NULL);
+  figures[DRAW_POINTING] = mean_of_classes(draw->measurement, hit_of, counts, NULL);
+  figures[DRAW_REGION_IOU] = mean_of_classes(draw->measurement, iou_of, counts, NULL);
 }
 
 /* A figure that is not defined has no interval, even where many draws define it. */
@@ -323,6 +330,7 @@ static void measure_images(const Measurement *measurement, VelmDetectionFigures 
       interval_of(drawn[DRAW_AVERAGE_PRECISION], figures->image_average_precision);
   intervals->image_f1_max = interval_of(drawn[DRAW_F1_MAX], figures->image_f1_max);
   intervals->pointing = interval_of(drawn[DRAW_POINTING], figures->pointing);
+  intervals->region_iou = interval_of(drawn[DRAW_REGION_IOU], figures->region_iou);
   scores_clear(&all);
 }
 
@@ -402,10 +410,13 @@ static gboolean measure_class(const Measurement *measurement, guint store,
 static gboolean measure_classes(const Measurement *measurement, const VelmDataset *dataset,
                                 VelmDetectionFigures *figures, GError **error) {
   g_autofree double *pointing = g_new(double, measurement->n_stores);
-  figures->pointing = measure_pointing(measurement, NULL, pointing);
+  g_autofree double *ious = g_new(double, measurement->n_stores);
+  figures->pointing = mean_of_classes(measurement, hit_of, NULL, pointing);
+  figures->region_iou = mean_of_classes(measurement, iou_of, NULL, ious);
   for (guint i = 0; i < dataset->classes->len; i++) {
     VelmClassDetection class = {.name = g_strdup(dataset->classes->pdata[i]),
-                                .pointing = pointing[1 + i]};
+                                .pointing = pointing[1 + i],
+                                .region_iou = ious[1 + i]};
     gboolean ok = measure_class(measurement, 1 + i, &class, error);
     g_array_append_val(figures->by_class, class);
     if (!ok)
@@ -455,7 +466,7 @@ gboolean velm_detection_measure(const VelmDataset *dataset, const GPtrArray *sca
   if (!look_at_all(measurement, error) || !measure_classes(measurement, dataset, figures, error) ||
       !measure_pixels(measurement, figures, error))
     return FALSE;
-  measure_images(measurement, figures); /* last, for its intervals want the pointing */
+  measure_images(measurement, figures); /* last, for its intervals want the pointing and the region's IoU */
   return TRUE;
 }
 

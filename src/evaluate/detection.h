@@ -10,7 +10,7 @@ typedef struct {
   char *name;
   guint images; /* of the class */
   double image_auroc, image_average_precision;
-  double pixel_auroc, pixel_average_precision, aupro, pointing;
+  double pixel_auroc, pixel_average_precision, aupro, pointing, region_iou;
 } VelmClassDetection;
 
 /*
@@ -21,7 +21,7 @@ typedef struct {
  */
 typedef struct {
   VelmInterval image_auroc, image_average_precision, image_f1_max;
-  VelmInterval pixel_auroc, pixel_average_precision, aupro, pointing;
+  VelmInterval pixel_auroc, pixel_average_precision, aupro, pointing, region_iou;
 } VelmDetectionIntervals;
 
 /*
@@ -34,6 +34,8 @@ typedef struct {
   double pixel_auroc, pixel_average_precision, aupro;
   double pointing; /* share of the images with a mask whose map's maximum lies in the mask or within
                       3 % of the longer side of it; mean over the classes */
+  double region_iou; /* intersection over union of the mask and the region that a classifier is
+                        shown; mean over the images with a mask, then over the classes */
   VelmDetectionIntervals intervals;
   /* Thinned, for drawing; NULL where the area is NaN. x is the false-positive rate, of the second
    * last the recall; @pro ends at 0.3. */

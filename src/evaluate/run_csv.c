@@ -67,6 +67,7 @@ static void put_detector(GString *csv, const VelmDetectorRun *detector) {
   put_figure(csv, figures->pixel_average_precision, intervals->pixel_average_precision);
   put_figure(csv, figures->aupro, intervals->aupro);
   put_figure(csv, figures->pointing, intervals->pointing);
+  put_figure(csv, figures->region_iou, intervals->region_iou);
   put_number(csv, figures->ms_per_image);
   end_line(csv);
 }
@@ -74,7 +75,7 @@ static void put_detector(GString *csv, const VelmDetectorRun *detector) {
 static void fill_detection(GString *csv, const VelmRun *run) {
   static const char *const names[] = {"image_auroc", "image_average_precision", "image_f1_max",
                                       "pixel_auroc", "pixel_average_precision", "aupro",
-                                      "pointing"};
+                                      "pointing", "region_iou"};
   g_string_append(csv, "detector,threshold,images,");
   for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
     g_string_append_printf(csv, "%s,%s_low,%s_high,", names[i], names[i], names[i]);
@@ -99,6 +100,7 @@ static void put_detector_classes(GString *csv, const VelmDetectorRun *detector) 
     put_number(csv, class->pixel_average_precision);
     put_number(csv, class->aupro);
     put_number(csv, class->pointing);
+    put_number(csv, class->region_iou);
     put_empty(csv, 3);
     end_line(csv);
   }
@@ -112,7 +114,7 @@ static void put_classifier_classes(GString *csv, const VelmRun *run,
     put_text(csv, velm_run_kind_name(kind));
     put_text(csv, figures->classes[k]);
     put_count(csv, figures->by_class[k].support);
-    put_empty(csv, 6);
+    put_empty(csv, 7);
     put_number(csv, figures->by_class[k].recall);
     put_number(csv, figures->by_class[k].precision);
     put_number(csv, figures->by_class[k].f1);
@@ -122,7 +124,7 @@ static void put_classifier_classes(GString *csv, const VelmRun *run,
 
 static void fill_classes(GString *csv, const VelmRun *run) {
   g_string_append(csv, "detector,classifier,kind,class,images,image_auroc,image_average_precision,"
-                       "pixel_auroc,pixel_average_precision,aupro,pointing,recall,precision,f1\n");
+                       "pixel_auroc,pixel_average_precision,aupro,pointing,region_iou,recall,precision,f1\n");
   for (guint i = 0; i < run->detectors->len; i++)
     put_detector_classes(csv, run->detectors->pdata[i]);
   for (guint i = 0; i < run->classifiers->len; i++)

@@ -33,6 +33,7 @@ static void build_detection_classes(JsonBuilder *builder, const GArray *classes)
     velm_json_set_double(builder, "pixel_average_precision", class->pixel_average_precision);
     velm_json_set_double(builder, "aupro", class->aupro);
     velm_json_set_double(builder, "pointing", class->pointing);
+    velm_json_set_double(builder, "region_iou", class->region_iou);
     json_builder_end_object(builder);
   }
   json_builder_end_object(builder);
@@ -49,6 +50,7 @@ static void build_detection_intervals(JsonBuilder *builder,
   velm_run_build_interval(builder, "pixel_average_precision", &intervals->pixel_average_precision);
   velm_run_build_interval(builder, "aupro", &intervals->aupro);
   velm_run_build_interval(builder, "pointing", &intervals->pointing);
+  velm_run_build_interval(builder, "region_iou", &intervals->region_iou);
   json_builder_end_object(builder);
 }
 
@@ -64,6 +66,7 @@ void velm_run_build_detection(JsonBuilder *builder, const VelmDetectorRun *detec
   velm_json_set_double(builder, "pixel_average_precision", figures->pixel_average_precision);
   velm_json_set_double(builder, "aupro", figures->aupro);
   velm_json_set_double(builder, "pointing", figures->pointing);
+  velm_json_set_double(builder, "region_iou", figures->region_iou);
   build_detection_intervals(builder, &figures->intervals);
   build_detection_classes(builder, figures->by_class);
   velm_json_set_int(builder, "images", figures->images);

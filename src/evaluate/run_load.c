@@ -146,6 +146,7 @@ static void read_intervals(Place place, VelmDetectionIntervals *intervals) {
   intervals->pixel_average_precision = read_interval(place, "pixel_average_precision");
   intervals->aupro = read_interval(place, "aupro");
   intervals->pointing = read_interval(place, "pointing");
+  intervals->region_iou = read_interval(place, "region_iou");
 }
 
 static VelmClassDetection read_class(Place place, const char *name) {
@@ -157,7 +158,8 @@ static VelmClassDetection read_class(Place place, const char *name) {
       .pixel_auroc = read_double(place, "pixel_auroc"),
       .pixel_average_precision = read_double(place, "pixel_average_precision"),
       .aupro = read_double(place, "aupro"),
-      .pointing = read_double(place, "pointing")};
+      .pointing = read_double(place, "pointing"),
+      .region_iou = read_double(place, "region_iou")};
 }
 
 static void read_classes(Place place, VelmDetectionFigures *figures) {
@@ -179,6 +181,7 @@ static void read_figures(Place place, VelmDetectionFigures *figures) {
   figures->pixel_average_precision = read_double(place, "pixel_average_precision");
   figures->aupro = read_double(place, "aupro");
   figures->pointing = read_double(place, "pointing");
+  figures->region_iou = read_double(place, "region_iou");
   figures->images = (guint)read_int(place, "images");
   figures->ms_per_image = read_double(place, "ms_per_image");
   read_intervals(member(place, "intervals"), &figures->intervals);

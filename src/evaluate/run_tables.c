@@ -234,6 +234,7 @@ static void add_detector(VelmRunTable *table, const VelmRun *run, guint index) {
   add_figure(table, figures->pixel_average_precision, intervals->pixel_average_precision, NO_MASKS);
   add_figure(table, figures->aupro, intervals->aupro, NO_MASKS);
   add_figure(table, figures->pointing, intervals->pointing, NO_MASKS);
+  add_figure(table, figures->region_iou, intervals->region_iou, NO_MASKS);
   add_count(table, figures->images);
   add_number(table, "%.1f", figures->ms_per_image, "not timed");
 }
@@ -243,7 +244,7 @@ VelmRunTable *velm_run_table_detection(const VelmRun *run) {
       table_new(g_strdup("Detection"),
                 "None of these depend on the threshold. F1-max is at the threshold that is best in "
                 "hindsight: a bound.",
-                "detector|image AUROC|image AP|F1-max|pixel AUROC|pixel AP|AUPRO|pointing|images|"
+                "detector|image AUROC|image AP|F1-max|pixel AUROC|pixel AP|AUPRO|pointing|region IoU|images|"
                 "ms an image");
   for (guint i = 0; i < run->detectors->len; i++)
     add_detector(table, run, i);
@@ -254,7 +255,7 @@ VelmRunTable *velm_run_table_detector_classes(const VelmRun *run, const VelmDete
   VelmRunTable *table =
       table_new(g_strdup_printf("%s: detection by class", detector->name),
                 "Each class against all good images.",
-                "class|images|image AUROC|image AP|pixel AUROC|pixel AP|AUPRO|pointing");
+                "class|images|image AUROC|image AP|pixel AUROC|pixel AP|AUPRO|pointing|region IoU");
   const GArray *classes = detector->figures.by_class;
   for (guint i = 0; classes && i < classes->len; i++) {
     const VelmClassDetection *class = &g_array_index(classes, VelmClassDetection, i);
@@ -267,6 +268,7 @@ VelmRunTable *velm_run_table_detector_classes(const VelmRun *run, const VelmDete
     add_share(table, class->pixel_average_precision, NO_MASKS);
     add_share(table, class->aupro, NO_MASKS);
     add_share(table, class->pointing, NO_MASKS);
+    add_share(table, class->region_iou, NO_MASKS);
   }
   return table;
 }

@@ -35,6 +35,7 @@ static void append_class(GString *text, const VelmClassDetection *class) {
   append_number(text, class->pixel_average_precision);
   append_number(text, class->aupro);
   append_number(text, class->pointing);
+  append_number(text, class->region_iou);
   g_string_append_c(text, '\n');
 }
 
@@ -52,10 +53,11 @@ static void append_detection(GString *text, const VelmDetectorRun *detector) {
                 &intervals->pixel_average_precision);
   append_figure(text, "AUPRO", figures->aupro, &intervals->aupro);
   append_figure(text, "pointing", figures->pointing, &intervals->pointing);
+  append_figure(text, "region IoU", figures->region_iou, &intervals->region_iou);
   if (figures->by_class->len == 0)
     return;
-  g_string_append_printf(text, "  %-16s%8s%10s%10s%10s%10s%10s%10s\n", "class", "images", "AUROC",
-                         "AP", "px AUROC", "px AP", "AUPRO", "pointing");
+  g_string_append_printf(text, "  %-16s%8s%10s%10s%10s%10s%10s%10s%10s\n", "class", "images", "AUROC",
+                         "AP", "px AUROC", "px AP", "AUPRO", "pointing", "IoU");
   for (guint i = 0; i < figures->by_class->len; i++)
     append_class(text, &g_array_index(figures->by_class, VelmClassDetection, i));
 }

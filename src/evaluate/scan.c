@@ -139,6 +139,26 @@ VelmPlane *velm_scan_map(const VelmScan *scan, GError **error) {
   return scan->map ? velm_plane_copy(scan->map) : NULL;
 }
 
+/* How well the region that is classified covers the mask: the detector's own, whoever else marks. */
+static gboolean measure_region(VelmScan *scan, VelmInspection *inspection, GError **error) {
+  scan->region_iou = NAN;
+  if (!scan->sample->mask || velm_sample_is_good(scan->sample))
+    return TRUE;
+  g_autoptr(VelmMask) given = velm_mask_load(scan->sample->mask, error);
+  g_autoptr(VelmMask) mask = given ? velm_mask_resize(given, inspection->image->width,
+                                                      inspection->image->height, error)
+                                   : NULL;
+  if (!mask || !velm_mark_regions(inspection, TRUE, error))
+    return FALSE;
+  gsize both = 0, either = 0, n = (gsize)mask->width * (gsize)mask->height;
+  for (gsize i = 0; i < n; i++) {
+    both += mask->values[i] && inspection->focus->values[i];
+    either += mask->values[i] || inspection->focus->values[i];
+  }
+  scan->region_iou = either ? (double)both / (double)either : NAN;
+  return TRUE;
+}
+
 static gboolean scan_one(Job *job, const VelmVisionExpert *expert, VelmSightNet *net,
                          VelmMapStore *maps, const VelmScanParams *params, GError **error) {
   VelmScan *scan = job->scan;
@@ -152,7 +172,8 @@ static gboolean scan_one(Job *job, const VelmVisionExpert *expert, VelmSightNet 
   scan->threshold = inspection->threshold;
   scan->region_threshold = inspection->region_threshold;
   scan->anomalous = inspection->anomalous;
-  if (!measure_size(scan, inspection, error) || !keep_map(scan, inspection->map, maps, error))
+  if (!measure_region(scan, inspection, error) || !measure_size(scan, inspection, error) ||
+      !keep_map(scan, inspection->map, maps, error))
     return FALSE;
   /* A good image is classified only where it would be in production: where it is taken for
    * anomalous. */

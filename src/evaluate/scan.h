@@ -20,6 +20,7 @@ typedef struct {
   const VelmSample *sample;
   guint index; /* in the dataset's test images */
   double score, threshold, region_threshold, ms;
+  double region_iou; /* of the region that is classified and the mask; NaN where there is no mask */
   gboolean anomalous;
   VelmPlane *map;        /* a small score map; else NULL, see velm_scan_map() */
   VelmStoredMap *stored; /* a large one, on disk */

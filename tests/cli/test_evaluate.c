@@ -34,11 +34,11 @@ static void assert_interval(JsonObject *object, const char *name, double figure)
 static void assert_detection(JsonObject *root) {
   JsonObject *detection = json_object_get_object_member(root, "detection");
   assert_keys(detection, "image_auroc image_average_precision image_f1_max pixel_auroc "
-                         "pixel_average_precision aupro pointing intervals by_class images "
-                         "ms_per_image");
+                         "pixel_average_precision aupro pointing region_iou intervals by_class "
+                         "images ms_per_image");
   const char *const shares[] = {"image_auroc", "image_average_precision", "image_f1_max",
                                 "pixel_auroc", "pixel_average_precision", "aupro",
-                                "pointing"};
+                                "pointing", "region_iou"};
   JsonObject *intervals = json_object_get_object_member(detection, "intervals");
   for (gsize i = 0; i < G_N_ELEMENTS(shares); i++) {
     assert_share(detection, shares[i]);
@@ -52,11 +52,12 @@ static void assert_detection(JsonObject *root) {
   assert_keys(by_class, "chip dent dust missing_hole scratch stain");
   JsonObject *stain = json_object_get_object_member(by_class, "stain");
   assert_keys(stain, "images image_auroc image_average_precision pixel_auroc "
-                     "pixel_average_precision aupro pointing");
+                     "pixel_average_precision aupro pointing region_iou");
   g_assert_cmpint(json_object_get_int_member(stain, "images"), ==, N_PER_CLASS);
   assert_share(stain, "image_auroc");
   assert_share(stain, "pixel_auroc");
   assert_share(stain, "pointing");
+  assert_share(stain, "region_iou");
 }
 
 /* The sum of the confusion matrix, which has a row and a column for each of @classes. */

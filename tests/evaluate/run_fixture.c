@@ -57,8 +57,8 @@ static VelmDetectorRun *add_detector(VelmRun *run, const char *name, double thre
   figures->images = run->images->len;
   figures->by_class = velm_class_detections_new();
   figures->pixel_auroc = figures->pixel_average_precision = NAN;
-  figures->aupro = figures->pointing = figures->ms_per_image = NAN;
-  figures->intervals = (VelmDetectionIntervals){none, none, none, none, none, none, none};
+  figures->aupro = figures->pointing = figures->region_iou = figures->ms_per_image = NAN;
+  figures->intervals = (VelmDetectionIntervals){none, none, none, none, none, none, none, none};
   figures->image_roc = make_curve(1);
   g_ptr_array_add(run->detectors, detector);
   return detector;
@@ -76,6 +76,7 @@ static void add_patchcore(VelmRun *run) {
   figures->pixel_average_precision = 0.1;
   figures->aupro = 0.8125;
   figures->pointing = 0.75;
+  figures->region_iou = 0.3125;
   figures->ms_per_image = 12.34;
   figures->intervals.image_auroc = (VelmInterval){0.85, 0.9625};
   figures->intervals.aupro = (VelmInterval){0.7, 0.9};

@@ -100,6 +100,7 @@ static void fill(Fixture *fixture) {
       continue;
     int x = g_rand_int_range(random, 0, WIDTH - 6), y = g_rand_int_range(random, 0, HEIGHT - 4);
     add_mask(fixture, scan, x, y);
+    scan->region_iou = (double)(i % 7) / 7;
     if (i % 3)
       scan->map->values[(y + 2) / 4 * SMALL_WIDTH + (x + 3) / 4] = 1.5f;
   }
@@ -271,6 +272,23 @@ static void test_pointing(void) {
   fixture_clear(&fixture);
 }
 
+/* ---- region ---- */
+
+static void test_region_iou(void) {
+  Fixture fixture = fixture_new();
+  add_scan(&fixture, "good", 0)->region_iou = NAN;
+  add_peak(&fixture, "crack", 7)->region_iou = 0.5;
+  add_peak(&fixture, "crack", 7)->region_iou = 0;
+  add_peak(&fixture, "crack", -1)->region_iou = NAN; /* no mask: does not count */
+  add_peak(&fixture, "dent", 8)->region_iou = 0.75;
+  VelmDetectionFigures figures = measure(&fixture);
+  assert_close("crack", class_of(&figures, 0)->region_iou, 0.25);
+  assert_close("dent", class_of(&figures, 1)->region_iou, 0.75);
+  assert_close("mean", figures.region_iou, 0.5);
+  velm_detection_figures_clear(&figures);
+  fixture_clear(&fixture);
+}
+
 /* ---- intervals ---- */
 
 static void assert_around(const char *name, VelmInterval interval, double figure) {
@@ -294,6 +312,7 @@ static void test_intervals(void) {
   assert_around("pixel AP", intervals->pixel_average_precision, figures.pixel_average_precision);
   assert_around("AUPRO", intervals->aupro, figures.aupro);
   assert_around("pointing", intervals->pointing, figures.pointing);
+  assert_around("region IoU", intervals->region_iou, figures.region_iou);
   VelmDetectionFigures again = measure(&fixture);
   g_assert_cmpmem(&again.intervals, sizeof again.intervals, intervals, sizeof *intervals);
   velm_detection_figures_clear(&again);
@@ -509,6 +528,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/detection/figures", test_figures);
   g_test_add_func("/detection/curves", test_curves);
   g_test_add_func("/detection/pointing", test_pointing);
+  g_test_add_func("/detection/region_iou", test_region_iou);
   g_test_add_func("/detection/intervals", test_intervals);
   g_test_add_func("/detection/intervals-exact", test_intervals_exact);
   g_test_add_func("/detection/all-good", test_all_good);

@@ -124,7 +124,7 @@ static void test_headline(void) {
   assert_found(document, "//section[@id='figures']/div[1]//tbody/tr[1]/*[position() < 4]",
                "patchcore|0.912 0.850–0.963|0.875");
   assert_found(document, "//section[@id='figures']/div[1]//tbody/tr[2]/*[position() > 3]",
-               "1.000|–|–|–|–|10|–");
+               "1.000|–|–|–|–|–|10|–");
   assert_found(document, "//section[@id='figures']/div[1]//tbody/tr[2]/td[4]/@title",
                "no masks to measure by, or a score map that is not of numbers");
   assert_found(document, "//section[@id='figures']/div[2]//tbody/tr/th",
