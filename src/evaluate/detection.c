@@ -295,7 +295,14 @@ typedef struct {
   const VelmRanking *ranking; /* of all images, in their order */
 } ImageDraw;
 
-enum { DRAW_AUROC, DRAW_AVERAGE_PRECISION, DRAW_F1_MAX, DRAW_POINTING, DRAW_REGION_IOU, N_IMAGE_DRAWS };
+enum {
+  DRAW_AUROC,
+  DRAW_AVERAGE_PRECISION,
+  DRAW_F1_MAX,
+  DRAW_POINTING,
+  DRAW_REGION_IOU,
+  N_IMAGE_DRAWS
+};
 
 static void measure_image_draw(const guint *counts, double *figures, gpointer user_data) {
   const ImageDraw *draw = user_data;
@@ -466,7 +473,8 @@ gboolean velm_detection_measure(const VelmDataset *dataset, const GPtrArray *sca
   if (!look_at_all(measurement, error) || !measure_classes(measurement, dataset, figures, error) ||
       !measure_pixels(measurement, figures, error))
     return FALSE;
-  measure_images(measurement, figures); /* last, for its intervals want the pointing and the region's IoU */
+  measure_images(measurement,
+                 figures); /* last, for its intervals want the pointing and the region's IoU */
   return TRUE;
 }
 

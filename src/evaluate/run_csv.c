@@ -73,9 +73,14 @@ static void put_detector(GString *csv, const VelmDetectorRun *detector) {
 }
 
 static void fill_detection(GString *csv, const VelmRun *run) {
-  static const char *const names[] = {"image_auroc", "image_average_precision", "image_f1_max",
-                                      "pixel_auroc", "pixel_average_precision", "aupro",
-                                      "pointing", "region_iou"};
+  static const char *const names[] = {"image_auroc",
+                                      "image_average_precision",
+                                      "image_f1_max",
+                                      "pixel_auroc",
+                                      "pixel_average_precision",
+                                      "aupro",
+                                      "pointing",
+                                      "region_iou"};
   g_string_append(csv, "detector,threshold,images,");
   for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
     g_string_append_printf(csv, "%s,%s_low,%s_high,", names[i], names[i], names[i]);
@@ -123,8 +128,9 @@ static void put_classifier_classes(GString *csv, const VelmRun *run,
 }
 
 static void fill_classes(GString *csv, const VelmRun *run) {
-  g_string_append(csv, "detector,classifier,kind,class,images,image_auroc,image_average_precision,"
-                       "pixel_auroc,pixel_average_precision,aupro,pointing,region_iou,recall,precision,f1\n");
+  g_string_append(
+      csv, "detector,classifier,kind,class,images,image_auroc,image_average_precision,"
+           "pixel_auroc,pixel_average_precision,aupro,pointing,region_iou,recall,precision,f1\n");
   for (guint i = 0; i < run->detectors->len; i++)
     put_detector_classes(csv, run->detectors->pdata[i]);
   for (guint i = 0; i < run->classifiers->len; i++)

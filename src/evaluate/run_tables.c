@@ -240,12 +240,12 @@ static void add_detector(VelmRunTable *table, const VelmRun *run, guint index) {
 }
 
 VelmRunTable *velm_run_table_detection(const VelmRun *run) {
-  VelmRunTable *table =
-      table_new(g_strdup("Detection"),
-                "None of these depend on the threshold. F1-max is at the threshold that is best in "
-                "hindsight: a bound.",
-                "detector|image AUROC|image AP|F1-max|pixel AUROC|pixel AP|AUPRO|pointing|region IoU|images|"
-                "ms an image");
+  VelmRunTable *table = table_new(
+      g_strdup("Detection"),
+      "None of these depend on the threshold. F1-max is at the threshold that is best in "
+      "hindsight: a bound.",
+      "detector|image AUROC|image AP|F1-max|pixel AUROC|pixel AP|AUPRO|pointing|region IoU|images|"
+      "ms an image");
   for (guint i = 0; i < run->detectors->len; i++)
     add_detector(table, run, i);
   return table;

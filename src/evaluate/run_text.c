@@ -56,8 +56,8 @@ static void append_detection(GString *text, const VelmDetectorRun *detector) {
   append_figure(text, "region IoU", figures->region_iou, &intervals->region_iou);
   if (figures->by_class->len == 0)
     return;
-  g_string_append_printf(text, "  %-16s%8s%10s%10s%10s%10s%10s%10s%10s\n", "class", "images", "AUROC",
-                         "AP", "px AUROC", "px AP", "AUPRO", "pointing", "IoU");
+  g_string_append_printf(text, "  %-16s%8s%10s%10s%10s%10s%10s%10s%10s\n", "class", "images",
+                         "AUROC", "AP", "px AUROC", "px AP", "AUPRO", "pointing", "IoU");
   for (guint i = 0; i < figures->by_class->len; i++)
     append_class(text, &g_array_index(figures->by_class, VelmClassDetection, i));
 }

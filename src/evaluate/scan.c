@@ -139,15 +139,16 @@ VelmPlane *velm_scan_map(const VelmScan *scan, GError **error) {
   return scan->map ? velm_plane_copy(scan->map) : NULL;
 }
 
-/* How well the region that is classified covers the mask: the detector's own, whoever else marks. */
+/* How well the region that is classified covers the mask: the detector's own, whoever else marks.
+ */
 static gboolean measure_region(VelmScan *scan, VelmInspection *inspection, GError **error) {
   scan->region_iou = NAN;
   if (!scan->sample->mask || velm_sample_is_good(scan->sample))
     return TRUE;
   g_autoptr(VelmMask) given = velm_mask_load(scan->sample->mask, error);
-  g_autoptr(VelmMask) mask = given ? velm_mask_resize(given, inspection->image->width,
-                                                      inspection->image->height, error)
-                                   : NULL;
+  g_autoptr(VelmMask) mask =
+      given ? velm_mask_resize(given, inspection->image->width, inspection->image->height, error)
+            : NULL;
   if (!mask || !velm_mark_regions(inspection, TRUE, error))
     return FALSE;
   gsize both = 0, either = 0, n = (gsize)mask->width * (gsize)mask->height;
