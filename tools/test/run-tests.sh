@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # run-tests.sh BUILD...: runs the tests of each build directory; the last line counts their cases.
+# What needs a real language model is left to `make test-llm`.
 # A case that several builds have is one case: it passes if it passes in all of them.
 set -uo pipefail
 
@@ -11,7 +12,7 @@ for build in "$@"; do
   rm -f "$log" # an old one would be counted if this run dies
   # The sanitizers slow a test down, by two to four times.
   case $build in *asan*) slower=4 ;; *) slower=1 ;; esac
-  "${MESON:-meson}" test -C "$build" --no-rebuild --print-errorlogs --timeout-multiplier "$slower" || status=1
+  "${MESON:-meson}" test -C "$build" --no-suite llm --no-rebuild --print-errorlogs --timeout-multiplier "$slower" || status=1
   logs+=("$log")
 done
 python3 "$here/count_cases.py" "${logs[@]}" || status=1
