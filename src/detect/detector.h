@@ -18,6 +18,10 @@ typedef struct {
    */
   gboolean (*fit)(const VelmDataset *dataset, const VelmFitParams *params, VelmModel *model,
                   GError **error);
+  /** Adds the images of @dataset to what fit() wrote in @model, and says what that did; NULL where
+   * the detector cannot. Where it fails, @model may be changed in part. */
+  gboolean (*add_normal)(VelmModel *model, const VelmDataset *dataset, VelmProgress progress,
+                         gpointer progress_data, VelmAddition *addition, GError **error);
   /** Opens what fit() wrote. @model outlives the detector. */
   VelmDetector *(*open)(VelmModel *model, GError **error);
   /** Fills the detect part of @inspection, whose image (and reference, or NULL) is set. */

@@ -1,6 +1,5 @@
 #include "detect/patchcore.h"
 
-#include "detect/patchcore_layers.h"
 #include "detect/reference.h"
 
 /* A region reaches from a peak down to this share of its height over the image's median score. */
@@ -131,12 +130,44 @@ static gboolean patchcore_detect(VelmDetector *detector, VelmInspection *inspect
   return TRUE;
 }
 
+const VelmPatchLayer *velm_patchcore_get_layers(const VelmDetector *detector, gsize *n_layers) {
+  const Patchcore *self = (const Patchcore *)detector;
+  *n_layers = self->n_layers;
+  return self->layers;
+}
+
 /* ---- describing ---- */
+
+/* Patches of the bank of layer @index; 0 where there is no such layer. */
+static gsize count_patches(VelmModel *model, gsize index) {
+  g_autofree char *bank_key = velm_patch_layer_key(index, "bank");
+  g_autofree char *scale_key = velm_patch_layer_key(index, "scale");
+  gsize n = 0, channels = 0;
+  if (!velm_model_has(model, bank_key) || !velm_model_get_floats(model, bank_key, 0, &n, NULL) ||
+      !velm_model_get_floats(model, scale_key, 0, &channels, NULL))
+    return 0;
+  return n / channels;
+}
+
+/* Banks differ in size once images were added. */
+static void describe_banks(VelmModel *model, GString *text) {
+  gsize first = count_patches(model, 0), n = first;
+  gboolean same = TRUE;
+  for (gsize i = 1; n; i++) {
+    n = count_patches(model, i);
+    same = same && (n == 0 || n == first);
+  }
+  if (first)
+    g_string_append_printf(text, "memory bank: %" G_GSIZE_FORMAT, first);
+  for (gsize i = 1; !same && (n = count_patches(model, i)); i++)
+    g_string_append_printf(text, ", %" G_GSIZE_FORMAT, n);
+  if (first)
+    g_string_append(text, same ? " patches a layer\n" : " patches, by layer\n");
+}
 
 static void patchcore_describe(VelmModel *model, GString *text) {
   gint64 images = 0, parts = 0, size = 0;
   double threshold = 0;
-  gsize n = 0;
   if (velm_model_get_int(model, "patchcore.images", &images, NULL) &&
       velm_model_get_int(model, "patchcore.parts", &parts, NULL))
     g_string_append_printf(text,
@@ -148,12 +179,7 @@ static void patchcore_describe(VelmModel *model, GString *text) {
   if (name && velm_model_get_int(model, "backbone.size", &size, NULL))
     g_string_append_printf(text, "backbone: %s, %s, images at %" G_GINT64_FORMAT " px\n", name,
                            joined, size);
-  if (velm_model_get_floats(model, "patchcore.bank.0", 0, &n, NULL)) {
-    gsize channels = 0;
-    if (velm_model_get_floats(model, "patchcore.scale.0", 0, &channels, NULL))
-      g_string_append_printf(text, "memory bank: %" G_GSIZE_FORMAT " patches a layer\n",
-                             n / channels);
-  }
+  describe_banks(model, text);
   if (velm_model_get_double(model, "patchcore.threshold", &threshold, NULL))
     g_string_append_printf(text, "threshold: %.4g (1 is the typical distance of good patches)\n",
                            threshold);
@@ -162,6 +188,7 @@ static void patchcore_describe(VelmModel *model, GString *text) {
 const VelmDetectorClass velm_detector_patchcore = {
     .name = "patchcore",
     .fit = velm_patchcore_fit,
+    .add_normal = velm_patchcore_add_normal,
     .open = patchcore_open,
     .detect = patchcore_detect,
     .free = patchcore_free,

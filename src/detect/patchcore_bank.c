@@ -112,7 +112,7 @@ static gsize *others(const VelmPatchBanks *banks, const VelmPatchFit *fit, int f
   return indices;
 }
 
-/* Selects the bank of all parts but those in @fold. */
+/* Selects the bank of all parts but those in @fold, and one more pick. */
 static VelmPatchChoice select_bank(const VelmPatchBanks *banks, const VelmPatchFit *fit, int fold) {
   gsize n = 0;
   g_autofree gsize *indices = others(banks, fit, fold, &n);
@@ -120,9 +120,10 @@ static VelmPatchChoice select_bank(const VelmPatchBanks *banks, const VelmPatchF
   for (gsize i = 0; i < n; i++)
     memcpy(points + i * PROJECTED, banks->projected + indices[i] * PROJECTED,
            PROJECTED * sizeof(float));
-  VelmPatchChoice choice = {.n = MIN(banks->n_bank, n)};
-  choice.picks = velm_coreset_select(points, n, PROJECTED, choice.n, 0);
-  for (gsize i = 0; i < choice.n; i++)
+  gsize n_picks = MIN(banks->n_bank + 1, n);
+  VelmPatchChoice choice = {.n = MIN(banks->n_bank, n), .has_next = n_picks > banks->n_bank};
+  choice.picks = velm_coreset_select(points, n, PROJECTED, n_picks, 0);
+  for (gsize i = 0; i < n_picks; i++)
     choice.picks[i] = indices[choice.picks[i]];
   return choice;
 }
@@ -143,16 +144,34 @@ gboolean velm_patch_banks_select(VelmPatchBanks *banks, const VelmPatchFit *fit,
   return TRUE;
 }
 
+static gboolean read_candidate(const VelmPatchBanks *banks, const VelmPatchFit *fit, gsize layer,
+                               gsize candidate, float *row, GError **error) {
+  gsize patch = banks->patches[candidate];
+  gsize at = fit->images[patch / fit->n_patches] * fit->n_patches + patch % fit->n_patches;
+  if (!velm_spool_read(fit->spools[layer], at, 1, row, error))
+    return FALSE;
+  velm_patch_rows_scale(row, 1, (gsize)fit->layers[layer].channels, banks->scale);
+  return TRUE;
+}
+
 float *velm_patch_banks_read(const VelmPatchBanks *banks, const VelmPatchFit *fit, gsize layer,
                              const VelmPatchChoice *choice, GError **error) {
   gsize channels = (gsize)fit->layers[layer].channels;
   g_autofree float *entries = g_new(float, choice->n *channels);
-  for (gsize i = 0; i < choice->n; i++) {
-    gsize patch = banks->patches[choice->picks[i]];
-    gsize row = fit->images[patch / fit->n_patches] * fit->n_patches + patch % fit->n_patches;
-    if (!velm_spool_read(fit->spools[layer], row, 1, entries + i * channels, error))
+  for (gsize i = 0; i < choice->n; i++)
+    if (!read_candidate(banks, fit, layer, choice->picks[i], entries + i * channels, error))
       return NULL;
-  }
-  velm_patch_rows_scale(entries, choice->n, channels, banks->scale);
   return g_steal_pointer(&entries);
+}
+
+double velm_patch_banks_coverage(const VelmPatchBanks *banks, const VelmPatchFit *fit, gsize layer,
+                                 const VelmPatchChoice *choice, const float *entries,
+                                 GError **error) {
+  gsize channels = (gsize)fit->layers[layer].channels;
+  if (!choice->has_next)
+    return 0;
+  g_autofree float *row = g_new(float, channels);
+  if (!read_candidate(banks, fit, layer, choice->picks[choice->n], row, error))
+    return -1;
+  return (double)velm_patch_row_distance(row, entries, choice->n, channels);
 }

@@ -119,6 +119,7 @@ gboolean velm_patch_fit_store_scores(const VelmPatchFit *fit, VelmModel *model, 
   g_autofree float *sorted = g_memdup2(fit->scores, fit->n_scored * sizeof(float));
   qsort(sorted, fit->n_scored, sizeof *sorted, velm_patch_compare_floats);
   velm_model_set_floats(model, "patchcore.good_scores", sorted, fit->n_scored);
+  velm_model_set_double(model, "patchcore.false_alarms", fit->params->false_alarms);
   velm_model_set_double(model, "patchcore.threshold",
                         velm_upper_quantile(sorted, fit->n_scored, fit->params->false_alarms));
   return TRUE;

@@ -2,6 +2,8 @@
 #include "detect/normal_images.h"
 #include "detect/patchcore_fit.h"
 
+#include "detect/image_digest.h"
+
 static gboolean start_spools(VelmPatchFit *fit, const VelmFeatures *features, GError **error) {
   fit->rows = features->rows;
   fit->columns = features->columns;
@@ -29,15 +31,18 @@ static gboolean spool_image(VelmPatchFit *fit, const VelmFeatures *features, GEr
 }
 
 gboolean velm_patch_fit_extract(VelmPatchFit *fit, GError **error) {
-  for (guint i = 0; i < fit->samples->len; i++) {
-    const VelmSample *sample = fit->samples->pdata[i];
+  const GPtrArray *samples = fit->dataset->train;
+  fit->digests = g_ptr_array_new_with_free_func(g_free);
+  for (guint i = 0; i < samples->len; i++) {
+    const VelmSample *sample = samples->pdata[i];
     g_autoptr(VelmImage) image = velm_image_load(sample->path, 0, error);
     g_autoptr(VelmFeatures) features =
         image ? velm_backbone_extract(fit->backbone, image, error) : NULL;
     if (!features || (i == 0 && !start_spools(fit, features, error)) ||
         !spool_image(fit, features, error) ||
-        !velm_patch_fit_report(fit, "features", i + 1, fit->samples->len, error))
+        !velm_patch_fit_report(fit, "features", i + 1, samples->len, error))
       return FALSE;
+    g_ptr_array_add(fit->digests, velm_image_digest(image));
   }
   return TRUE;
 }

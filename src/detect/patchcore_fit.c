@@ -12,6 +12,7 @@ static void fit_clear(VelmPatchFit *fit) {
   for (gsize i = 0; fit->spools && i < fit->n_layers; i++)
     velm_spool_free(fit->spools[i]);
   velm_spool_free(fit->means);
+  g_clear_pointer(&fit->digests, g_ptr_array_unref);
   g_free(fit->spools);
   velm_patch_layers_free(fit->layers, fit->n_layers);
   g_free(fit->images);
@@ -22,7 +23,7 @@ static void fit_clear(VelmPatchFit *fit) {
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmPatchFit, fit_clear)
 
 const VelmSample *velm_patch_fit_sample(const VelmPatchFit *fit, gsize image) {
-  return fit->samples->pdata[fit->images[image]];
+  return fit->dataset->train->pdata[fit->images[image]];
 }
 
 gboolean velm_patch_fit_report(const VelmPatchFit *fit, const char *stage, gsize done, gsize total,
@@ -35,7 +36,7 @@ gboolean velm_patch_fit_report(const VelmPatchFit *fit, const char *stage, gsize
 }
 
 static void use_all_images(VelmPatchFit *fit) {
-  fit->n_images = fit->samples->len;
+  fit->n_images = fit->dataset->train->len;
   fit->images = g_new(guint, fit->n_images);
   for (guint i = 0; i < fit->n_images; i++)
     fit->images[i] = i;
@@ -59,10 +60,12 @@ static void number_groups(VelmPatchFit *fit) {
 }
 
 static void store_layer(VelmModel *model, gsize layer, const float *scale, gsize channels,
-                        const float *bank, gsize n_bank, float typical) {
+                        const float *bank, gsize n_bank, float typical, double coverage) {
   g_autofree char *bank_key = velm_patch_layer_key(layer, "bank");
   g_autofree char *scale_key = velm_patch_layer_key(layer, "scale");
   g_autofree char *typical_key = velm_patch_layer_key(layer, "typical");
+  g_autofree char *coverage_key = velm_patch_layer_key(layer, "coverage");
+  velm_model_set_double(model, coverage_key, coverage);
   velm_model_set_floats(model, bank_key, bank, n_bank * channels);
   velm_model_set_floats(model, scale_key, scale, channels);
   velm_model_set_double(model, typical_key, (double)typical);
@@ -76,10 +79,13 @@ static gboolean fit_layer(VelmPatchFit *fit, gsize layer, float *maps, VelmModel
     return FALSE;
   const VelmPatchChoice *whole = &banks.choices[fit->n_folds];
   g_autofree float *bank = velm_patch_banks_read(&banks, fit, layer, whole, error);
-  if (bank)
-    store_layer(model, layer, banks.scale, (gsize)fit->layers[layer].channels, bank, whole->n,
-                fit->layers[layer].typical);
-  return bank != NULL;
+  double coverage = bank ? velm_patch_banks_coverage(&banks, fit, layer, whole, bank, error) : -1;
+  if (coverage < 0)
+    return FALSE;
+  store_layer(model, layer, banks.scale, (gsize)fit->layers[layer].channels, bank, whole->n,
+              fit->layers[layer].typical, coverage);
+  velm_model_set_int(model, "patchcore.bank_fitted", (gint64)whole->n);
+  return TRUE;
 }
 
 static gboolean fit_layers(VelmPatchFit *fit, VelmModel *model, GError **error) {
@@ -93,9 +99,31 @@ static gboolean fit_layers(VelmPatchFit *fit, VelmModel *model, GError **error) 
   return velm_patch_fit_score(fit, maps, error);
 }
 
+/* What adding further images needs to know of these. */
+static void store_images(const VelmPatchFit *fit, VelmModel *model) {
+  g_autoptr(GStrvBuilder) digests = g_strv_builder_new();
+  g_autoptr(GStrvBuilder) parts = g_strv_builder_new();
+  guint n_parts = 0;
+  for (gsize i = 0; i < fit->n_images; i++) {
+    g_strv_builder_add(digests, fit->digests->pdata[fit->images[i]]);
+    if (fit->groups[i] == n_parts) { /* numbered in order of appearance */
+      g_strv_builder_add(parts, velm_patch_fit_sample(fit, i)->group);
+      n_parts++;
+    }
+  }
+  g_auto(GStrv) all_digests = g_strv_builder_end(digests);
+  g_auto(GStrv) all_parts = g_strv_builder_end(parts);
+  velm_model_set_int(model, "patchcore.images", (gint64)fit->n_images);
+  velm_model_set_int(model, "patchcore.parts", fit->n_groups);
+  velm_model_set_strv(model, "patchcore.image_digests", (const char *const *)all_digests);
+  /* Without groups.csv a name is a path, which another folder's image may have by chance. */
+  if (fit->dataset->has_groups)
+    velm_model_set_strv(model, "patchcore.part_names", (const char *const *)all_parts);
+}
+
 gboolean velm_patchcore_fit(const VelmDataset *dataset, const VelmFitParams *params,
                             VelmModel *model, GError **error) {
-  g_auto(VelmPatchFit) fit = {.params = params, .samples = dataset->train};
+  g_auto(VelmPatchFit) fit = {.params = params, .dataset = dataset};
   if (dataset->train->len < 2) {
     g_set_error(error, VELM_ERROR, VELM_ERROR_DATASET,
                 "%s: has one good image; the threshold needs at least two", dataset->directory);
@@ -110,7 +138,6 @@ gboolean velm_patchcore_fit(const VelmDataset *dataset, const VelmFitParams *par
       !velm_patch_fit_store_scores(&fit, model, error) ||
       !velm_patch_fit_calibrate_reference(&fit, model, error))
     return FALSE;
-  velm_model_set_int(model, "patchcore.images", (gint64)fit.n_images);
-  velm_model_set_int(model, "patchcore.parts", fit.n_groups);
+  store_images(&fit, model);
   return TRUE;
 }

@@ -12,8 +12,9 @@
 
 /**
  * VelmPatchFit: a fit on its way. "Image" is an index below n_images.
- * @samples: (element-type VelmSample): all that were given
- * @images: those in use, as indices of @samples: fitting robustly drops some
+ * @dataset: its training images are the samples
+ * @images: those in use, as indices of the samples: fitting robustly drops some
+ * @digests: (element-type utf8): of each sample, what its pixels are known by
  * @spools: the features of all samples, one spool a layer, n_patches rows a sample
  * @means: the mean features of all samples, one row each
  * @groups: of each image, its part; @folds: of each image, the fold that its part is in
@@ -21,7 +22,7 @@
  */
 typedef struct {
   const VelmFitParams *params;
-  const GPtrArray *samples;
+  const VelmDataset *dataset;
   guint *images;
   gsize n_images;
   VelmBackboneSpec *spec;
@@ -31,6 +32,7 @@ typedef struct {
   gsize n_layers;
   VelmPatchLayer *layers;
   VelmSpool **spools, *means;
+  GPtrArray *digests;
   guint *groups, n_groups;
   guint *folds, n_folds;
   gsize n_scored;
@@ -53,10 +55,12 @@ gboolean velm_patch_fit_read(const VelmPatchFit *fit, gsize layer, gsize image, 
 
 /* ---- patchcore_bank.c ---- */
 
-/* A choice of candidates, in the order of picking. */
+/* A choice of candidates, in the order of picking. @has_next: one more pick follows the @n: the
+ * candidate that the choice covers worst. */
 typedef struct {
   gsize *picks;
   gsize n;
+  gboolean has_next;
 } VelmPatchChoice;
 
 /**
@@ -80,6 +84,11 @@ gboolean velm_patch_banks_select(VelmPatchBanks *banks, const VelmPatchFit *fit,
 /** The entries of a bank. Returns: (transfer full). */
 float *velm_patch_banks_read(const VelmPatchBanks *banks, const VelmPatchFit *fit, gsize layer,
                              const VelmPatchChoice *choice, GError **error);
+/** How far the worst covered candidate lies from @entries, the bank of @choice; 0 where all
+ * candidates are in it. Negative where it fails. */
+double velm_patch_banks_coverage(const VelmPatchBanks *banks, const VelmPatchFit *fit, gsize layer,
+                                 const VelmPatchChoice *choice, const float *entries,
+                                 GError **error);
 void velm_patch_banks_clear(VelmPatchBanks *banks);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmPatchBanks, velm_patch_banks_clear)
 

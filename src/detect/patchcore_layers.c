@@ -1,5 +1,6 @@
 #include "detect/patchcore_layers.h"
 
+#include <math.h>
 #include <string.h>
 
 VelmPatchLayer *velm_patch_layers_new(const VelmBackbone *backbone, gsize *n) {
@@ -31,6 +32,19 @@ void velm_patch_rows_scale(float *rows, gsize n, gsize channels, const float *sc
   for (gsize i = 0; i < n; i++)
     for (gsize k = 0; k < channels; k++)
       rows[i * channels + k] *= scale[k];
+}
+
+float velm_patch_row_distance(const float *row, const float *entries, gsize n, gsize channels) {
+  float least = INFINITY;
+  for (gsize i = 0; i < n; i++) {
+    const float *entry = entries + i * channels;
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (gsize k = 0; k < channels; k++)
+      sum += (row[k] - entry[k]) * (row[k] - entry[k]);
+    least = MIN(least, sum);
+  }
+  return sqrtf(least);
 }
 
 void velm_patch_layer_take(const VelmPatchLayer *layer, const VelmFeatures *features,
