@@ -102,6 +102,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmModel, velm_model_free)
  * default (a bank of 6,000 at most)
  * @standardise: scale each feature channel to unit variance before distances are taken
  * @false_alarms: share of good parts that may lie over the decision threshold, over 0 to under 0.5
+ * @robust: share of the training images, under 0.5, that may be dropped because they do not look
+ * good; 0 keeps all
  * @seed: of every random choice; the same seed gives the same model
  * @progress: may be NULL
  */
@@ -112,6 +114,7 @@ typedef struct {
   double coreset;
   gboolean standardise;
   double false_alarms;
+  double robust;
   guint32 seed;
   VelmProgress progress;
   gpointer progress_data;

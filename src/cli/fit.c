@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+/* Most training images that --robust drops, of all. */
+#define ROBUST_SHARE 0.1
+
 /* A mistyped folder is better found before the work than after it. */
 static gboolean check_output(const char *path, GError **error) {
   g_autofree char *folder = g_path_get_dirname(path);
@@ -22,7 +25,7 @@ static gboolean has_fit_options(const VelmFitParams *params) {
   const VelmFitParams usual = velm_fit_params_default();
   return !g_str_equal(params->backbone, usual.backbone) || params->layers || params->size ||
          params->coreset != usual.coreset || params->standardise || params->seed ||
-         params->false_alarms != usual.false_alarms;
+         params->robust > 0 || params->false_alarms != usual.false_alarms;
 }
 
 static int fit_add(const char *model, const char *directory, const char *output,
@@ -43,7 +46,7 @@ int velm_cli_fit(int argc, char **argv) {
   g_autofree char *output = NULL, *backbone = NULL, *layers = NULL, *add = NULL;
   int size = 0, seed = 0;
   double coreset = 0, false_alarms = params.false_alarms;
-  gboolean standardise = FALSE;
+  gboolean standardise = FALSE, robust = FALSE;
   const GOptionEntry entries[] = {
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "Model file to write", "MODEL.velm"},
       {"add", 0, 0, G_OPTION_ARG_FILENAME, &add,
@@ -71,6 +74,9 @@ int velm_cli_fit(int argc, char **argv) {
       {"false-alarms", 0, 0, G_OPTION_ARG_DOUBLE, &false_alarms,
        "Share of good parts that may lie over the threshold, over 0 to under 0.5 (default 0.05)",
        "RATE"},
+      {"robust", 0, 0, G_OPTION_ARG_NONE, &robust,
+       "Leave out training images that do not look good, a tenth of all at most, and name them",
+       NULL},
       {"seed", 0, 0, G_OPTION_ARG_INT, &seed, "Seed of every random choice (default 0)", "N"},
       G_OPTION_ENTRY_NULL};
   int code = VELM_CLI_USAGE;
@@ -91,6 +97,7 @@ int velm_cli_fit(int argc, char **argv) {
   params.coreset = coreset;
   params.standardise = standardise;
   params.false_alarms = false_alarms;
+  params.robust = robust ? ROBUST_SHARE : 0;
   params.seed = (guint32)seed;
   params.progress = velm_log_progress;
   if (add)

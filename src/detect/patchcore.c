@@ -14,13 +14,6 @@ typedef struct {
   double threshold, reference_threshold;
 } Patchcore;
 
-static double median(const VelmPlane *map) {
-  gsize n = (gsize)map->width * (gsize)map->height;
-  g_autofree float *sorted = g_memdup2(map->values, n * sizeof(float));
-  qsort(sorted, n, sizeof(float), velm_patch_compare_floats);
-  return (double)sorted[n / 2];
-}
-
 static void patchcore_free(VelmDetector *detector) {
   Patchcore *self = (Patchcore *)detector;
   if (!self)
@@ -124,7 +117,7 @@ static gboolean patchcore_detect(VelmDetector *detector, VelmInspection *inspect
   inspection->score = velm_patch_map_score(inspection->map);
   inspection->threshold = inspection->reference ? self->reference_threshold : self->threshold;
   inspection->anomalous = inspection->score >= inspection->threshold;
-  double middle = median(inspection->map);
+  double middle = velm_patch_map_median(inspection->map);
   inspection->region_threshold = middle + REGION_LEVEL * (inspection->score - middle);
   inspection->timings_ms[VELM_TIMING_SEARCH] = velm_timing_since(start);
   return TRUE;
@@ -147,6 +140,14 @@ static gsize count_patches(VelmModel *model, gsize index) {
       !velm_model_get_floats(model, scale_key, 0, &channels, NULL))
     return 0;
   return n / channels;
+}
+
+static void describe_dropped(VelmModel *model, GString *text) {
+  if (!velm_model_has(model, "patchcore.dropped"))
+    return;
+  g_autofree const char **names = velm_model_get_strv(model, "patchcore.dropped", NULL);
+  for (gsize i = 0; names && names[i]; i++)
+    g_string_append_printf(text, "dropped, does not look good: %s\n", names[i]);
 }
 
 /* Banks differ in size once images were added. */
@@ -173,6 +174,7 @@ static void patchcore_describe(VelmModel *model, GString *text) {
     g_string_append_printf(text,
                            "fitted to: %" G_GINT64_FORMAT " images of %" G_GINT64_FORMAT " parts\n",
                            images, parts);
+  describe_dropped(model, text);
   const char *name = velm_model_get_string(model, "backbone.name", NULL);
   g_autofree const char **layers = velm_model_get_strv(model, "backbone.layers", NULL);
   g_autofree char *joined = layers ? g_strjoinv(", ", (char **)layers) : g_strdup("?");

@@ -70,13 +70,16 @@ gboolean velm_patch_fit_calibrate_layer(VelmPatchFit *fit, gsize layer, const Ve
 
 gboolean velm_patch_fit_score(VelmPatchFit *fit, float *maps, GError **error) {
   g_free(fit->scores);
+  g_free(fit->levels);
   fit->scores = g_new(float, fit->n_scored);
+  fit->levels = g_new(float, fit->n_scored);
   for (gsize i = 0; i < fit->n_scored; i++) {
     VelmPlane raw = {fit->columns, fit->rows, maps + i * fit->n_patches};
     g_autoptr(VelmPlane) map = velm_plane_blur(&raw, VELM_PATCHCORE_BLUR, error);
     if (!map)
       return FALSE;
     fit->scores[i] = (float)velm_patch_map_score(map);
+    fit->levels[i] = (float)velm_patch_map_median(map);
   }
   return TRUE;
 }

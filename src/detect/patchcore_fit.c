@@ -19,6 +19,8 @@ static void fit_clear(VelmPatchFit *fit) {
   g_free(fit->groups);
   g_free(fit->folds);
   g_free(fit->scores);
+  g_free(fit->levels);
+  g_clear_pointer(&fit->dropped, g_ptr_array_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmPatchFit, fit_clear)
 
@@ -40,6 +42,7 @@ static void use_all_images(VelmPatchFit *fit) {
   fit->images = g_new(guint, fit->n_images);
   for (guint i = 0; i < fit->n_images; i++)
     fit->images[i] = i;
+  fit->dropped = g_ptr_array_new_with_free_func(g_free);
 }
 
 /* Numbers the groups in order of appearance. */
@@ -89,7 +92,8 @@ static gboolean fit_layer(VelmPatchFit *fit, gsize layer, float *maps, VelmModel
 }
 
 static gboolean fit_layers(VelmPatchFit *fit, VelmModel *model, GError **error) {
-  fit->n_scored = MIN(fit->n_images, MAX_CALIBRATION);
+  /* Which do not belong is asked of all. */
+  fit->n_scored = fit->params->robust > 0 ? fit->n_images : MIN(fit->n_images, MAX_CALIBRATION);
   g_autofree float *maps = g_new0(float, fit->n_scored * fit->n_patches);
   number_groups(fit);
   velm_patch_fit_deal_folds(fit);
@@ -97,6 +101,26 @@ static gboolean fit_layers(VelmPatchFit *fit, VelmModel *model, GError **error) 
     if (!fit_layer(fit, i, maps, model, error))
       return FALSE;
   return velm_patch_fit_score(fit, maps, error);
+}
+
+/* Each round drops images that do not belong, as long as there are any. */
+static gboolean fit_rounds(VelmPatchFit *fit, VelmModel *model, GError **error) {
+  guint round = 0;
+  do
+    if (!fit_layers(fit, model, error))
+      return FALSE;
+  while (velm_patch_fit_drop(fit, round++));
+  return TRUE;
+}
+
+static void store_dropped(const VelmPatchFit *fit, VelmModel *model) {
+  if (fit->dropped->len == 0)
+    return;
+  g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+  for (guint i = 0; i < fit->dropped->len; i++)
+    g_strv_builder_add(names, fit->dropped->pdata[i]);
+  g_auto(GStrv) all = g_strv_builder_end(names);
+  velm_model_set_strv(model, "patchcore.dropped", (const char *const *)all);
 }
 
 /* What adding further images needs to know of these. */
@@ -134,10 +158,11 @@ gboolean velm_patchcore_fit(const VelmDataset *dataset, const VelmFitParams *par
   if (!fit.backbone || !velm_backbone_spec_store(fit.spec, model, error))
     return FALSE;
   use_all_images(&fit);
-  if (!velm_patch_fit_extract(&fit, error) || !fit_layers(&fit, model, error) ||
+  if (!velm_patch_fit_extract(&fit, error) || !fit_rounds(&fit, model, error) ||
       !velm_patch_fit_store_scores(&fit, model, error) ||
       !velm_patch_fit_calibrate_reference(&fit, model, error))
     return FALSE;
   store_images(&fit, model);
+  store_dropped(&fit, model);
   return TRUE;
 }

@@ -18,7 +18,9 @@
  * @spools: the features of all samples, one spool a layer, n_patches rows a sample
  * @means: the mean features of all samples, one row each
  * @groups: of each image, its part; @folds: of each image, the fold that its part is in
- * @n_scored: images that the calibration scores, spread evenly; @scores: of these, in their order
+ * @n_scored: images that the calibration scores, spread evenly; @scores: of these, in their order;
+ * @levels: the medians of their score maps
+ * @dropped: (element-type filename): images dropped, below the folder
  */
 typedef struct {
   const VelmFitParams *params;
@@ -36,7 +38,8 @@ typedef struct {
   guint *groups, n_groups;
   guint *folds, n_folds;
   gsize n_scored;
-  float *scores;
+  float *scores, *levels;
+  GPtrArray *dropped;
 } VelmPatchFit;
 
 const VelmSample *velm_patch_fit_sample(const VelmPatchFit *fit, gsize image);
@@ -102,10 +105,16 @@ gsize velm_patch_fit_scored_image(const VelmPatchFit *fit, gsize index);
  * image. */
 gboolean velm_patch_fit_calibrate_layer(VelmPatchFit *fit, gsize layer, const VelmPatchBanks *banks,
                                         float *maps, GError **error);
-/** Fills @scores from the maps. */
+/** Fills @scores and @levels from the maps. */
 gboolean velm_patch_fit_score(VelmPatchFit *fit, float *maps, GError **error);
 /** Writes scores, threshold and normal images. */
 gboolean velm_patch_fit_store_scores(const VelmPatchFit *fit, VelmModel *model, GError **error);
+
+/* ---- patchcore_robust.c ---- */
+
+/** Drops images that do not belong, by the scores of all images in use. @round: times that it did
+ * so before. Returns: whether it dropped any: what was found with them is void then. */
+gboolean velm_patch_fit_drop(VelmPatchFit *fit, guint round);
 
 /* ---- patchcore_second_shots.c ---- */
 

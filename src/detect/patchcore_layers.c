@@ -1,6 +1,7 @@
 #include "detect/patchcore_layers.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 VelmPatchLayer *velm_patch_layers_new(const VelmBackbone *backbone, gsize *n) {
@@ -74,6 +75,13 @@ double velm_patch_map_score(const VelmPlane *map) {
 int velm_patch_compare_floats(gconstpointer a, gconstpointer b) {
   float x = *(const float *)a, y = *(const float *)b;
   return x < y ? -1 : x > y;
+}
+
+double velm_patch_map_median(const VelmPlane *map) {
+  gsize n = (gsize)map->width * (gsize)map->height;
+  g_autofree float *sorted = g_memdup2(map->values, n * sizeof(float));
+  qsort(sorted, n, sizeof(float), velm_patch_compare_floats);
+  return (double)sorted[n / 2];
 }
 
 char *velm_patch_layer_key(gsize layer, const char *what) {

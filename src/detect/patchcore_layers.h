@@ -45,6 +45,9 @@ void velm_patch_map_add(float *map, const float *distances, gsize n, float typic
 /** The image's score: the map's maximum. */
 double velm_patch_map_score(const VelmPlane *map);
 
+/** The map's median. */
+double velm_patch_map_median(const VelmPlane *map);
+
 /** For qsort(): rising floats. */
 int velm_patch_compare_floats(gconstpointer a, gconstpointer b);
 
