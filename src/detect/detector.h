@@ -12,6 +12,19 @@
 
 typedef struct _VelmDetector VelmDetector;
 
+/**
+ * VelmGoodScores: what good parts score that the detector does not know.
+ * @scores: @n image scores, borrowed from the model
+ * @n_images, @n_parts: what it was fitted to
+ * @threshold: of the image score
+ */
+typedef struct {
+  const float *scores;
+  gsize n;
+  gint64 n_images, n_parts;
+  double threshold;
+} VelmGoodScores;
+
 typedef struct {
   const char *name;
   /** Fits to @dataset's training images and writes all it needs into @model, under its own prefix.
@@ -27,6 +40,8 @@ typedef struct {
   /** Fills the detect part of @inspection, whose image (and reference, or NULL) is set. */
   gboolean (*detect)(VelmDetector *detector, VelmInspection *inspection, GError **error);
   void (*free)(VelmDetector *detector);
+  /** What good parts score, by what fit() wrote; NULL, or FALSE, where that is not known. */
+  gboolean (*good_scores)(VelmModel *model, VelmGoodScores *good);
   /** For a person: layers, bank, threshold. Appends lines "key: value\n". */
   void (*describe)(VelmModel *model, GString *text);
 } VelmDetectorClass;

@@ -129,6 +129,13 @@ const VelmPatchLayer *velm_patchcore_get_layers(const VelmDetector *detector, gs
   return self->layers;
 }
 
+static gboolean patchcore_good_scores(VelmModel *model, VelmGoodScores *good) {
+  good->scores = velm_model_get_floats(model, "patchcore.good_scores", 0, &good->n, NULL);
+  return good->scores && velm_model_get_int(model, "patchcore.images", &good->n_images, NULL) &&
+         velm_model_get_int(model, "patchcore.parts", &good->n_parts, NULL) &&
+         velm_model_get_double(model, "patchcore.threshold", &good->threshold, NULL);
+}
+
 /* ---- describing ---- */
 
 /* Patches of the bank of layer @index; 0 where there is no such layer. */
@@ -194,5 +201,6 @@ const VelmDetectorClass velm_detector_patchcore = {
     .open = patchcore_open,
     .detect = patchcore_detect,
     .free = patchcore_free,
+    .good_scores = patchcore_good_scores,
     .describe = patchcore_describe,
 };
