@@ -102,6 +102,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmModel, velm_model_free)
  * default (a bank of 6,000 at most)
  * @standardise: scale each feature channel to unit variance before distances are taken
  * @false_alarms: share of good parts that may lie over the decision threshold, over 0 to under 0.5
+ * @robust: share of the training images, under 0.5, that may be dropped because they do not look
+ * good; 0 keeps all
  * @seed: of every random choice; the same seed gives the same model
  * @progress: may be NULL
  */
@@ -112,6 +114,7 @@ typedef struct {
   double coreset;
   gboolean standardise;
   double false_alarms;
+  double robust;
   guint32 seed;
   VelmProgress progress;
   gpointer progress_data;
@@ -130,6 +133,46 @@ VELM_API VelmFitParams velm_fit_params_default(void);
  */
 VELM_API VelmModel *velm_model_fit(const char *directory, const VelmFitParams *params,
                                    GError **error);
+
+/**
+ * VelmAddition: what velm_model_add_normal() did.
+ * @n_images: images that were added
+ * @n_known: images that were passed over: the model has their very pixels already
+ * @n_known_parts: of those added, images of parts that the model knows by name; their scores tell
+ * nothing of new parts, and the threshold does not heed them
+ * @n_over: of those added, images whose score reached the threshold as it was before
+ * @n_layers, @patches: patches that joined the bank of each of the layers; free with
+ * velm_addition_clear()
+ * @full: a bank has reached its bound, and takes no more
+ * @threshold_before, @threshold: of the image score
+ */
+typedef struct {
+  guint n_images, n_known, n_known_parts, n_over;
+  gsize n_layers;
+  gsize *patches;
+  gboolean full;
+  double threshold_before, threshold;
+} VelmAddition;
+
+VELM_API void velm_addition_clear(VelmAddition *addition);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmAddition, velm_addition_clear)
+
+/**
+ * Adds good images to a fitted model, in place, without fitting again. What was taught stays.
+ * @directory: as for velm_model_fit()
+ * @progress: (nullable)
+ * @addition: (out caller-allocates): what it did; all zero where it fails
+ * Returns: FALSE where it fails, with @model as it was: VELM_ERROR_MODEL where the model was fitted
+ * by a velm that did not yet keep what this needs, VELM_ERROR_DATASET, VELM_ERROR_IMAGE, ...
+ *
+ * Each image is first scored by the model as it is, which does not know it: this score joins those
+ * of the calibration, and the threshold is found anew at the model's rate of false alarms. Then its
+ * patches that lie farther from the bank than the bank covered the training patches join it, in
+ * the order of greedy k-centre selection.
+ */
+VELM_API gboolean velm_model_add_normal(VelmModel *model, const char *directory,
+                                        VelmProgress progress, gpointer progress_data,
+                                        VelmAddition *addition, GError **error);
 
 /* ---- spec: the user's classes, and what each leads to
  * -------------------------------------------------------------------- */

@@ -3,12 +3,14 @@
 #include "act/policy.h"
 #include "classify/classifier.h"
 #include "detect/detector.h"
+#include "detect/drift.h"
 #include "mark/mark.h"
 
 #include <string.h>
 
 struct _VelmInspector {
   VelmDetector *detector;
+  VelmDrift *drift;           /* NULL where the model does not say what good parts score */
   VelmClassifier *classifier; /* NULL: nothing is classified */
   VelmSpec *own_spec;         /* the one that the model was taught with */
   const VelmSpec *spec;       /* the caller's, else own_spec; or NULL */
@@ -59,6 +61,7 @@ VelmInspector *velm_inspector_new(VelmModel *model, VelmSpec *spec,
   inspector->detector = velm_detector_open(model, error);
   if (!inspector->detector)
     return NULL;
+  inspector->drift = velm_drift_open(model);
   const char *name = resolve_classifier(params, model);
   if (!name)
     return g_steal_pointer(&inspector);
@@ -72,8 +75,15 @@ void velm_inspector_free(VelmInspector *inspector) {
     return;
   velm_classifier_free(inspector->classifier); /* first: it gives up what is on its way */
   velm_detector_free(inspector->detector);
+  velm_drift_free(inspector->drift);
   velm_spec_free(inspector->own_spec);
   g_free(inspector);
+}
+
+/* Scores against a reference are of another kind. */
+static void watch(VelmInspector *inspector, VelmInspection *inspection) {
+  if (inspector->drift && !inspection->reference)
+    inspection->warning = g_strdup(velm_drift_add(inspector->drift, inspection->score));
 }
 
 static gboolean mark(VelmInspection *inspection, GError **error) {
@@ -134,6 +144,7 @@ void velm_inspector_submit(VelmInspector *inspector, const char *path, const cha
     done(NULL, error, user_data);
     return;
   }
+  watch(inspector, inspection);
   Passage *passage = g_new(Passage, 1);
   *passage = (Passage){inspector, g_steal_pointer(&inspection), start, 0, done, user_data};
   classify(passage);

@@ -102,6 +102,8 @@ void velm_record_build(JsonBuilder *builder, const VelmInspection *inspection) {
   velm_json_set_string(builder, "action", inspection->action);
   velm_json_set_string(builder, "rule", inspection->rule);
   build_timings(builder, inspection);
+  if (inspection->warning)
+    velm_json_set_string(builder, "warning", inspection->warning);
   if (inspection->error)
     velm_json_set_string(builder, "error", inspection->error);
 }

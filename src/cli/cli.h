@@ -70,6 +70,11 @@ char **velm_cli_parse_with(int argc, char **argv, const char *usage, const char 
 /** Prints "velm: message" on stderr, clear of the progress line. Returns: the exit code for it. */
 int velm_cli_fail(const GError *error);
 
+/** `velm fit --add`: adds the good images of @directory to the model at @model_path, and writes it
+ * to
+ * @output, or in place where that is NULL. Returns: the exit code. */
+int velm_cli_fit_add(const char *model_path, const char *directory, const char *output);
+
 /** Reports what a run could not inspect, and prints its figures as text or JSON. Returns: the exit
  * code. */
 int velm_cli_print_run(const VelmRun *run, gboolean json);

@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+/* Most training images that --robust drops, of all. */
+#define ROBUST_SHARE 0.1
+
 /* A mistyped folder is better found before the work than after it. */
 static gboolean check_output(const char *path, GError **error) {
   g_autofree char *folder = g_path_get_dirname(path);
@@ -17,14 +20,38 @@ static gboolean check_output(const char *path, GError **error) {
   return FALSE;
 }
 
+/* Whether options were given that a model has settled already. */
+static gboolean has_fit_options(const VelmFitParams *params) {
+  const VelmFitParams usual = velm_fit_params_default();
+  return !g_str_equal(params->backbone, usual.backbone) || params->layers || params->size ||
+         params->coreset != usual.coreset || params->standardise || params->seed ||
+         params->robust > 0 || params->false_alarms != usual.false_alarms;
+}
+
+static int fit_add(const char *model, const char *directory, const char *output,
+                   const VelmFitParams *params) {
+  g_autoptr(GError) error = NULL;
+  if (has_fit_options(params)) {
+    fprintf(stderr, "velm fit: --add keeps what the model was fitted with: no option goes with it "
+                    "but -o\n");
+    return VELM_CLI_USAGE;
+  }
+  if (output && !check_output(output, &error))
+    return velm_cli_fail(error);
+  return velm_cli_fit_add(model, directory, output);
+}
+
 int velm_cli_fit(int argc, char **argv) {
   VelmFitParams params = velm_fit_params_default();
-  g_autofree char *output = NULL, *backbone = NULL, *layers = NULL;
+  g_autofree char *output = NULL, *backbone = NULL, *layers = NULL, *add = NULL;
   int size = 0, seed = 0;
   double coreset = 0, false_alarms = params.false_alarms;
-  gboolean standardise = FALSE;
+  gboolean standardise = FALSE, robust = FALSE;
   const GOptionEntry entries[] = {
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "Model file to write", "MODEL.velm"},
+      {"add", 0, 0, G_OPTION_ARG_FILENAME, &add,
+       "Add the good images of DIR to this model, in place or as -o says, without fitting again",
+       "MODEL.velm"},
       {"backbone", 0, 0, G_OPTION_ARG_FILENAME, &backbone,
        "dinov2s (the default: localises best), lite2 (fast), or an ONNX or OpenVINO IR file",
        "NAME|FILE"},
@@ -47,6 +74,9 @@ int velm_cli_fit(int argc, char **argv) {
       {"false-alarms", 0, 0, G_OPTION_ARG_DOUBLE, &false_alarms,
        "Share of good parts that may lie over the threshold, over 0 to under 0.5 (default 0.05)",
        "RATE"},
+      {"robust", 0, 0, G_OPTION_ARG_NONE, &robust,
+       "Leave out training images that do not look good, a tenth of all at most, and name them",
+       NULL},
       {"seed", 0, 0, G_OPTION_ARG_INT, &seed, "Seed of every random choice (default 0)", "N"},
       G_OPTION_ENTRY_NULL};
   int code = VELM_CLI_USAGE;
@@ -57,7 +87,7 @@ int velm_cli_fit(int argc, char **argv) {
                                        entries, 1, 1, &code);
   if (!paths)
     return code;
-  if (!output) {
+  if (!output && !add) {
     fprintf(stderr, "velm fit: name the model file to write with -o\n");
     return VELM_CLI_USAGE;
   }
@@ -67,8 +97,11 @@ int velm_cli_fit(int argc, char **argv) {
   params.coreset = coreset;
   params.standardise = standardise;
   params.false_alarms = false_alarms;
+  params.robust = robust ? ROBUST_SHARE : 0;
   params.seed = (guint32)seed;
   params.progress = velm_log_progress;
+  if (add)
+    return fit_add(add, paths[0], output, &params);
   gint64 start = g_get_monotonic_time();
   g_autoptr(GError) error = NULL;
   g_autoptr(VelmModel) model =

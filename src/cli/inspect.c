@@ -86,6 +86,8 @@ static gboolean put_record(Run *run, const Record *record, GError **error) {
   } else {
     print_text(inspection);
   }
+  if (inspection->warning)
+    velm_log_line("velm: %s", inspection->warning);
   if (inspection->fallback) {
     run->n_fallbacks++;
     g_free(run->fallback);

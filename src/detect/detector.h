@@ -12,17 +12,36 @@
 
 typedef struct _VelmDetector VelmDetector;
 
+/**
+ * VelmGoodScores: what good parts score that the detector does not know.
+ * @scores: @n image scores, borrowed from the model
+ * @n_images, @n_parts: what it was fitted to
+ * @threshold: of the image score
+ */
+typedef struct {
+  const float *scores;
+  gsize n;
+  gint64 n_images, n_parts;
+  double threshold;
+} VelmGoodScores;
+
 typedef struct {
   const char *name;
   /** Fits to @dataset's training images and writes all it needs into @model, under its own prefix.
    */
   gboolean (*fit)(const VelmDataset *dataset, const VelmFitParams *params, VelmModel *model,
                   GError **error);
+  /** Adds the images of @dataset to what fit() wrote in @model, and says what that did; NULL where
+   * the detector cannot. Where it fails, @model may be changed in part. */
+  gboolean (*add_normal)(VelmModel *model, const VelmDataset *dataset, VelmProgress progress,
+                         gpointer progress_data, VelmAddition *addition, GError **error);
   /** Opens what fit() wrote. @model outlives the detector. */
   VelmDetector *(*open)(VelmModel *model, GError **error);
   /** Fills the detect part of @inspection, whose image (and reference, or NULL) is set. */
   gboolean (*detect)(VelmDetector *detector, VelmInspection *inspection, GError **error);
   void (*free)(VelmDetector *detector);
+  /** What good parts score, by what fit() wrote; NULL, or FALSE, where that is not known. */
+  gboolean (*good_scores)(VelmModel *model, VelmGoodScores *good);
   /** For a person: layers, bank, threshold. Appends lines "key: value\n". */
   void (*describe)(VelmModel *model, GString *text);
 } VelmDetectorClass;

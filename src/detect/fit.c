@@ -11,6 +11,8 @@ static gboolean check_params(const VelmFitParams *params, GError **error) {
     why = "the coreset ratio must be over 0 and at most 1";
   else if (!(params->false_alarms > 0 && params->false_alarms < 0.5))
     why = "the rate of false alarms must be over 0 and under 0.5";
+  else if (!(params->robust >= 0 && params->robust < 0.5))
+    why = "the share of images that may be dropped must be under 0.5";
   else if (params->size < 0)
     why = "the image size must be a positive number of pixels";
   if (why)

@@ -51,6 +51,7 @@ void velm_inspection_free(VelmInspection *inspection) {
   g_free(inspection->severity);
   g_free(inspection->action);
   g_free(inspection->rule);
+  g_free(inspection->warning);
   g_free(inspection->error);
   g_free(inspection);
 }

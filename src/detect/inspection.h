@@ -74,6 +74,8 @@ struct _VelmInspection {
   char *action;
   char *rule; /* why: what in the spec decided, in words */
 
+  char *warning; /* what the run so far says of the line, on one record of a run; or NULL */
+
   double timings_ms[VELM_N_TIMINGS];
   /* what failed after detection (the classifier, say); the record stands all the same */
   char *error;

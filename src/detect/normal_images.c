@@ -174,3 +174,106 @@ void velm_normal_images_free(VelmNormalImages *normal) {
   g_free(normal->means);
   g_free(normal);
 }
+
+/* ---- further ones ---- */
+
+/* Squared distance of @mean to the nearest of the kept images but @except. */
+static double nearest_kept(const VelmNormalImages *normal, const float *mean, gsize except) {
+  double least = G_MAXDOUBLE;
+  for (gsize i = 0; i < normal->images->len; i++)
+    if (i != except)
+      least = MIN(least, distance(mean, normal->means + i * normal->channels, normal->channels));
+  return least;
+}
+
+/* The kept image that is most like another; never the first, which is the most typical. */
+static gsize find_most_alike(const VelmNormalImages *normal, double *least) {
+  gsize alike = 0;
+  *least = G_MAXDOUBLE;
+  for (gsize i = 1; i < normal->images->len; i++) {
+    double d = nearest_kept(normal, normal->means + i * normal->channels, i);
+    if (d < *least) {
+      *least = d;
+      alike = i;
+    }
+  }
+  return alike;
+}
+
+/* The candidate that is farthest from those kept. */
+static gsize find_newest(const VelmNormalImages *normal, const VelmNormalCandidate *candidates,
+                         gsize n, double *most) {
+  gsize newest = 0;
+  *most = 0;
+  for (gsize i = 0; i < n; i++) {
+    double d = nearest_kept(normal, candidates[i].mean, G_MAXSIZE);
+    if (d > *most) {
+      *most = d;
+      newest = i;
+    }
+  }
+  return newest;
+}
+
+/* Puts @candidate in place @index, which may be one behind the last. */
+static gboolean put(VelmModel *model, VelmNormalImages *normal, gsize index,
+                    const VelmNormalCandidate *candidate, GError **error) {
+  g_autofree char *name = g_strdup_printf(IMAGE_NAME, (guint)index);
+  g_autoptr(GBytes) jpeg = encode(candidate->sample, error);
+  VelmImage *image = jpeg ? velm_image_parse(jpeg, candidate->sample->path, error) : NULL;
+  if (!image)
+    return FALSE;
+  velm_model_set_bytes(model, name, jpeg);
+  if (index == normal->images->len) {
+    g_ptr_array_add(normal->images, image);
+    normal->means = g_renew(float, normal->means, normal->images->len * normal->channels);
+  } else {
+    velm_image_free(normal->images->pdata[index]);
+    normal->images->pdata[index] = image;
+  }
+  memcpy(normal->means + index * normal->channels, candidate->mean,
+         normal->channels * sizeof(float));
+  return TRUE;
+}
+
+static gsize kept_bytes(VelmModel *model, const VelmNormalImages *normal) {
+  gsize bytes = 0;
+  for (guint i = 0; i < normal->images->len; i++) {
+    g_autofree char *name = g_strdup_printf(IMAGE_NAME, i);
+    g_autoptr(GBytes) jpeg = velm_model_get_bytes(model, name, NULL);
+    bytes += (jpeg ? g_bytes_get_size(jpeg) : 0) + normal->channels * sizeof(float);
+  }
+  return bytes;
+}
+
+/* Takes one candidate in. Returns: FALSE where none is worth a place, or it failed. */
+static gboolean extend_once(VelmModel *model, VelmNormalImages *normal,
+                            const VelmNormalCandidate *candidates, gsize n, GError **error) {
+  double far, alike;
+  gsize newest = find_newest(normal, candidates, n, &far);
+  gsize index = find_most_alike(normal, &alike);
+  gboolean room = normal->images->len < VELM_NORMAL_IMAGES_MAX &&
+                  kept_bytes(model, normal) < VELM_NORMAL_IMAGES_MAX_BYTES * 9 / 10;
+  if (!(far > 0) || (!room && (index == 0 || far <= alike)))
+    return FALSE;
+  return put(model, normal, room ? normal->images->len : index, &candidates[newest], error);
+}
+
+gboolean velm_normal_images_extend(VelmModel *model, const VelmNormalCandidate *candidates, gsize n,
+                                   gsize channels, GError **error) {
+  g_autoptr(GError) cause = NULL;
+  g_autoptr(VelmNormalImages) normal = velm_normal_images_open(model, error);
+  if (!normal)
+    return FALSE;
+  if (normal->images->len == 0 || normal->channels != channels)
+    return TRUE; /* an old model keeps none */
+  /* Each turn a smaller likeness is left: it ends. */
+  for (gsize i = 0; i < n && extend_once(model, normal, candidates, n, &cause); i++)
+    ;
+  if (cause) {
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return FALSE;
+  }
+  velm_model_set_floats(model, MEANS_NAME, normal->means, normal->images->len * channels);
+  return TRUE;
+}

@@ -52,6 +52,15 @@ typedef struct {
 gboolean velm_normal_images_store(VelmModel *model, const VelmNormalCandidate *candidates, gsize n,
                                   gsize channels, GError **error);
 
+/**
+ * Lets further images, @n candidates, into those that @model keeps: where there is room the one
+ * farthest from those kept, and else in place of one of the two that are most alike, where it is
+ * farther from all than these are from each other. The most typical one stays.
+ * Returns: FALSE with VELM_ERROR_IMAGE, VELM_ERROR_FILE or VELM_ERROR_MODEL
+ */
+gboolean velm_normal_images_extend(VelmModel *model, const VelmNormalCandidate *candidates, gsize n,
+                                   gsize channels, GError **error);
+
 /** Returns: (transfer full): NULL with VELM_ERROR_MODEL where what @model has cannot be read. */
 VelmNormalImages *velm_normal_images_open(VelmModel *model, GError **error);
 void velm_normal_images_free(VelmNormalImages *normal);

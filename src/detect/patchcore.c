@@ -1,6 +1,5 @@
 #include "detect/patchcore.h"
 
-#include "detect/patchcore_layers.h"
 #include "detect/reference.h"
 
 /* A region reaches from a peak down to this share of its height over the image's median score. */
@@ -14,13 +13,6 @@ typedef struct {
   int rows, columns, channels;
   double threshold, reference_threshold;
 } Patchcore;
-
-static double median(const VelmPlane *map) {
-  gsize n = (gsize)map->width * (gsize)map->height;
-  g_autofree float *sorted = g_memdup2(map->values, n * sizeof(float));
-  qsort(sorted, n, sizeof(float), velm_patch_compare_floats);
-  return (double)sorted[n / 2];
-}
 
 static void patchcore_free(VelmDetector *detector) {
   Patchcore *self = (Patchcore *)detector;
@@ -125,35 +117,78 @@ static gboolean patchcore_detect(VelmDetector *detector, VelmInspection *inspect
   inspection->score = velm_patch_map_score(inspection->map);
   inspection->threshold = inspection->reference ? self->reference_threshold : self->threshold;
   inspection->anomalous = inspection->score >= inspection->threshold;
-  double middle = median(inspection->map);
+  double middle = velm_patch_map_median(inspection->map);
   inspection->region_threshold = middle + REGION_LEVEL * (inspection->score - middle);
   inspection->timings_ms[VELM_TIMING_SEARCH] = velm_timing_since(start);
   return TRUE;
 }
 
+const VelmPatchLayer *velm_patchcore_get_layers(const VelmDetector *detector, gsize *n_layers) {
+  const Patchcore *self = (const Patchcore *)detector;
+  *n_layers = self->n_layers;
+  return self->layers;
+}
+
+static gboolean patchcore_good_scores(VelmModel *model, VelmGoodScores *good) {
+  good->scores = velm_model_get_floats(model, "patchcore.good_scores", 0, &good->n, NULL);
+  return good->scores && velm_model_get_int(model, "patchcore.images", &good->n_images, NULL) &&
+         velm_model_get_int(model, "patchcore.parts", &good->n_parts, NULL) &&
+         velm_model_get_double(model, "patchcore.threshold", &good->threshold, NULL);
+}
+
 /* ---- describing ---- */
+
+/* Patches of the bank of layer @index; 0 where there is no such layer. */
+static gsize count_patches(VelmModel *model, gsize index) {
+  g_autofree char *bank_key = velm_patch_layer_key(index, "bank");
+  g_autofree char *scale_key = velm_patch_layer_key(index, "scale");
+  gsize n = 0, channels = 0;
+  if (!velm_model_has(model, bank_key) || !velm_model_get_floats(model, bank_key, 0, &n, NULL) ||
+      !velm_model_get_floats(model, scale_key, 0, &channels, NULL))
+    return 0;
+  return n / channels;
+}
+
+static void describe_dropped(VelmModel *model, GString *text) {
+  if (!velm_model_has(model, "patchcore.dropped"))
+    return;
+  g_autofree const char **names = velm_model_get_strv(model, "patchcore.dropped", NULL);
+  for (gsize i = 0; names && names[i]; i++)
+    g_string_append_printf(text, "dropped, does not look good: %s\n", names[i]);
+}
+
+/* Banks differ in size once images were added. */
+static void describe_banks(VelmModel *model, GString *text) {
+  gsize first = count_patches(model, 0), n = first;
+  gboolean same = TRUE;
+  for (gsize i = 1; n; i++) {
+    n = count_patches(model, i);
+    same = same && (n == 0 || n == first);
+  }
+  if (first)
+    g_string_append_printf(text, "memory bank: %" G_GSIZE_FORMAT, first);
+  for (gsize i = 1; !same && (n = count_patches(model, i)); i++)
+    g_string_append_printf(text, ", %" G_GSIZE_FORMAT, n);
+  if (first)
+    g_string_append(text, same ? " patches a layer\n" : " patches, by layer\n");
+}
 
 static void patchcore_describe(VelmModel *model, GString *text) {
   gint64 images = 0, parts = 0, size = 0;
   double threshold = 0;
-  gsize n = 0;
   if (velm_model_get_int(model, "patchcore.images", &images, NULL) &&
       velm_model_get_int(model, "patchcore.parts", &parts, NULL))
     g_string_append_printf(text,
                            "fitted to: %" G_GINT64_FORMAT " images of %" G_GINT64_FORMAT " parts\n",
                            images, parts);
+  describe_dropped(model, text);
   const char *name = velm_model_get_string(model, "backbone.name", NULL);
   g_autofree const char **layers = velm_model_get_strv(model, "backbone.layers", NULL);
   g_autofree char *joined = layers ? g_strjoinv(", ", (char **)layers) : g_strdup("?");
   if (name && velm_model_get_int(model, "backbone.size", &size, NULL))
     g_string_append_printf(text, "backbone: %s, %s, images at %" G_GINT64_FORMAT " px\n", name,
                            joined, size);
-  if (velm_model_get_floats(model, "patchcore.bank.0", 0, &n, NULL)) {
-    gsize channels = 0;
-    if (velm_model_get_floats(model, "patchcore.scale.0", 0, &channels, NULL))
-      g_string_append_printf(text, "memory bank: %" G_GSIZE_FORMAT " patches a layer\n",
-                             n / channels);
-  }
+  describe_banks(model, text);
   if (velm_model_get_double(model, "patchcore.threshold", &threshold, NULL))
     g_string_append_printf(text, "threshold: %.4g (1 is the typical distance of good patches)\n",
                            threshold);
@@ -162,8 +197,10 @@ static void patchcore_describe(VelmModel *model, GString *text) {
 const VelmDetectorClass velm_detector_patchcore = {
     .name = "patchcore",
     .fit = velm_patchcore_fit,
+    .add_normal = velm_patchcore_add_normal,
     .open = patchcore_open,
     .detect = patchcore_detect,
     .free = patchcore_free,
+    .good_scores = patchcore_good_scores,
     .describe = patchcore_describe,
 };

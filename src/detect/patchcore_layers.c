@@ -1,5 +1,7 @@
 #include "detect/patchcore_layers.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 VelmPatchLayer *velm_patch_layers_new(const VelmBackbone *backbone, gsize *n) {
@@ -33,6 +35,19 @@ void velm_patch_rows_scale(float *rows, gsize n, gsize channels, const float *sc
       rows[i * channels + k] *= scale[k];
 }
 
+float velm_patch_row_distance(const float *row, const float *entries, gsize n, gsize channels) {
+  float least = INFINITY;
+  for (gsize i = 0; i < n; i++) {
+    const float *entry = entries + i * channels;
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (gsize k = 0; k < channels; k++)
+      sum += (row[k] - entry[k]) * (row[k] - entry[k]);
+    least = MIN(least, sum);
+  }
+  return sqrtf(least);
+}
+
 void velm_patch_layer_take(const VelmPatchLayer *layer, const VelmFeatures *features,
                            const float *scale, float *rows) {
   gsize n = (gsize)features->rows * (gsize)features->columns, channels = (gsize)layer->channels;
@@ -60,6 +75,13 @@ double velm_patch_map_score(const VelmPlane *map) {
 int velm_patch_compare_floats(gconstpointer a, gconstpointer b) {
   float x = *(const float *)a, y = *(const float *)b;
   return x < y ? -1 : x > y;
+}
+
+double velm_patch_map_median(const VelmPlane *map) {
+  gsize n = (gsize)map->width * (gsize)map->height;
+  g_autofree float *sorted = g_memdup2(map->values, n * sizeof(float));
+  qsort(sorted, n, sizeof(float), velm_patch_compare_floats);
+  return (double)sorted[n / 2];
 }
 
 char *velm_patch_layer_key(gsize layer, const char *what) {

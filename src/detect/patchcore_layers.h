@@ -32,6 +32,10 @@ float *velm_patch_layers_typical(const VelmPatchLayer *layers, gsize n);
 void velm_patch_layer_take(const VelmPatchLayer *layer, const VelmFeatures *features,
                            const float *scale, float *rows);
 
+/** Euclidean distance of @row to the nearest of @n @entries, computed in full precision: for few
+ * rows. Infinite where there are none. */
+float velm_patch_row_distance(const float *row, const float *entries, gsize n, gsize channels);
+
 /** Multiplies each channel of @n rows by its @scale. */
 void velm_patch_rows_scale(float *rows, gsize n, gsize channels, const float *scale);
 
@@ -40,6 +44,9 @@ void velm_patch_map_add(float *map, const float *distances, gsize n, float typic
 
 /** The image's score: the map's maximum. */
 double velm_patch_map_score(const VelmPlane *map);
+
+/** The map's median. */
+double velm_patch_map_median(const VelmPlane *map);
 
 /** For qsort(): rising floats. */
 int velm_patch_compare_floats(gconstpointer a, gconstpointer b);

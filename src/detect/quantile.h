@@ -1,0 +1,8 @@
+/* Quantiles of scores. */
+#pragma once
+
+#include <glib.h>
+
+/** The value that the share @tail of @n rising @values lies over, interpolated between the two
+ * nearest. */
+double velm_upper_quantile(const float *values, gsize n, double tail);
