@@ -1,12 +1,12 @@
 #include "detect/nearest.h"
 
+#include "core/parallel.h"
 #include "detect/nearest_kernel.h"
 
 #include <cblas.h>
 #include <float.h>
 #include <lapacke.h>
 #include <math.h>
-#include <omp.h>
 #include <string.h>
 
 /* The directions that are looked at first hold this share of the bank's variance: more of them cost
@@ -171,7 +171,7 @@ static void fill_panels(VelmNearest *nearest) {
 
 VelmNearest *velm_nearest_new(const float *bank, gsize n, gsize channels, gsize n_queries,
                               GError **error) {
-  if (n < 1 || channels < 1 || channels > G_MAXINT16) {
+  if (n < 1 || channels < 1 || channels > G_MAXINT16 || n_queries < 1) {
     g_set_error(error, VELM_ERROR, VELM_ERROR_MODEL,
                 "a memory bank of %" G_GSIZE_FORMAT " patches of %" G_GSIZE_FORMAT " channels", n,
                 channels);
@@ -319,26 +319,38 @@ static void search_bank(Search *search) {
       search_panels(search, group, to - MIN(to, PANELS_AT_A_TIME), to);
 }
 
-/* Queries are dealt to threads in runs of so many. */
-static gsize share(const VelmNearest *nearest) {
-  gsize threads = (gsize)MAX(1, omp_get_max_threads());
-  gsize groups = (nearest->n_queries + VELM_GROUP - 1) / VELM_GROUP;
-  return MAX(1, (groups + threads - 1) / threads) * VELM_GROUP;
+/* A search, as threads share it: each takes a run of so many queries at a time. */
+typedef struct {
+  const VelmNearest *nearest;
+  const float *queries;
+  float *distances;
+  gsize run;
+  gint64 *compared; /* of each run: entries that were compared in full */
+} Job;
+
+static void search_run(gsize index, gpointer data) {
+  Job *job = data;
+  gsize first = index * job->run, n = MIN(job->run, job->nearest->n_queries - first);
+  Search *search = search_new(job->nearest, job->queries + first * job->nearest->channels, n);
+  search_bank(search);
+  for (gsize i = 0; i < n; i++)
+    job->distances[first + i] = sqrtf(search->best2[i]);
+  job->compared[index] = (gint64)search->compared;
+  search_free(search);
 }
 
 /* Returns how many entries were compared in full. */
-static gsize find_all(const VelmNearest *nearest, const float *queries, float *distances) {
-  gsize n = nearest->n_queries, run = share(nearest), compared = 0;
-#pragma omp parallel for schedule(static) reduction(+ : compared)
-  for (gsize first = 0; first < n; first += run) {
-    gsize count = MIN(run, n - first);
-    Search *search = search_new(nearest, queries + first * nearest->channels, count);
-    search_bank(search);
-    for (gsize i = 0; i < count; i++)
-      distances[first + i] = sqrtf(search->best2[i]);
-    compared += search->compared;
-    search_free(search);
-  }
+static gint64 find_all(const VelmNearest *nearest, const float *queries, float *distances) {
+  gsize n_groups = (nearest->n_queries + VELM_GROUP - 1) / VELM_GROUP;
+  gsize threads = velm_parallel_threads();
+  Job job = {nearest, queries, distances, (n_groups + threads - 1) / threads * VELM_GROUP, NULL};
+  gsize n_runs = (nearest->n_queries + job.run - 1) / job.run;
+  job.compared = g_new0(gint64, n_runs);
+  velm_parallel(n_runs, search_run, &job);
+  gint64 compared = 0;
+  for (gsize i = 0; i < n_runs; i++)
+    compared += job.compared[i];
+  g_free(job.compared);
   return compared;
 }
 

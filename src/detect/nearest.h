@@ -22,8 +22,7 @@ VelmNearest *velm_nearest_new(const float *bank, gsize n, gsize channels, gsize 
  * Euclidean distance of each of the n_queries rows of @queries to its nearest entry, infinite for
  * a query that is not a number. @distances: (out): n_queries floats.
  *
- * Any number of threads may ask at once. The work is shared out to as many as OpenMP gives the
- * caller.
+ * Any number of threads may ask at once. The work is shared out by velm_parallel().
  */
 gboolean velm_nearest_distances(const VelmNearest *nearest, const float *queries, float *distances,
                                 GError **error);

@@ -1,7 +1,7 @@
+#include "core/parallel.h"
 #include "detect/nearest.h"
 
 #include <math.h>
-#include <omp.h>
 #include <string.h>
 
 /* Of sums of some hundred 32-bit floats. */
@@ -143,15 +143,14 @@ static void test_threads(void) {
   g_autofree float *bank = correlated_rows(700, 90, 8, 40);
   g_autofree float *queries = correlated_rows(50, 90, 8, 42);
   g_autoptr(VelmNearest) nearest = open(bank, 700, 90, 50);
-  int before = omp_get_max_threads();
-  omp_set_num_threads(1);
+  velm_parallel_limit(1);
   g_autofree float *alone = distances(nearest, queries, 50);
-  for (int threads = 2; threads <= 3; threads++) {
-    omp_set_num_threads(threads);
+  for (guint threads = 2; threads <= 3; threads++) {
+    velm_parallel_limit(threads);
     g_autofree float *shared = distances(nearest, queries, 50);
     g_assert_cmpmem(alone, 50 * sizeof(float), shared, 50 * sizeof(float));
   }
-  omp_set_num_threads(before);
+  velm_parallel_limit(0);
 }
 
 static void test_no_bank(void) {
