@@ -149,6 +149,15 @@ static VipsImage *to_srgb(VipsImage *in) {
   return vips_bandjoin(same, &rgb, 3, NULL) == 0 ? g_steal_pointer(&rgb) : NULL;
 }
 
+/* Every pixel of @grey three times. */
+static VelmImage *image_from_grey(const guint8 *grey, int width, int height) {
+  VelmImage *image = velm_image_new(width, height);
+  gsize n = (gsize)width * (gsize)height;
+  for (gsize i = 0; i < n; i++)
+    image->pixels[3 * i] = image->pixels[3 * i + 1] = image->pixels[3 * i + 2] = grey[i];
+  return image;
+}
+
 static VelmImage *image_from_vips(VipsImage *rgb) {
   guint8 *pixels = unwrap(rgb, 3, VIPS_FORMAT_UCHAR);
   if (!pixels)
@@ -160,12 +169,32 @@ static VelmImage *image_from_vips(VipsImage *rgb) {
   return image;
 }
 
+/* Whether nothing but the number of channels may keep @file from being 8-bit sRGB. */
+static gboolean is_plain(VipsImage *file, VipsInterpretation space, int bands) {
+  return vips_image_get_format(file) == VIPS_FORMAT_UCHAR &&
+         vips_image_get_coding(file) == VIPS_CODING_NONE &&
+         vips_image_get_interpretation(file) == space && vips_image_get_bands(file) == bands &&
+         vips_image_get_orientation(file) <= 1;
+}
+
+/* What most cameras' files hold needs no conversion, which would take as long as decoding. */
+static VelmImage *decode(VipsImage *file) {
+  if (is_plain(file, VIPS_INTERPRETATION_sRGB, 3))
+    return image_from_vips(file);
+  if (is_plain(file, VIPS_INTERPRETATION_B_W, 1)) {
+    g_autofree guint8 *grey = unwrap(file, 1, VIPS_FORMAT_UCHAR);
+    return grey ? image_from_grey(grey, vips_image_get_width(file), vips_image_get_height(file))
+                : NULL;
+  }
+  g_autoptr(VipsImage) rgb = to_srgb(file);
+  return rgb ? image_from_vips(rgb) : NULL;
+}
+
 VelmImage *velm_image_load(const char *path, gint64 max_pixels, GError **error) {
   g_autoptr(VipsImage) file = open_checked(path, max_pixels, error);
   if (!file)
     return NULL;
-  g_autoptr(VipsImage) rgb = to_srgb(file);
-  VelmImage *image = rgb ? image_from_vips(rgb) : NULL;
+  VelmImage *image = decode(file);
   if (!image)
     set_vips_error(error, path);
   return image;
@@ -181,8 +210,7 @@ VelmImage *velm_image_parse(GBytes *bytes, const char *name, GError **error) {
     set_open_error(error, name, source);
   if (!file || !check_pixels(file, 0, name, error))
     return NULL;
-  g_autoptr(VipsImage) rgb = to_srgb(file);
-  VelmImage *image = rgb ? image_from_vips(rgb) : NULL;
+  VelmImage *image = decode(file);
   if (!image)
     set_vips_error(error, name);
   return image;
@@ -241,12 +269,43 @@ static VipsImage *resize(VipsImage *in, int width, int height) {
   return enlarge(between, width, height);
 }
 
+/* The one channel of a grey image; NULL where a pixel has colour. */
+static guint8 *grey_channel(const VelmImage *image) {
+  gsize n = (gsize)image->width * (gsize)image->height;
+  g_autofree guint8 *grey = g_malloc(n);
+  for (gsize from = 0; from < n; from += (gsize)image->width) {
+    guint8 differs = 0;
+    for (gsize i = from; i < from + (gsize)image->width; i++) {
+      const guint8 *pixel = image->pixels + 3 * i;
+      grey[i] = pixel[0];
+      differs |= (guint8)((pixel[0] ^ pixel[1]) | (pixel[0] ^ pixel[2]));
+    }
+    if (differs)
+      return NULL;
+  }
+  return g_steal_pointer(&grey);
+}
+
+static VelmImage *resize_grey(const VelmImage *image, const guint8 *grey, int width, int height) {
+  g_autoptr(VipsImage) in = wrap(grey, image->width, image->height, 1, VIPS_FORMAT_UCHAR);
+  g_autoptr(VipsImage) out = in ? resize(in, width, height) : NULL;
+  g_autofree guint8 *values = out ? unwrap(out, 1, VIPS_FORMAT_UCHAR) : NULL;
+  return values ? image_from_grey(values, width, height) : NULL;
+}
+
+static VelmImage *resize_colour(const VelmImage *image, int width, int height) {
+  g_autoptr(VipsImage) in = wrap(image->pixels, image->width, image->height, 3, VIPS_FORMAT_UCHAR);
+  g_autoptr(VipsImage) out = in ? resize(in, width, height) : NULL;
+  return out ? image_from_vips(out) : NULL;
+}
+
 VelmImage *velm_image_resize(const VelmImage *image, int width, int height, GError **error) {
   if (image->width == width && image->height == height)
     return velm_image_copy(image);
-  g_autoptr(VipsImage) in = wrap(image->pixels, image->width, image->height, 3, VIPS_FORMAT_UCHAR);
-  g_autoptr(VipsImage) out = in ? resize(in, width, height) : NULL;
-  VelmImage *resized = out ? image_from_vips(out) : NULL;
+  /* A third of the work, with the same result. */
+  g_autofree guint8 *grey = grey_channel(image);
+  VelmImage *resized =
+      grey ? resize_grey(image, grey, width, height) : resize_colour(image, width, height);
   if (!resized)
     set_vips_error(error, "resizing");
   return resized;
