@@ -2,9 +2,7 @@
 
 #include "detect/patchcore_layers.h"
 #include "detect/reference.h"
-
-/* A region reaches from a peak down to this share of its height over the image's median score. */
-#define REGION_LEVEL 0.7
+#include "detect/region_level.h"
 
 typedef struct {
   VelmDetector base;
@@ -14,13 +12,6 @@ typedef struct {
   int rows, columns, channels;
   double threshold, reference_threshold;
 } Patchcore;
-
-static double median(const VelmPlane *map) {
-  gsize n = (gsize)map->width * (gsize)map->height;
-  g_autofree float *sorted = g_memdup2(map->values, n * sizeof(float));
-  qsort(sorted, n, sizeof(float), velm_patch_compare_floats);
-  return (double)sorted[n / 2];
-}
 
 static void patchcore_free(VelmDetector *detector) {
   Patchcore *self = (Patchcore *)detector;
@@ -125,8 +116,7 @@ static gboolean patchcore_detect(VelmDetector *detector, VelmInspection *inspect
   inspection->score = velm_patch_map_score(inspection->map);
   inspection->threshold = inspection->reference ? self->reference_threshold : self->threshold;
   inspection->anomalous = inspection->score >= inspection->threshold;
-  double middle = median(inspection->map);
-  inspection->region_threshold = middle + REGION_LEVEL * (inspection->score - middle);
+  inspection->region_threshold = velm_region_level(inspection->map);
   inspection->timings_ms[VELM_TIMING_SEARCH] = velm_timing_since(start);
   return TRUE;
 }
