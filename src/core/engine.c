@@ -138,21 +138,22 @@ static gboolean is_fixed(ov_dimension_t dimension) {
   return dimension.min == dimension.max && dimension.min > 0;
 }
 
-static gboolean check_image_shape(const ov_partial_shape_t *shape, const VelmNetParams *params,
-                                  const char *name, GError **error) {
+/* One colour image, whose size may be open. */
+static gboolean check_image_shape(const ov_partial_shape_t *shape, const char *name,
+                                  GError **error) {
   gint64 rank = shape->rank.min == shape->rank.max ? shape->rank.min : -1;
-  if (rank != 4 || !admits(shape->dims[0], 1) || !admits(shape->dims[1], 3)) {
+  if (rank != 4 || !admits(shape->dims[1], 3)) {
     g_set_error(error, VELM_ERROR, VELM_ERROR_ENGINE,
                 "%s: its input is no colour image, 1 x 3 x height x width", name);
     return FALSE;
   }
-  if ((is_fixed(shape->dims[2]) && is_fixed(shape->dims[3])) ||
-      (params->width > 0 && params->height > 0))
-    return TRUE;
-  g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
-              "%s: takes images of any size: name the one that they are to be given in (--size)",
-              name);
-  return FALSE;
+  if (!admits(shape->dims[0], 1)) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_ENGINE,
+                "%s: takes %" G_GINT64_FORMAT " images at once: export it for a batch of one", name,
+                shape->dims[0].min);
+    return FALSE;
+  }
+  return TRUE;
 }
 
 /* Puts the network's own size into @params. */
@@ -161,10 +162,15 @@ static gboolean take_own_size(const ov_model_t *model, VelmNetParams *params, co
   ov_partial_shape_t shape;
   if (!read_input_shape(model, &shape, name, error))
     return FALSE;
-  gboolean ok = check_image_shape(&shape, params, name, error);
+  gboolean ok = check_image_shape(&shape, name, error);
   if (ok && is_fixed(shape.dims[2]) && is_fixed(shape.dims[3])) {
     params->height = (int)MIN(shape.dims[2].min, G_MAXINT);
     params->width = (int)MIN(shape.dims[3].min, G_MAXINT);
+  } else if (ok && (params->width <= 0 || params->height <= 0)) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
+                "%s: takes images of any size: name the one that they are to be given in (--size)",
+                name);
+    ok = FALSE;
   }
   ov_partial_shape_free(&shape);
   return ok;

@@ -184,6 +184,12 @@ static void test_wrong_input(void) {
   gconstpointer data = g_bytes_get_data(onnx, &size);
   g_autofree char *path = scratch_write(folder, "no-image.onnx", data, size);
   refuse_net(path, VELM_ERROR_ENGINE, "its input is no colour image");
+  g_autoptr(GString) pair = g_string_new(network_map_ir);
+  g_string_replace(pair, "\"1,3,8,8\"", "\"2,3,8,8\"", 0);
+  g_autofree char *xml = scratch_write(folder, "pair.xml", pair->str, pair->len);
+  g_autofree char *bin = scratch_write(folder, "pair.bin", network_map_weights, 8);
+  refuse_net(xml, VELM_ERROR_ENGINE,
+             "pair.xml: takes 2 images at once: export it for a batch of one");
 }
 
 static void test_files(void) {
