@@ -200,7 +200,9 @@ def check_model(name, folder, paths, build, work):
         given = (*options, "--threshold", "0.5")
         velm = run_velm(build, exported, small, folder, work, *given)
         ok &= compare(f"{kind}, against PyTorch", "same", velm, expected)
-        ok &= compare(f"{kind}, against OpenVINO", "same", velm, run_openvino(exported, images))
+        # Of an ONNX file's output with several names, anomalib's inferencer takes any.
+        if kind.startswith("IR"):
+            ok &= compare(f"{kind}, against OpenVINO", "same", velm, run_openvino(exported, images))
         resized = run_velm(build, exported, paths, folder, work, *given)
         ok &= compare(f"{kind}, against PyTorch", "resized", resized, run_torch(model, whole))
     return ok
