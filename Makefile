@@ -11,7 +11,7 @@ SCRIPTS = .ci/run $(shell find tools tests -name '*.sh')
 export MESON
 
 .DEFAULT_GOAL := build
-.PHONY: help setup setup-tests build demo test test-asan test-llm bench install format lint clean distclean
+.PHONY: help setup setup-tests build demo test test-asan test-llm test-anomalib bench bench-anomalib install format lint clean distclean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -39,6 +39,14 @@ test-asan: setup $(ASAN_BUILD)/build.ninja  ## the tests in C under ASan and UBS
 test-llm: build  ## the tests with a real llama-server, which it installs first: a quarter of an hour, once
 	@tools/test/llm/setup.sh
 	@$(MESON) test -C $(BUILD) --no-rebuild --print-errorlogs llama_server
+
+test-anomalib: build  ## whether exported models score as in anomalib, which is installed first: several gigabytes; ARGS=DIR for images of your own
+	@tools/test/anomalib/setup.sh
+	@"$$(tools/test/anomalib/setup.sh --where)/bin/python" tools/test/anomalib/parity.py $(BUILD) $(ARGS)
+
+bench-anomalib: build  ## time against anomalib's PatchCore; ARGS=DIR of images in velm's layout
+	@tools/test/anomalib/setup.sh
+	@"$$(tools/test/anomalib/setup.sh --where)/bin/python" bench/anomalib/patchcore.py $(BUILD) $(ARGS)
 
 bench: build  ## the programs that measure; ARGS="MODEL.velm IMAGE|FOLDER..." for images of your own
 	$(if $(ARGS),$(BUILD)/bench/bench_inspect $(ARGS),$(MESON) test -C $(BUILD) --benchmark --verbose)

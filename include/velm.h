@@ -95,9 +95,18 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmModel, velm_model_free)
 
 /**
  * VelmFitParams: how a detector is fitted. Start from velm_fit_params_default().
+ * @detector: NULL for "patchcore" (arXiv 2106.08265), or "exported": an anomaly model that another
+ * tool trained and exported
+ * @model_file: exported: its ONNX or OpenVINO IR file, which the model refers to by path and
+ * SHA-256
+ * @mean, @scale: exported: a byte v of channel c (red, green, blue) goes in as (v - mean[c]) /
+ * scale[c]; 0 and 255 by default
+ * @threshold: exported: the score from which an image is anomalous; NaN, the default, to find it
+ * from the good images
  * @backbone: "dinov2s", "lite2", or the path of an ONNX or OpenVINO IR file
  * @layers: NULL for the backbone's own choice, else layer (tensor) names separated by commas
- * @size: side in pixels of the square that images are resized to; 0 for the backbone's own choice
+ * @size: side in pixels of the square that images are resized to; 0 for the backbone's or the
+ * exported model's own choice
  * @coreset: share of the training patches that the memory bank keeps, over 0 to 1; 0 for the
  * default (a bank of 6,000 at most)
  * @standardise: scale each feature channel to unit variance before distances are taken
@@ -108,6 +117,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmModel, velm_model_free)
  * @progress: may be NULL
  */
 typedef struct {
+  const char *detector;
+  const char *model_file;
+  float mean[3], scale[3];
+  double threshold;
   const char *backbone;
   const char *layers;
   int size;
@@ -123,13 +136,15 @@ typedef struct {
 VELM_API VelmFitParams velm_fit_params_default(void);
 
 /**
- * Fits a detector (PatchCore, arXiv 2106.08265) to good images.
+ * Fits a detector to good images.
  * @directory: a folder in the MVTec layout (train/good), or a plain folder of good images
  * Returns: (transfer full): the model; NULL with VELM_ERROR_DATASET, VELM_ERROR_IMAGE,
  * VELM_ERROR_ENGINE, ...
  *
- * The decision threshold and the calibration come from the training images alone: in four turns a
- * quarter of the parts is held back and scored against a bank of the others.
+ * The decision threshold and the calibration come from the training images alone. PatchCore: in
+ * four turns a quarter of the parts is held back and scored against a bank of the others. Exported:
+ * from the scores that the model gives the images, as it is; give it images that it was not trained
+ * on.
  */
 VELM_API VelmModel *velm_model_fit(const char *directory, const VelmFitParams *params,
                                    GError **error);

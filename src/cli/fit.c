@@ -4,6 +4,7 @@
 #include "core/log.h"
 
 #include <glib/gstdio.h>
+#include <math.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -41,17 +42,82 @@ static int fit_add(const char *model, const char *directory, const char *output,
   return velm_cli_fit_add(model, directory, output);
 }
 
+/* Reads "R,G,B" into three numbers. */
+static gboolean parse_colour(const char *option, const char *text, float out[3], GError **error) {
+  g_auto(GStrv) parts = g_strsplit(text, ",", -1);
+  gboolean ok = g_strv_length(parts) == 3;
+  for (guint c = 0; ok && c < 3; c++) {
+    char *end;
+    out[c] = (float)g_ascii_strtod(parts[c], &end);
+    ok = end != parts[c] && *end == '\0';
+  }
+  if (!ok)
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "--%s %s: three numbers are needed, R,G,B",
+                option, text);
+  return ok;
+}
+
+/* What the command line says of a model that another tool exported. */
+typedef struct {
+  char *detector, *file, *mean, *scale;
+  double threshold;
+} Exported;
+
+static void exported_clear(Exported *exported) {
+  g_free(exported->detector);
+  g_free(exported->file);
+  g_free(exported->mean);
+  g_free(exported->scale);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Exported, exported_clear)
+
+static gboolean exported_params(const Exported *exported, VelmFitParams *params, GError **error) {
+  gboolean any = exported->file || exported->mean || exported->scale || !isnan(exported->threshold);
+  params->detector = exported->detector;
+  params->model_file = exported->file;
+  params->threshold = exported->threshold;
+  if (any && g_strcmp0(exported->detector, "exported") != 0) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
+                "--model-file, --mean, --scale and --threshold go with --detector exported");
+    return FALSE;
+  }
+  return (!exported->mean || parse_colour("mean", exported->mean, params->mean, error)) &&
+         (!exported->scale || parse_colour("scale", exported->scale, params->scale, error));
+}
+
+/* Returns: (transfer full). */
+static GOptionGroup *exported_options(Exported *exported) {
+  const GOptionEntry entries[] = {
+      {"model-file", 0, 0, G_OPTION_ARG_FILENAME, &exported->file,
+       "The exported model: an ONNX or OpenVINO IR file that gives a score, a score map or both",
+       "FILE"},
+      {"mean", 0, 0, G_OPTION_ARG_STRING, &exported->mean,
+       "Is subtracted from the bytes that go into it (default 0,0,0)", "R,G,B"},
+      {"scale", 0, 0, G_OPTION_ARG_STRING, &exported->scale,
+       "They are then divided by it (default 255,255,255)", "R,G,B"},
+      {"threshold", 0, 0, G_OPTION_ARG_DOUBLE, &exported->threshold,
+       "Score from which an image is anomalous (default: from the good images)", "SCORE"},
+      G_OPTION_ENTRY_NULL};
+  GOptionGroup *group = g_option_group_new(
+      "exported", "Exported models:", "Show the options of exported models", NULL, NULL);
+  g_option_group_add_entries(group, entries);
+  return group;
+}
+
 int velm_cli_fit(int argc, char **argv) {
   VelmFitParams params = velm_fit_params_default();
   g_autofree char *output = NULL, *backbone = NULL, *layers = NULL, *add = NULL;
   int size = 0, seed = 0;
   double coreset = 0, false_alarms = params.false_alarms;
   gboolean standardise = FALSE, robust = FALSE;
+  g_auto(Exported) exported = {.threshold = params.threshold};
   const GOptionEntry entries[] = {
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "Model file to write", "MODEL.velm"},
       {"add", 0, 0, G_OPTION_ARG_FILENAME, &add,
        "Add the good images of DIR to this model, in place or as -o says, without fitting again",
        "MODEL.velm"},
+      {"detector", 0, 0, G_OPTION_ARG_STRING, &exported.detector,
+       "patchcore (the default), or exported: an anomaly model that another tool trained", "NAME"},
       {"backbone", 0, 0, G_OPTION_ARG_FILENAME, &backbone,
        "dinov2s (the default: localises best), lite2 (fast), or an ONNX or OpenVINO IR file",
        "NAME|FILE"},
@@ -63,7 +129,7 @@ int velm_cli_fit(int argc, char **argv) {
       {"size", 0, 0, G_OPTION_ARG_INT, &size,
        "Side of the square that images are resized to, in pixels (default: 448 for dinov2s, 256 "
        "for "
-       "lite2, 224 for a file)",
+       "lite2, 224 for a file, what an exported model takes)",
        "N"},
       {"coreset", 0, 0, G_OPTION_ARG_DOUBLE, &coreset,
        "Share of the patches that the memory bank keeps, over 0 to 1 (default: 6000 patches a "
@@ -80,11 +146,11 @@ int velm_cli_fit(int argc, char **argv) {
       {"seed", 0, 0, G_OPTION_ARG_INT, &seed, "Seed of every random choice (default 0)", "N"},
       G_OPTION_ENTRY_NULL};
   int code = VELM_CLI_USAGE;
-  g_auto(GStrv) paths = velm_cli_parse(argc, argv, "DIR -o MODEL.velm",
-                                       "Fits a detector to good images: those in DIR/train/good, "
-                                       "or all below DIR where it has neither "
-                                       "train nor test.",
-                                       entries, 1, 1, &code);
+  g_auto(GStrv) paths = velm_cli_parse_with(
+      argc, argv, "DIR -o MODEL.velm",
+      "Fits a detector to good images: those in DIR/train/good, or all below DIR where it has "
+      "neither train nor test.",
+      entries, exported_options(&exported), 1, 1, &code);
   if (!paths)
     return code;
   if (!output && !add) {
@@ -104,8 +170,9 @@ int velm_cli_fit(int argc, char **argv) {
     return fit_add(add, paths[0], output, &params);
   gint64 start = g_get_monotonic_time();
   g_autoptr(GError) error = NULL;
-  g_autoptr(VelmModel) model =
-      check_output(output, &error) ? velm_model_fit(paths[0], &params, &error) : NULL;
+  g_autoptr(VelmModel) model = NULL;
+  if (exported_params(&exported, &params, &error) && check_output(output, &error))
+    model = velm_model_fit(paths[0], &params, &error);
   if (!model || !velm_model_save(model, output, &error))
     return velm_cli_fail(error);
   g_autofree char *description = velm_model_describe(model);

@@ -13,8 +13,8 @@ struct _VelmNet {
   ov_compiled_model_t *compiled;
   ov_infer_request_t *request;
   ov_tensor_t *input;
-  gsize n_input; /* bytes */
-  gboolean takes_image;
+  gsize n_input;     /* bytes */
+  int width, height; /* of the image; 0 where the input is none */
   gsize n_outputs;
   ov_tensor_t **tensors;
   VelmTensor *outputs;
@@ -118,6 +118,64 @@ static ov_model_t *read_model(const char *path, const char *const *layers, ov_te
 
 /* ---- image input: bytes in, normalised in the graph ---- */
 
+/* The shape of the only input, to be freed by ov_partial_shape_free(). */
+static gboolean read_input_shape(const ov_model_t *model, ov_partial_shape_t *shape,
+                                 const char *name, GError **error) {
+  ov_output_const_port_t *port = NULL;
+  if (!check(ov_model_const_input(model, &port), name, error))
+    return FALSE;
+  gboolean ok = check(ov_port_get_partial_shape(port, shape), name, error);
+  ov_output_const_port_free(port);
+  return ok;
+}
+
+/* Whether a dimension may be @size. */
+static gboolean admits(ov_dimension_t dimension, gint64 size) {
+  return dimension.min <= size && (dimension.max < 0 || size <= dimension.max);
+}
+
+static gboolean is_fixed(ov_dimension_t dimension) {
+  return dimension.min == dimension.max && dimension.min > 0;
+}
+
+/* One colour image, whose size may be open. */
+static gboolean check_image_shape(const ov_partial_shape_t *shape, const char *name,
+                                  GError **error) {
+  gint64 rank = shape->rank.min == shape->rank.max ? shape->rank.min : -1;
+  if (rank != 4 || !admits(shape->dims[1], 3)) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_ENGINE,
+                "%s: its input is no colour image, 1 x 3 x height x width", name);
+    return FALSE;
+  }
+  if (!admits(shape->dims[0], 1)) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_ENGINE,
+                "%s: takes %" G_GINT64_FORMAT " images at once: export it for a batch of one", name,
+                shape->dims[0].min);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+/* Puts the network's own size into @params. */
+static gboolean take_own_size(const ov_model_t *model, VelmNetParams *params, const char *name,
+                              GError **error) {
+  ov_partial_shape_t shape;
+  if (!read_input_shape(model, &shape, name, error))
+    return FALSE;
+  gboolean ok = check_image_shape(&shape, name, error);
+  if (ok && is_fixed(shape.dims[2]) && is_fixed(shape.dims[3])) {
+    params->height = (int)MIN(shape.dims[2].min, G_MAXINT);
+    params->width = (int)MIN(shape.dims[3].min, G_MAXINT);
+  } else if (ok && (params->width <= 0 || params->height <= 0)) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
+                "%s: takes images of any size: name the one that they are to be given in (--size)",
+                name);
+    ok = FALSE;
+  }
+  ov_partial_shape_free(&shape);
+  return ok;
+}
+
 static gboolean set_input_shape(ov_model_t *model, const VelmNetParams *params, const char *name,
                                 GError **error) {
   int64_t dims[4] = {1, 3, params->height, params->width};
@@ -213,7 +271,17 @@ static gboolean compile(VelmNet *net, const ov_model_t *model, gboolean exact, G
          check(ov_compiled_model_outputs_size(net->compiled, &net->n_outputs), net->name, error);
 }
 
-static gboolean bind_output(VelmNet *net, gsize index, GError **error) {
+/* The C API takes a tensor without dimensions, a single number, for a mistake of the caller. */
+static ov_status_e get_shape(const ov_tensor_t *tensor, ov_shape_t *shape) {
+  size_t n = 0;
+  ov_status_e status = ov_tensor_get_shape(tensor, shape);
+  if (status != INVALID_C_PARAM || ov_tensor_get_size(tensor, &n) != OK || n != 1)
+    return status;
+  *shape = (ov_shape_t){0};
+  return OK;
+}
+
+static gboolean bind_output(VelmNet *net, gsize index, gboolean any_type, GError **error) {
   VelmTensor *output = &net->outputs[index];
   ov_shape_t shape;
   ov_element_type_e type;
@@ -221,7 +289,7 @@ static gboolean bind_output(VelmNet *net, gsize index, GError **error) {
   if (!check(ov_infer_request_get_output_tensor_by_index(net->request, index, &net->tensors[index]),
              net->name, error) ||
       !check(ov_tensor_get_element_type(net->tensors[index], &type), net->name, error) ||
-      !check(ov_tensor_get_shape(net->tensors[index], &shape), net->name, error))
+      !check(get_shape(net->tensors[index], &shape), net->name, error))
     return FALSE;
   gboolean fits = shape.rank >= 0 && shape.rank <= (int64_t)G_N_ELEMENTS(output->dims);
   output->rank = fits ? (gsize)shape.rank : 0;
@@ -231,6 +299,8 @@ static gboolean bind_output(VelmNet *net, gsize index, GError **error) {
     output->n *= (gsize)shape.dims[i];
   }
   ov_shape_free(&shape);
+  if (any_type && (!fits || type != F32))
+    return TRUE;
   if (!fits || type != F32) {
     g_set_error(error, VELM_ERROR, VELM_ERROR_ENGINE,
                 "%s: output %" G_GSIZE_FORMAT " is no tensor of 32-bit floats", net->name, index);
@@ -242,15 +312,26 @@ static gboolean bind_output(VelmNet *net, gsize index, GError **error) {
   return TRUE;
 }
 
+/* Takes @model. Returns: with its input made an image where @params have one, or NULL. */
+static ov_model_t *fit_input(VelmNet *net, ov_model_t *model, const VelmNetParams *params,
+                             GError **error) {
+  VelmNetParams sized = *params;
+  if (model && params->own_size && !take_own_size(model, &sized, net->name, error)) {
+    ov_model_free(model);
+    return NULL;
+  }
+  net->width = sized.width;
+  net->height = sized.height;
+  return model && sized.width > 0 ? take_images(model, &sized, net->name, error) : model;
+}
+
 /* Takes @model and @weights. */
 static VelmNet *net_new(ov_model_t *model, ov_tensor_t *weights, const VelmNetParams *params,
                         const char *name, GError **error) {
   g_autoptr(VelmNet) net = g_new0(VelmNet, 1);
   net->name = g_strdup(name);
   net->weights = weights;
-  net->takes_image = params->width > 0;
-  if (model && net->takes_image)
-    model = take_images(model, params, name, error);
+  model = fit_input(net, model, params, error);
   gboolean ok = model && compile(net, model, params->exact, error);
   if (model)
     ov_model_free(model);
@@ -260,7 +341,7 @@ static VelmNet *net_new(ov_model_t *model, ov_tensor_t *weights, const VelmNetPa
   net->outputs = g_new0(VelmTensor, net->n_outputs);
   /* A static shape gives every inference the same output memory. */
   for (gsize i = 0; i < net->n_outputs; i++)
-    if (!bind_output(net, i, error))
+    if (!bind_output(net, i, params->any_type, error))
       return NULL;
   return g_steal_pointer(&net);
 }
@@ -331,4 +412,30 @@ gsize velm_net_n_outputs(const VelmNet *net) { return net->n_outputs; }
 
 const VelmTensor *velm_net_output(const VelmNet *net, gsize index) {
   return index < net->n_outputs ? &net->outputs[index] : NULL;
+}
+
+/* The number of the output of that name; an unknown name is no error, for it is asked for. */
+static gboolean find_index(const VelmNet *net, const char *name, gsize *index) {
+  ov_tensor_t *tensor = NULL;
+  void *named = NULL, *data = NULL;
+  gboolean found = FALSE;
+  if (ov_infer_request_get_tensor(net->request, name, &tensor) != OK)
+    return FALSE;
+  gboolean ok = ov_tensor_data(tensor, &named) == OK && named;
+  for (gsize i = 0; ok && !found && i < net->n_outputs; i++) {
+    found = ov_tensor_data(net->tensors[i], &data) == OK && data == named;
+    *index = i;
+  }
+  ov_tensor_free(tensor);
+  return found;
+}
+
+const VelmTensor *velm_net_find_output(const VelmNet *net, const char *name) {
+  gsize index = 0;
+  return find_index(net, name, &index) ? &net->outputs[index] : NULL;
+}
+
+void velm_net_image_size(const VelmNet *net, int *width, int *height) {
+  *width = net->width;
+  *height = net->height;
 }

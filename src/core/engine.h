@@ -17,18 +17,23 @@ typedef struct _VelmNet VelmNet;
  * after the last); NULL for the network's own outputs
  * @width, @height: of the image input; 0 for a network whose input is no image and whose shape is
  * static
+ * @own_size: the input is an image, whose size is the network's where it fixes one, else @width and
+ * @height, which must then be given
  * @mean, @scale: an image byte v of channel c becomes (v - mean[c]) / scale[c]
  * @exact: compute in f32 even where the processor has bf16
+ * @any_type: an output that is no tensor of 32-bit floats is let be, without data, in place of an
+ * error
  */
 typedef struct {
   const char *const *layers;
   int width, height;
+  gboolean own_size;
   float mean[3], scale[3];
-  gboolean exact;
+  gboolean exact, any_type;
 } VelmNetParams;
 
 /** One output of the last inference: @dims of @rank, @data row-major, borrowed until the next
- * inference. */
+ * inference; NULL where it is of another type (VelmNetParams.any_type). */
 typedef struct {
   gsize rank;
   gint64 dims[8];
@@ -54,6 +59,11 @@ gboolean velm_net_run_floats(VelmNet *net, const float *values, gsize n, GError 
 
 gsize velm_net_n_outputs(const VelmNet *net);
 const VelmTensor *velm_net_output(const VelmNet *net, gsize index);
+/** The output of that tensor name, or NULL. */
+const VelmTensor *velm_net_find_output(const VelmNet *net, const char *name);
+
+/** The size in pixels of the images that it takes; 0 where its input is no image. */
+void velm_net_image_size(const VelmNet *net, int *width, int *height);
 
 void velm_net_free(VelmNet *net);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmNet, velm_net_free)

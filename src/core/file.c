@@ -46,6 +46,19 @@ char *velm_file_read_limited(const char *path, gsize most, gsize *length, GError
   return g_steal_pointer(&text);
 }
 
+char *velm_file_sha256(const char *path, GError **error) {
+  g_autoptr(GError) cause = NULL;
+  g_autoptr(GMappedFile) file = g_mapped_file_new(path, FALSE, &cause);
+  if (!file) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: %s", path,
+                g_error_matches(cause, G_FILE_ERROR, G_FILE_ERROR_NOENT) ? "no such file"
+                                                                         : cause->message);
+    return NULL;
+  }
+  g_autoptr(GBytes) bytes = g_mapped_file_get_bytes(file);
+  return g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, bytes);
+}
+
 /* Whether @path is there and is neither a file nor a folder: a device or a pipe, which a renamed
  * file would take the place of. */
 static gboolean is_device(const char *path) {

@@ -13,6 +13,10 @@ GBytes *velm_file_read(const char *path, GError **error);
  */
 char *velm_file_read_limited(const char *path, gsize most, gsize *length, GError **error);
 
+/** The SHA-256 of the contents of @path, in hexadecimal digits. Returns: (transfer full): NULL with
+ * VELM_ERROR_FILE naming @path. */
+char *velm_file_sha256(const char *path, GError **error);
+
 /** Writes @size bytes to @path by a temporary file that is renamed; an existing file stays whole
  * when it fails. A link is followed; a device or a pipe is written to as it is. */
 gboolean velm_file_write(const char *path, gconstpointer data, gsize size, GError **error);

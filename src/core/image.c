@@ -419,6 +419,16 @@ VelmPlane *velm_plane_blur(const VelmPlane *plane, double sigma, GError **error)
   return plane_from_vips(out, "score map", error);
 }
 
+VelmPlane *velm_plane_phase_correlation(const VelmPlane *a, const VelmPlane *b, GError **error) {
+  g_autoptr(VipsImage) first = wrap(a->values, a->width, a->height, 1, VIPS_FORMAT_FLOAT);
+  g_autoptr(VipsImage) second = wrap(b->values, b->width, b->height, 1, VIPS_FORMAT_FLOAT);
+  g_autoptr(VipsImage) out = NULL, values = NULL;
+  if (!first || !second || vips_phasecor(second, first, &out, NULL) != 0 ||
+      vips_cast_float(out, &values, NULL) != 0)
+    values = NULL;
+  return plane_from_vips(values, "phase correlation", error);
+}
+
 VelmPlane *velm_plane_rank(const VelmPlane *plane, int radius, gboolean largest, GError **error) {
   if (radius <= 0)
     return velm_plane_copy(plane);

@@ -68,6 +68,14 @@ VelmPlane *velm_plane_resize(const VelmPlane *plane, int width, int height, GErr
  * 0. */
 VelmPlane *velm_plane_blur(const VelmPlane *plane, double sigma, GError **error);
 
+/**
+ * Phase correlation of two planes of the same size: its largest value is at the shift by which @b
+ * lies against @a (b(x + dx, y + dy) is a(x, y)), both counted round the edges: -1 is the last
+ * column or row. How strong or bright either is makes no difference.
+ * Returns: (transfer full): NULL with VELM_ERROR_IMAGE, also where libvips has no Fourier transform
+ */
+VelmPlane *velm_plane_phase_correlation(const VelmPlane *a, const VelmPlane *b, GError **error);
+
 /** The largest (else the smallest) value in the square of side 2 * @radius + 1 about each pixel,
  * edges repeated. */
 VelmPlane *velm_plane_rank(const VelmPlane *plane, int radius, gboolean largest, GError **error);

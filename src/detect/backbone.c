@@ -95,19 +95,8 @@ void velm_backbone_spec_free(VelmBackboneSpec *spec) {
   g_free(spec);
 }
 
-static char *file_digest(const char *path, GError **error) {
-  g_autoptr(GError) cause = NULL;
-  g_autoptr(GMappedFile) file = g_mapped_file_new(path, FALSE, &cause);
-  if (!file) {
-    g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: %s", path, cause->message);
-    return NULL;
-  }
-  g_autoptr(GBytes) bytes = g_mapped_file_get_bytes(file);
-  return g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, bytes);
-}
-
 gboolean velm_backbone_spec_store(const VelmBackboneSpec *spec, VelmModel *model, GError **error) {
-  g_autofree char *digest = file_digest(spec->path, error);
+  g_autofree char *digest = velm_file_sha256(spec->path, error);
   if (!digest)
     return FALSE;
   velm_model_set_string(model, "backbone.name", spec->name);
@@ -122,7 +111,7 @@ gboolean velm_backbone_spec_store(const VelmBackboneSpec *spec, VelmModel *model
 
 static gboolean check_digest(VelmModel *model, const char *path, GError **error) {
   const char *expected = velm_model_get_string(model, "backbone.sha256", error);
-  g_autofree char *digest = expected ? file_digest(path, error) : NULL;
+  g_autofree char *digest = expected ? velm_file_sha256(path, error) : NULL;
   if (!digest)
     return FALSE;
   if (g_str_equal(digest, expected))

@@ -1,11 +1,13 @@
 #include "detect/detector.h"
 
+#include "detect/exported.h"
 #include "detect/patchcore.h"
 
 #include <math.h>
 
 static const VelmDetectorClass *const detectors[] = {
     &velm_detector_patchcore,
+    &velm_detector_exported,
 };
 
 const VelmDetectorClass *velm_detector_find(const char *name) {
@@ -13,6 +15,13 @@ const VelmDetectorClass *velm_detector_find(const char *name) {
     if (g_str_equal(detectors[i]->name, name))
       return detectors[i];
   return NULL;
+}
+
+char *velm_detector_names(void) {
+  const char *names[G_N_ELEMENTS(detectors) + 1] = {NULL};
+  for (gsize i = 0; i < G_N_ELEMENTS(detectors); i++)
+    names[i] = detectors[i]->name;
+  return g_strjoinv(", ", (char **)names);
 }
 
 VelmDetector *velm_detector_open(VelmModel *model, GError **error) {

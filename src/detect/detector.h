@@ -53,6 +53,8 @@ struct _VelmDetector {
 
 /** The detector named @name, or NULL. */
 const VelmDetectorClass *velm_detector_find(const char *name);
+/** The names of all, separated by commas. Returns: (transfer full). */
+char *velm_detector_names(void);
 
 /** Opens the detector that @model was fitted with. */
 VelmDetector *velm_detector_open(VelmModel *model, GError **error);

@@ -1,8 +1,11 @@
 /* Fitting a model: the detector does it, this checks what it is given. */
 #include "detect/detector.h"
 
+#include <math.h>
+
 VelmFitParams velm_fit_params_default(void) {
-  return (VelmFitParams){.backbone = "dinov2s", .false_alarms = 0.05};
+  return (VelmFitParams){
+      .scale = {255, 255, 255}, .threshold = NAN, .backbone = "dinov2s", .false_alarms = 0.05};
 }
 
 static gboolean check_params(const VelmFitParams *params, GError **error) {
@@ -20,8 +23,19 @@ static gboolean check_params(const VelmFitParams *params, GError **error) {
   return why == NULL;
 }
 
+static const VelmDetectorClass *choose_detector(const VelmFitParams *params, GError **error) {
+  const char *name = params->detector ? params->detector : "patchcore";
+  const VelmDetectorClass *klass = velm_detector_find(name);
+  g_autofree char *names = velm_detector_names();
+  if (!klass)
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "no detector \"%s\"; there are: %s", name,
+                names);
+  return klass;
+}
+
 VelmModel *velm_model_fit(const char *directory, const VelmFitParams *params, GError **error) {
-  if (!check_params(params, error))
+  const VelmDetectorClass *klass = choose_detector(params, error);
+  if (!klass || !check_params(params, error))
     return NULL;
   g_autoptr(VelmDataset) dataset = velm_dataset_open(directory, error);
   if (!dataset)
@@ -32,7 +46,6 @@ VelmModel *velm_model_fit(const char *directory, const VelmFitParams *params, GE
     return NULL;
   }
   g_autoptr(VelmModel) model = velm_model_new();
-  const VelmDetectorClass *klass = velm_detector_find("patchcore");
   velm_model_set_string(model, "detector", klass->name);
   velm_model_set_string(model, "velm.version", velm_version());
   return klass->fit(dataset, params, model, error) ? g_steal_pointer(&model) : NULL;

@@ -1,5 +1,7 @@
 #include "detect/inspection.h"
 
+#include "detect/registration.h"
+
 VelmInspection *velm_inspection_new(const char *path) {
   VelmInspection *inspection = g_new0(VelmInspection, 1);
   inspection->path = g_strdup(path);
@@ -9,13 +11,32 @@ VelmInspection *velm_inspection_new(const char *path) {
 
 double velm_timing_since(gint64 start) { return (double)(g_get_monotonic_time() - start) / 1e3; }
 
+/* All that compare with the reference, detectors and classifiers, find it where the part is. */
+static gboolean load_reference(VelmInspection *inspection, const char *path, gint64 max_pixels,
+                               GError **error) {
+  g_autoptr(GError) cause = NULL;
+  inspection->reference = velm_image_load(path, max_pixels, error);
+  if (!inspection->reference)
+    return FALSE;
+  VelmImage *aligned = velm_registration_align(inspection->image, inspection->reference, &cause);
+  if (cause) {
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return FALSE;
+  }
+  if (aligned) {
+    velm_image_free(inspection->reference);
+    inspection->reference = aligned;
+  }
+  return TRUE;
+}
+
 gboolean velm_inspection_load(VelmInspection *inspection, const char *reference, gint64 max_pixels,
                               GError **error) {
   gint64 start = g_get_monotonic_time();
   inspection->image = velm_image_load(inspection->path, max_pixels, error);
   if (!inspection->image)
     return FALSE;
-  if (reference && !(inspection->reference = velm_image_load(reference, max_pixels, error)))
+  if (reference && !load_reference(inspection, reference, max_pixels, error))
     return FALSE;
   inspection->timings_ms[VELM_TIMING_DECODE] = velm_timing_since(start);
   return TRUE;

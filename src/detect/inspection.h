@@ -85,7 +85,8 @@ VelmInspection *velm_inspection_new(const char *path);
 
 /**
  * Decodes the record's image, and keeps the time.
- * @reference: path of the aligned defect-free image, or NULL
+ * @reference: path of the aligned defect-free image, or NULL; it is moved onto the part where it is
+ * a little off (velm_registration_align())
  * @max_pixels: as for velm_image_load()
  */
 gboolean velm_inspection_load(VelmInspection *inspection, const char *reference, gint64 max_pixels,

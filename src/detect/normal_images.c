@@ -116,6 +116,19 @@ gboolean velm_normal_images_store(VelmModel *model, const VelmNormalCandidate *c
   return TRUE;
 }
 
+gboolean velm_normal_images_store_typical(VelmModel *model, const VelmSample *sample,
+                                          GError **error) {
+  g_autoptr(VelmImage) image = velm_image_load(sample->path, 0, error);
+  g_autoptr(VelmImage) small =
+      image ? velm_image_resize(image, VELM_NORMAL_IMAGES_SIZE, VELM_NORMAL_IMAGES_SIZE, error)
+            : NULL;
+  g_autoptr(GBytes) png = small ? velm_image_to_png(small, error) : NULL;
+  if (!png)
+    return FALSE;
+  velm_model_set_bytes(model, "detector.normal_png", png);
+  return TRUE;
+}
+
 /* ---- reading ---- */
 
 static gboolean read_image(VelmNormalImages *normal, VelmModel *model, const char *name,

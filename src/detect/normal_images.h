@@ -60,6 +60,13 @@ gboolean velm_normal_images_store(VelmModel *model, const VelmNormalCandidate *c
  */
 gboolean velm_normal_images_extend(VelmModel *model, const VelmNormalCandidate *candidates, gsize n,
                                    gsize channels, GError **error);
+/**
+ * Writes one image, the most typical, to @model: for programs that know of one only, and for
+ * detectors that have no features by which to choose several.
+ * Returns: FALSE with VELM_ERROR_IMAGE or VELM_ERROR_FILE where it cannot be read again
+ */
+gboolean velm_normal_images_store_typical(VelmModel *model, const VelmSample *sample,
+                                          GError **error);
 
 /** Returns: (transfer full): NULL with VELM_ERROR_MODEL where what @model has cannot be read. */
 VelmNormalImages *velm_normal_images_open(VelmModel *model, GError **error);

@@ -1,9 +1,7 @@
 #include "detect/patchcore.h"
 
 #include "detect/reference.h"
-
-/* A region reaches from a peak down to this share of its height over the image's median score. */
-#define REGION_LEVEL 0.7
+#include "detect/region_level.h"
 
 typedef struct {
   VelmDetector base;
@@ -117,8 +115,7 @@ static gboolean patchcore_detect(VelmDetector *detector, VelmInspection *inspect
   inspection->score = velm_patch_map_score(inspection->map);
   inspection->threshold = inspection->reference ? self->reference_threshold : self->threshold;
   inspection->anomalous = inspection->score >= inspection->threshold;
-  double middle = velm_patch_map_median(inspection->map);
-  inspection->region_threshold = middle + REGION_LEVEL * (inspection->score - middle);
+  inspection->region_threshold = velm_region_level(inspection->map);
   inspection->timings_ms[VELM_TIMING_SEARCH] = velm_timing_since(start);
   return TRUE;
 }

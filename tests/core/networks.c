@@ -7,7 +7,7 @@
 #define DIMS(a, b) "<dim>" #a "</dim><dim>" #b "</dim>"
 #define LAYER(id, name, type, rest)                                                                \
   "<layer id=\"" #id "\" name=\"" name "\" type=\"" type "\" version=\"opset1\">" rest "</"        \
-                                                                                       "layer>\n"
+  "layer>\n"
 #define IN(id, dims) "<port id=\"" #id "\">" dims "</port>"
 #define OUT(id, names, dims)                                                                       \
   "<port id=\"" #id "\" precision=\"FP32\" names=\"" names "\">" dims "</port>"
@@ -96,17 +96,16 @@ const char network_image_ir[] = "<net name=\"image\" version=\"11\">\n<layers>\n
           "<data element_type=\"i64\" shape=\"3\" offset=\"52\" size=\"24\"/>"
           "<output><port id=\"0\" precision=\"I64\"><dim>3</dim></port></output>")
     /* */
-    LAYER(
-        9, "tokens", "Reshape",
-        "<data special_zero=\"false\"/><input>" IN(0, "<dim>-1</dim><dim>-1</dim><dim>-1</"
-                                                      "dim><dim>3</dim>") "<port id=\"1\" "
-                                                                          "precision=\"I64\"><dim>"
-                                                                          "3</dim></port></"
-                                                                          "input><output>" OUT(
-                                                                              2, "tokens",
-                                                                              "<dim>1</"
-                                                                              "dim><dim>-1</"
-                                                                              "dim><dim>3</dim>") "</output>")
+    LAYER(9, "tokens", "Reshape",
+          "<data special_zero=\"false\"/><input>" IN(
+              0, "<dim>-1</dim><dim>-1</dim><dim>-1</"
+                 "dim><dim>3</dim>") "<port id=\"1\" "
+                                     "precision=\"I64\"><dim>"
+                                     "3</dim></port></"
+                                     "input><output>" OUT(2, "tokens",
+                                                          "<dim>1</"
+                                                          "dim><dim>-1</"
+                                                          "dim><dim>3</dim>") "</output>")
     /* */
     LAYER(10, "eighth", "AvgPool",
           "<data kernel=\"8,8\" strides=\"8,8\" pads_begin=\"0,0\" pads_end=\"0,0\" "
@@ -132,7 +131,8 @@ const guint8 network_image_weights[76] = {
  */
 static void put_number(GByteArray *out, guint field, guint8 number) {
   const guint8 bytes[] = {(guint8)(field << 3), number};
-  g_byte_array_append(out, bytes, sizeof bytes);
+  const guint8 wide[] = {(guint8)(field << 3) | 128, (guint8)(field >> 4), number};
+  g_byte_array_append(out, field < 16 ? bytes : wide, field < 16 ? sizeof bytes : sizeof wide);
 }
 
 static void put_bytes(GByteArray *out, guint field, gconstpointer data, gsize size) {
@@ -184,6 +184,127 @@ GBytes *network_onnx(void) {
   put_string(graph, 2, "small");
   put_message(graph, 11, value("x"));
   put_message(graph, 12, value("c"));
+  put_string(opset, 1, "");
+  put_number(opset, 2, 13);
+  put_number(model, 1, 8);
+  put_message(model, 7, graph);
+  put_message(model, 8, opset);
+  return g_byte_array_free_to_bytes(model);
+}
+
+/* ---- an anomaly model ---- */
+
+#define AXIS_BIN "<data element_type=\"i64\" shape=\"1\" offset=\"0\" size=\"8\"/>"
+#define IMAGE "<dim>1</dim><dim>3</dim><dim>8</dim><dim>8</dim>"
+#define MAP "<dim>1</dim><dim>1</dim><dim>8</dim><dim>8</dim>"
+
+const char network_map_ir[] = "<net name=\"map\" version=\"11\">\n<layers>\n"
+    /* */
+    LAYER(
+        0, "image", "Parameter",
+        "<data shape=\"1,3,8,8\" element_type=\"f32\"/><output>" OUT(0, "image", IMAGE) "</output>")
+    /* */
+    LAYER(1, "axis", "Const",
+          AXIS_BIN "<output><port id=\"0\" precision=\"I64\"><dim>1</dim></port></output>")
+    /* */
+    LAYER(
+        2, "mean", "ReduceMean",
+        "<data keep_dims=\"true\"/><input>" IN(0, IMAGE) "<port id=\"1\" precision=\"I64\">"
+                                                         "<dim>1</dim></port></input><output>" OUT(
+                                                             2, "anomaly_map", MAP) "</output>")
+    /* */
+    LAYER(3, "result", "Result", "<input>" IN(0, MAP) "</input>")
+    /* */
+    "</layers>\n<edges>\n" EDGE(0, 0, 2, 0) EDGE(1, 0, 2, 1) EDGE(2, 2, 3, 0) "</edges>\n</net>\n";
+
+const guint8 network_map_weights[8] = {1};
+
+/* INT or INTS. */
+static GByteArray *attribute(const char *name, guint field, guint8 number) {
+  GByteArray *out = g_byte_array_new();
+  put_string(out, 1, name);
+  put_number(out, field, number);
+  put_number(out, 20, field == 3 ? 2 : 7);
+  return out;
+}
+
+/* Over the channels, which stay as one. */
+static GByteArray *mean_node(const char *input, const char *output) {
+  GByteArray *out = node("ReduceMean", input, output);
+  put_message(out, 5, attribute("axes", 8, 1));
+  put_message(out, 5, attribute("keepdims", 3, 1));
+  return out;
+}
+
+static GByteArray *largest_node(const char *input, const char *output) {
+  GByteArray *out = node("ReduceMax", input, output);
+  put_message(out, 5, attribute("keepdims", 3, 0));
+  return out;
+}
+
+static GByteArray *equal_node(const char *input, const char *output) {
+  GByteArray *out = node("Equal", input, output);
+  put_string(out, 1, input);
+  return out;
+}
+
+static void put_nodes(GByteArray *graph, const NetworkOutput *output) {
+  switch (output->kind) {
+  case NETWORK_MAP:
+    put_message(graph, 1, mean_node("image", output->name));
+    break;
+  case NETWORK_SCORE:
+    put_message(graph, 1, largest_node("image", output->name));
+    break;
+  case NETWORK_COLOUR:
+    put_message(graph, 1, node("Abs", "image", output->name));
+    break;
+  case NETWORK_MASK:
+    put_message(graph, 1, equal_node("image", output->name));
+    break;
+  case NETWORK_NO_NUMBER:
+    put_message(graph, 1, node("Neg", "image", "negative"));
+    put_message(graph, 1, node("Log", "negative", "logarithm"));
+    put_message(graph, 1, mean_node("logarithm", output->name));
+    break;
+  }
+}
+
+/* A tensor of floats (1) or booleans (9); @shape: may be NULL. */
+static GByteArray *typed_value(const char *name, guint8 element, GByteArray *shape) {
+  GByteArray *tensor = g_byte_array_new(), *type = g_byte_array_new(), *out = g_byte_array_new();
+  put_number(tensor, 1, element);
+  if (shape)
+    put_message(tensor, 2, shape);
+  put_message(type, 1, tensor);
+  put_string(out, 1, name);
+  put_message(out, 2, type);
+  return out;
+}
+
+static GByteArray *image_value(guint8 height, guint8 width) {
+  const guint8 sizes[] = {1, 3, height, width};
+  GByteArray *shape = g_byte_array_new();
+  for (gsize i = 0; i < G_N_ELEMENTS(sizes); i++) {
+    GByteArray *dimension = g_byte_array_new();
+    if (sizes[i])
+      put_number(dimension, 1, sizes[i]);
+    else
+      put_string(dimension, 2, i == 2 ? "height" : "width");
+    put_message(shape, 1, dimension);
+  }
+  return typed_value("image", 1, shape);
+}
+
+GBytes *network_anomaly_onnx(guint8 height, guint8 width, const NetworkOutput *outputs, gsize n) {
+  GByteArray *graph = g_byte_array_new(), *opset = g_byte_array_new(), *model = g_byte_array_new();
+  for (gsize i = 0; i < n; i++)
+    put_nodes(graph, &outputs[i]);
+  put_string(graph, 2, "anomaly");
+  put_message(graph, 11, image_value(height, width));
+  for (gsize i = 0; i < n; i++)
+    put_message(graph, 12,
+                typed_value(outputs[i].name, outputs[i].kind == NETWORK_MASK ? 9 : 1, NULL));
   put_string(opset, 1, "");
   put_number(opset, 2, 13);
   put_number(model, 1, 8);

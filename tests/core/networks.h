@@ -22,3 +22,28 @@ extern const guint8 network_image_weights[76];
 /** x (1 x 4) -> "a" = max(x, 0) -> "b" = -a -> "c" = |b|, the output. Returns: (transfer full): an
  * ONNX model. */
 GBytes *network_onnx(void);
+
+/* image (1 x 3 x 8 x 8) -> "anomaly_map", its mean over the channels, the output. */
+extern const char network_map_ir[];
+extern const guint8 network_map_weights[8];
+
+/* What an anomaly model may give. */
+typedef enum {
+  NETWORK_MAP,       /* the image's mean over the channels, 1 x 1 x rows x columns */
+  NETWORK_SCORE,     /* the largest of the image's values, one number */
+  NETWORK_COLOUR,    /* the image itself: neither score nor map */
+  NETWORK_MASK,      /* booleans */
+  NETWORK_NO_NUMBER, /* a map of NaN, where the image is not black */
+} NetworkOutputKind;
+
+typedef struct {
+  const char *name;
+  NetworkOutputKind kind;
+} NetworkOutput;
+
+/**
+ * An anomaly model: image (1 x 3 x @height x @width) -> @n @outputs.
+ * @height, @width: under 128; 0 for any
+ * Returns: (transfer full): an ONNX model
+ */
+GBytes *network_anomaly_onnx(guint8 height, guint8 width, const NetworkOutput *outputs, gsize n);

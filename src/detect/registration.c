@@ -1,0 +1,132 @@
+#include "detect/registration.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The shift is looked for at this longer side at most: finer than a tolerable one it need not be.
+ */
+#define MAX_SIDE 320
+
+/* Shifts are looked for up to this share of each side. */
+#define MAX_SHARE 8
+
+/* A shift must lessen the mean difference to this share of what it was: a part whose defect is
+ * large or whose pattern repeats must not be moved onto itself. */
+#define CLEARLY_BETTER 0.7
+
+/* ---- the shift with the highest correlation ---- */
+
+/* Fades to the mean towards the edges, which would else correlate with themselves at no shift. */
+static void fade(VelmPlane *plane) {
+  gsize n = (gsize)plane->width * (gsize)plane->height;
+  double mean = 0;
+  for (gsize i = 0; i < n; i++)
+    mean += (double)plane->values[i] / (double)n;
+  for (int y = 0; y < plane->height; y++)
+    for (int x = 0; x < plane->width; x++) {
+      float *value = &plane->values[(gsize)y * (gsize)plane->width + (gsize)x];
+      double window = sin(G_PI * (x + 0.5) / plane->width) * sin(G_PI * (y + 0.5) / plane->height);
+      *value = (float)(((double)*value - mean) * window * window);
+    }
+}
+
+static void find_peak(const VelmPlane *correlation, int *dx, int *dy) {
+  int width = correlation->width, height = correlation->height;
+  float best = -INFINITY;
+  for (int y = -height / MAX_SHARE; y <= height / MAX_SHARE; y++)
+    for (int x = -width / MAX_SHARE; x <= width / MAX_SHARE; x++) {
+      int row = (y + height) % height, column = (x + width) % width;
+      float value = correlation->values[(gsize)row * (gsize)width + (gsize)column];
+      if (value <= best)
+        continue;
+      best = value;
+      *dx = x;
+      *dy = y;
+    }
+}
+
+static gboolean correlate(const VelmPlane *a, const VelmPlane *b, int *dx, int *dy,
+                          GError **error) {
+  g_autoptr(VelmPlane) first = velm_plane_copy(a);
+  g_autoptr(VelmPlane) second = velm_plane_copy(b);
+  fade(first);
+  fade(second);
+  g_autoptr(VelmPlane) correlation = velm_plane_phase_correlation(second, first, error);
+  if (!correlation)
+    return FALSE;
+  find_peak(correlation, dx, dy);
+  return TRUE;
+}
+
+/* ---- whether it is better ---- */
+
+/* The pixels that every shift looked for leaves within both. */
+static double mean_inside(const VelmPlane *plane, int dx, int dy) {
+  int mx = plane->width / MAX_SHARE, my = plane->height / MAX_SHARE;
+  double sum = 0;
+  for (int y = my; y < plane->height - my; y++)
+    for (int x = mx; x < plane->width - mx; x++)
+      sum += (double)plane->values[(gsize)(y - dy) * (gsize)plane->width + (gsize)(x - dx)];
+  return sum / ((plane->width - 2.0 * mx) * (plane->height - 2.0 * my));
+}
+
+/* Mean of what is left between @a and @b moved, but for a difference in light. */
+static double difference(const VelmPlane *a, const VelmPlane *b, int dx, int dy) {
+  int mx = a->width / MAX_SHARE, my = a->height / MAX_SHARE;
+  double light = mean_inside(a, 0, 0) - mean_inside(b, dx, dy), sum = 0;
+  for (int y = my; y < a->height - my; y++)
+    for (int x = mx; x < a->width - mx; x++) {
+      double first = (double)a->values[(gsize)y * (gsize)a->width + (gsize)x];
+      double second = (double)b->values[(gsize)(y - dy) * (gsize)b->width + (gsize)(x - dx)];
+      sum += fabs(first - second - light);
+    }
+  return sum / ((a->width - 2.0 * mx) * (a->height - 2.0 * my));
+}
+
+/* ---- both ---- */
+
+static VelmPlane *grey_at(const VelmImage *image, int width, int height, GError **error) {
+  g_autoptr(VelmImage) resized = velm_image_resize(image, width, height, error);
+  return resized ? velm_image_grey(resized) : NULL;
+}
+
+gboolean velm_registration_find(const VelmImage *image, const VelmImage *reference, int *dx,
+                                int *dy, GError **error) {
+  double shrink = MAX(1.0, (double)MAX(image->width, image->height) / MAX_SIDE);
+  int width = MAX(1, (int)lround(image->width / shrink));
+  int height = MAX(1, (int)lround(image->height / shrink));
+  g_autoptr(VelmPlane) a = grey_at(image, width, height, error);
+  g_autoptr(VelmPlane) b = a ? grey_at(reference, width, height, error) : NULL;
+  *dx = *dy = 0;
+  if (!b)
+    return FALSE;
+  int x = 0, y = 0;
+  if (!correlate(a, b, &x, &y, error))
+    return FALSE;
+  if ((x == 0 && y == 0) || difference(a, b, x, y) >= CLEARLY_BETTER * difference(a, b, 0, 0))
+    return TRUE;
+  *dx = (int)lround(x * (double)image->width / width);
+  *dy = (int)lround(y * (double)image->height / height);
+  return TRUE;
+}
+
+static VelmImage *move(const VelmImage *image, int dx, int dy) {
+  VelmImage *moved = velm_image_new(image->width, image->height);
+  for (int y = 0; y < image->height; y++)
+    for (int x = 0; x < image->width; x++) {
+      gsize row = (gsize)CLAMP(y - dy, 0, image->height - 1);
+      gsize column = (gsize)CLAMP(x - dx, 0, image->width - 1);
+      memcpy(moved->pixels + 3 * ((gsize)y * (gsize)image->width + (gsize)x),
+             image->pixels + 3 * (row * (gsize)image->width + column), 3);
+    }
+  return moved;
+}
+
+VelmImage *velm_registration_align(const VelmImage *image, const VelmImage *reference,
+                                   GError **error) {
+  int dx = 0, dy = 0;
+  if (!velm_registration_find(image, reference, &dx, &dy, error) || (dx == 0 && dy == 0))
+    return NULL;
+  g_autoptr(VelmImage) fitted = velm_image_resize(reference, image->width, image->height, error);
+  return fitted ? move(fitted, dx, dy) : NULL;
+}
