@@ -14,11 +14,11 @@ typedef struct {
 } Known;
 
 static const Known known[] = {
-    /* Middle blocks localise best: the last ones know what a thing is, no longer where. The pooled
-       one sees what is wrong with a wide area. */
+    /* Middle blocks localise best: the last ones know what a thing is, no longer where. At half the
+       size each patch shows what is wrong with a wider area. */
     {"dinov2s",
      "dinov2s.onnx",
-     "block4,block6,block8,block6@5",
+     "block4,block6,block8,block8@half,block8@half@3@contrast",
      448,
      14,
      {123.675f, 116.28f, 103.53f},
@@ -155,16 +155,21 @@ VelmBackboneSpec *velm_backbone_spec_restore(VelmModel *model, GError **error) {
 
 /* Where the features of one layer lie in its output of the network. */
 typedef struct {
+  gsize scale;  /* which network */
   gsize output; /* of the network */
   int pool;     /* side of the square of cells that are averaged */
+  gboolean contrast;
   int rows, columns, channels;
   gboolean tokens; /* [1, skip + rows * columns, channels], else [1, channels, rows, columns] */
   gsize skip;      /* class and register tokens before the patches */
 } Grid;
 
+/* The network at the image's full size, and at half of it. */
+enum { N_SCALES = 2 };
+
 struct _VelmBackbone {
-  VelmNet *net;
-  int size;
+  VelmNet *nets[N_SCALES]; /* NULL where no layer is of that scale */
+  int sides[N_SCALES];
   gsize n_layers;
   Grid *grids;
   int rows, columns, channels; /* of the result */
@@ -193,7 +198,7 @@ static gboolean grid_of(const VelmTensor *tensor, Grid *grid) {
 static gboolean find_grids(VelmBackbone *backbone, const char *path, GError **error) {
   for (gsize i = 0; i < backbone->n_layers; i++) {
     Grid *grid = &backbone->grids[i];
-    if (!grid_of(velm_net_output(backbone->net, grid->output), grid)) {
+    if (!grid_of(velm_net_output(backbone->nets[grid->scale], grid->output), grid)) {
       g_set_error(error, VELM_ERROR, VELM_ERROR_ENGINE,
                   "%s: layer %" G_GSIZE_FORMAT " gives neither a feature map nor tokens", path,
                   i + 1);
@@ -214,48 +219,91 @@ static gsize index_of(GPtrArray *names, const char *name) {
   return names->len - 1;
 }
 
-/* Reads "NAME" and "NAME@N"; @names: the network's outputs, each once. */
-static gboolean parse_layers(VelmBackbone *backbone, char **layers, GPtrArray *names,
-                             GError **error) {
-  backbone->n_layers = g_strv_length(layers);
-  backbone->grids = g_new0(Grid, backbone->n_layers);
-  for (gsize i = 0; i < backbone->n_layers; i++) {
-    const char *at = strrchr(layers[i], '@');
-    guint64 pool = 1;
-    if (at && !g_ascii_string_to_unsigned(at + 1, 10, 1, 99, &pool, NULL)) {
-      g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
-                  "layer \"%s\": after @ comes the side of the square that is averaged, 1 to 99",
-                  layers[i]);
-      return FALSE;
-    }
-    g_autofree char *name = g_strndup(layers[i], at ? (gsize)(at - layers[i]) : strlen(layers[i]));
-    backbone->grids[i].output = index_of(names, name);
-    backbone->grids[i].pool = (int)pool;
+static gboolean parse_addition(Grid *grid, const char *layer, const char *addition,
+                               GError **error) {
+  guint64 pool = 0;
+  if (g_str_equal(addition, "half"))
+    grid->scale = 1;
+  else if (g_str_equal(addition, "contrast"))
+    grid->contrast = TRUE;
+  else if (g_ascii_string_to_unsigned(addition, 10, 1, 99, &pool, NULL))
+    grid->pool = (int)pool;
+  else {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
+                "layer \"%s\": after @ comes the side of the square that is averaged, 1 to 99, or "
+                "\"half\" or \"contrast\"",
+                layer);
+    return FALSE;
   }
   return TRUE;
 }
 
-VelmBackbone *velm_backbone_open(const VelmBackboneSpec *spec, GError **error) {
-  g_autoptr(VelmBackbone) backbone = g_new0(VelmBackbone, 1);
-  g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-  if (!parse_layers(backbone, spec->layers, names, error))
-    return NULL;
+/* Reads a name with its additions; @names: of each scale, the network's outputs, each once. */
+static gboolean parse_layer(Grid *grid, const char *layer, GPtrArray *const *names,
+                            GError **error) {
+  g_auto(GStrv) parts = g_strsplit(layer, "@", -1);
+  grid->pool = 1;
+  for (guint i = 1; parts[0] && parts[i]; i++)
+    if (!parse_addition(grid, layer, parts[i], error))
+      return FALSE;
+  grid->output = index_of(names[grid->scale], parts[0] ? parts[0] : "");
+  return TRUE;
+}
+
+static gboolean parse_layers(VelmBackbone *backbone, char **layers, GPtrArray *const *names,
+                             GError **error) {
+  backbone->n_layers = g_strv_length(layers);
+  backbone->grids = g_new0(Grid, backbone->n_layers);
+  for (gsize i = 0; i < backbone->n_layers; i++) {
+    if (!parse_layer(&backbone->grids[i], layers[i], names, error))
+      return FALSE;
+    if (!backbone->grids[i].contrast || (i > 0 && i + 1 == backbone->n_layers))
+      continue;
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
+                "layer \"%s\": the layer for the contrast comes last, after others", layers[i]);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+/* Side of the square that goes into the network of @scale: half, as far as the network takes it. */
+static int side_at(const VelmBackboneSpec *spec, gsize scale) {
+  const Known *base = find_known(spec->name);
+  int multiple = base ? base->multiple : 1, side = spec->size >> scale;
+  return scale == 0 ? side : MAX(1, side / multiple) * multiple;
+}
+
+static VelmNet *open_net(const VelmBackboneSpec *spec, gsize scale, GPtrArray *names,
+                         GError **error) {
+  int side = side_at(spec, scale);
   g_ptr_array_add(names, NULL);
   VelmNetParams params = {
-      .layers = (const char *const *)names->pdata, .width = spec->size, .height = spec->size};
+      .layers = (const char *const *)names->pdata, .width = side, .height = side};
   memcpy(params.mean, spec->mean, sizeof params.mean);
   memcpy(params.scale, spec->scale, sizeof params.scale);
-  backbone->size = spec->size;
-  backbone->net = velm_net_open(spec->path, &params, error);
-  if (!backbone->net)
+  return velm_net_open(spec->path, &params, error);
+}
+
+VelmBackbone *velm_backbone_open(const VelmBackboneSpec *spec, GError **error) {
+  g_autoptr(VelmBackbone) backbone = g_new0(VelmBackbone, 1);
+  g_autoptr(GPtrArray) full = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GPtrArray) half = g_ptr_array_new_with_free_func(g_free);
+  GPtrArray *const names[N_SCALES] = {full, half};
+  if (!parse_layers(backbone, spec->layers, names, error))
     return NULL;
+  for (gsize i = 0; i < N_SCALES; i++) {
+    backbone->sides[i] = side_at(spec, i);
+    if (names[i]->len > 0 && !(backbone->nets[i] = open_net(spec, i, names[i], error)))
+      return NULL;
+  }
   return find_grids(backbone, spec->path, error) ? g_steal_pointer(&backbone) : NULL;
 }
 
 void velm_backbone_free(VelmBackbone *backbone) {
   if (!backbone)
     return;
-  velm_net_free(backbone->net);
+  for (gsize i = 0; i < N_SCALES; i++)
+    velm_net_free(backbone->nets[i]);
   g_free(backbone->grids);
   g_free(backbone);
 }
@@ -272,8 +320,12 @@ int velm_backbone_layer_channels(const VelmBackbone *backbone, gsize index) {
   return backbone->grids[index].channels;
 }
 
-gboolean velm_backbone_layer_is_pooled(const VelmBackbone *backbone, gsize index) {
-  return backbone->grids[index].pool > 1;
+gboolean velm_backbone_layer_is_coarse(const VelmBackbone *backbone, gsize index) {
+  return backbone->grids[index].pool > 1 || backbone->grids[index].scale > 0;
+}
+
+gboolean velm_backbone_has_contrast(const VelmBackbone *backbone) {
+  return backbone->grids[backbone->n_layers - 1].contrast;
 }
 
 /* The layer's features, cell by cell. */
@@ -351,7 +403,8 @@ static void gather_layer(const VelmBackbone *backbone, gsize layer, gsize offset
   const Grid *grid = &backbone->grids[layer];
   gboolean same = grid->rows == out->rows && grid->columns == out->columns;
   gsize channels = (gsize)grid->channels;
-  g_autofree float *values = read_cells(grid, velm_net_output(backbone->net, grid->output)->data);
+  g_autofree float *values =
+      read_cells(grid, velm_net_output(backbone->nets[grid->scale], grid->output)->data);
   pool_cells(grid, values);
   for (int y = 0; y < out->rows; y++)
     for (int x = 0; x < out->columns; x++) {
@@ -364,11 +417,18 @@ static void gather_layer(const VelmBackbone *backbone, gsize layer, gsize offset
     }
 }
 
+static gboolean run_net(VelmBackbone *backbone, gsize scale, const VelmImage *image,
+                        GError **error) {
+  int side = backbone->sides[scale];
+  g_autoptr(VelmImage) resized = velm_image_resize(image, side, side, error);
+  return resized && velm_net_run_image(backbone->nets[scale], resized->pixels, error);
+}
+
 VelmFeatures *velm_backbone_extract(VelmBackbone *backbone, const VelmImage *image,
                                     GError **error) {
-  g_autoptr(VelmImage) resized = velm_image_resize(image, backbone->size, backbone->size, error);
-  if (!resized || !velm_net_run_image(backbone->net, resized->pixels, error))
-    return NULL;
+  for (gsize i = 0; i < N_SCALES; i++)
+    if (backbone->nets[i] && !run_net(backbone, i, image, error))
+      return NULL;
   VelmFeatures *features = g_new0(VelmFeatures, 1);
   features->rows = backbone->rows;
   features->columns = backbone->columns;

@@ -12,9 +12,13 @@ typedef struct _VelmBackbone VelmBackbone;
  * How a backbone is used.
  * @name: "dinov2s", "lite2", or "file"
  * @path: of the network
- * @layers: NULL-terminated "NAME" or "NAME@N": the features of layer NAME, averaged over squares of
- * N x N of its cells (PatchCore, section 3.1: neighbourhood aggregation). They are concatenated, on
- * the finest of their grids. A layer may stand twice, with another N.
+ * @layers: NULL-terminated names of layers, each of which may be followed by
+ *   "@N": averaged over squares of N x N of its cells (PatchCore, section 3.1: neighbourhood
+ *     aggregation)
+ *   "@half": of the image at half the size, which shows each patch with more of its surroundings
+ *   "@contrast": compared within the image, not with a memory bank; of one layer at most, the last
+ * in any order. The features are concatenated, on the finest of their grids. A layer may stand
+ * several times, with other additions.
  * @size: side of the square that images are resized to
  * @mean, @scale: an image byte v of channel c becomes (v - mean[c]) / scale[c]
  */
@@ -51,8 +55,11 @@ void velm_backbone_grid(const VelmBackbone *backbone, int *rows, int *columns, i
 gsize velm_backbone_n_layers(const VelmBackbone *backbone);
 /** Channels of layer @index; the layers' channels follow one another in the features. */
 int velm_backbone_layer_channels(const VelmBackbone *backbone, gsize index);
-/** Whether layer @index is averaged over neighbours. */
-gboolean velm_backbone_layer_is_pooled(const VelmBackbone *backbone, gsize index);
+/** Whether layer @index shows more than its own cell: averaged over neighbours, or of the image at
+ * half the size. */
+gboolean velm_backbone_layer_is_coarse(const VelmBackbone *backbone, gsize index);
+/** Whether the last layer is there for the contrast within the image. */
+gboolean velm_backbone_has_contrast(const VelmBackbone *backbone);
 
 /** The patch features of @image. Returns: (transfer full). */
 VelmFeatures *velm_backbone_extract(VelmBackbone *backbone, const VelmImage *image, GError **error);

@@ -1,5 +1,6 @@
 #include "detect/patchcore.h"
 
+#include "detect/contrast.h"
 #include "detect/reference.h"
 #include "detect/region_level.h"
 
@@ -8,6 +9,8 @@ typedef struct {
   VelmBackbone *backbone;
   gsize n_layers;
   VelmPatchLayer *layers;
+  VelmPatchLayer contrast_layer; /* has no channels where there is none */
+  VelmContrast contrast;
   int rows, columns, channels;
   double threshold, reference_threshold;
 } Patchcore;
@@ -62,6 +65,11 @@ static VelmDetector *patchcore_open(VelmModel *model, GError **error) {
   for (gsize i = 0; i < self->n_layers; i++)
     if (!open_layer(self, model, i, error))
       return NULL;
+  self->contrast_layer = velm_patch_contrast_layer(self->backbone);
+  if (self->contrast_layer.channels > 0 &&
+      !velm_contrast_open(&self->contrast, model, (gsize)self->rows * (gsize)self->columns,
+                          (gsize)self->contrast_layer.channels, error))
+    return NULL;
   return g_steal_pointer(&detector);
 }
 
@@ -77,6 +85,26 @@ static VelmPlane *bank_map(Patchcore *self, const VelmFeatures *features, GError
     velm_patch_map_add(map->values, distances, n, self->layers[i].typical, self->n_layers);
   }
   return g_steal_pointer(&map);
+}
+
+/* The map with what differs from the rest of the image: it marks, but does not count for the score.
+ */
+static VelmPlane *add_contrast(Patchcore *self, const VelmFeatures *features, VelmPlane *map,
+                               GError **error) {
+  gsize n = (gsize)self->rows * (gsize)self->columns;
+  if (self->contrast_layer.channels == 0)
+    return map;
+  g_autofree float *rows = g_new(float, n *(gsize)self->contrast_layer.channels);
+  g_autoptr(VelmPlane) raw = velm_plane_new(self->columns, self->rows);
+  velm_patch_layer_take(&self->contrast_layer, features, NULL, rows);
+  velm_contrast_measure(&self->contrast, rows, raw->values);
+  g_autoptr(VelmPlane) contrasts = velm_plane_blur(raw, VELM_PATCHCORE_BLUR, error);
+  if (!contrasts) {
+    velm_plane_free(map);
+    return NULL;
+  }
+  velm_patch_map_add_contrast(map->values, contrasts->values, n);
+  return map;
 }
 
 static VelmPlane *reference_map(Patchcore *self, VelmInspection *inspection, GError **error) {
@@ -109,10 +137,14 @@ static gboolean patchcore_detect(VelmDetector *detector, VelmInspection *inspect
   gint64 start = g_get_monotonic_time();
   g_autoptr(VelmPlane) raw = inspection->reference ? reference_map(self, inspection, error)
                                                    : bank_map(self, inspection->features, error);
-  inspection->map = raw ? velm_plane_blur(raw, VELM_PATCHCORE_BLUR, error) : NULL;
+  VelmPlane *map = raw ? velm_plane_blur(raw, VELM_PATCHCORE_BLUR, error) : NULL;
+  if (!map)
+    return FALSE;
+  inspection->score = velm_patch_map_score(map);
+  inspection->map =
+      inspection->reference ? map : add_contrast(self, inspection->features, map, error);
   if (!inspection->map)
     return FALSE;
-  inspection->score = velm_patch_map_score(inspection->map);
   inspection->threshold = inspection->reference ? self->reference_threshold : self->threshold;
   inspection->anomalous = inspection->score >= inspection->threshold;
   inspection->region_threshold = velm_region_level(inspection->map);

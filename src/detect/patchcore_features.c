@@ -14,6 +14,10 @@ static gboolean start_spools(VelmPatchFit *fit, const VelmFeatures *features, GE
   for (gsize i = 0; i < fit->n_layers; i++)
     if (!(fit->spools[i] = velm_spool_new((gsize)fit->layers[i].channels, error)))
       return FALSE;
+  fit->contrast = velm_patch_contrast_layer(fit->backbone);
+  if (fit->contrast.channels > 0 &&
+      !(fit->contrast_spool = velm_spool_new((gsize)fit->contrast.channels, error)))
+    return FALSE;
   fit->means = velm_spool_new((gsize)fit->channels, error);
   return fit->means != NULL;
 }
@@ -23,6 +27,11 @@ static gboolean spool_image(VelmPatchFit *fit, const VelmFeatures *features, GEr
   for (gsize i = 0; i < fit->n_layers; i++) {
     velm_patch_layer_take(&fit->layers[i], features, NULL, rows);
     if (!velm_spool_append(fit->spools[i], rows, fit->n_patches, error))
+      return FALSE;
+  }
+  if (fit->contrast_spool) {
+    velm_patch_layer_take(&fit->contrast, features, NULL, rows);
+    if (!velm_spool_append(fit->contrast_spool, rows, fit->n_patches, error))
       return FALSE;
   }
   g_autofree float *mean = g_new(float, (gsize)fit->channels);

@@ -1,6 +1,7 @@
 /* Fitting PatchCore: features of the good images, a memory bank a layer, the calibration. */
 #include "detect/patchcore_fit.h"
 
+#include "detect/contrast.h"
 #include "detect/patchcore.h"
 
 /* Images scored for the calibration, at most: quantiles need no more. */
@@ -12,6 +13,7 @@ static void fit_clear(VelmPatchFit *fit) {
   for (gsize i = 0; fit->spools && i < fit->n_layers; i++)
     velm_spool_free(fit->spools[i]);
   velm_spool_free(fit->means);
+  velm_spool_free(fit->contrast_spool);
   g_clear_pointer(&fit->digests, g_ptr_array_unref);
   g_free(fit->spools);
   velm_patch_layers_free(fit->layers, fit->n_layers);
@@ -145,6 +147,12 @@ static void store_images(const VelmPatchFit *fit, VelmModel *model) {
     velm_model_set_strv(model, "patchcore.part_names", (const char *const *)all_parts);
 }
 
+static gboolean fit_contrast(const VelmPatchFit *fit, VelmModel *model, GError **error) {
+  return !fit->contrast_spool ||
+         velm_contrast_fit(fit->contrast_spool, fit->images, fit->n_images, fit->n_patches,
+                           (gsize)fit->contrast.channels, model, error);
+}
+
 gboolean velm_patchcore_fit(const VelmDataset *dataset, const VelmFitParams *params,
                             VelmModel *model, GError **error) {
   g_auto(VelmPatchFit) fit = {.params = params, .dataset = dataset};
@@ -159,7 +167,7 @@ gboolean velm_patchcore_fit(const VelmDataset *dataset, const VelmFitParams *par
     return FALSE;
   use_all_images(&fit);
   if (!velm_patch_fit_extract(&fit, error) || !fit_rounds(&fit, model, error) ||
-      !velm_patch_fit_store_scores(&fit, model, error) ||
+      !fit_contrast(&fit, model, error) || !velm_patch_fit_store_scores(&fit, model, error) ||
       !velm_patch_fit_calibrate_reference(&fit, model, error))
     return FALSE;
   store_images(&fit, model);

@@ -16,6 +16,7 @@
  * @images: those in use, as indices of the samples: fitting robustly drops some
  * @digests: (element-type utf8): of each sample, what its pixels are known by
  * @spools: the features of all samples, one spool a layer, n_patches rows a sample
+ * @contrast_spool: likewise, of the layer for the contrast; NULL where there is none
  * @means: the mean features of all samples, one row each
  * @groups: of each image, its part; @folds: of each image, the fold that its part is in
  * @n_scored: images that the calibration scores, spread evenly; @scores: of these, in their order;
@@ -33,7 +34,8 @@ typedef struct {
   gsize n_patches; /* of an image */
   gsize n_layers;
   VelmPatchLayer *layers;
-  VelmSpool **spools, *means;
+  VelmPatchLayer contrast; /* has no channels where there is none */
+  VelmSpool **spools, *means, *contrast_spool;
   GPtrArray *digests;
   guint *groups, n_groups;
   guint *folds, n_folds;

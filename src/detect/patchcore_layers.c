@@ -4,8 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of the map's values, those that the score is the mean of. */
+#define TOP_SHARE 0.004
+
+/* Of the contrast in the map, where the bank's distances have 1: more would move the maximum from
+ * small defects to wide fields. */
+#define CONTRAST_WEIGHT 0.2f
+
 VelmPatchLayer *velm_patch_layers_new(const VelmBackbone *backbone, gsize *n) {
-  *n = velm_backbone_n_layers(backbone);
+  *n = velm_backbone_n_layers(backbone) - (velm_backbone_has_contrast(backbone) ? 1 : 0);
   VelmPatchLayer *layers = g_new0(VelmPatchLayer, *n);
   gsize offset = 0;
   for (gsize i = 0; i < *n; i++) {
@@ -14,6 +21,17 @@ VelmPatchLayer *velm_patch_layers_new(const VelmBackbone *backbone, gsize *n) {
     offset += (gsize)layers[i].channels;
   }
   return layers;
+}
+
+VelmPatchLayer velm_patch_contrast_layer(const VelmBackbone *backbone) {
+  VelmPatchLayer layer = {0};
+  gsize n = velm_backbone_n_layers(backbone);
+  if (!velm_backbone_has_contrast(backbone))
+    return layer;
+  layer.channels = velm_backbone_layer_channels(backbone, n - 1);
+  for (gsize i = 0; i + 1 < n; i++)
+    layer.offset += (gsize)velm_backbone_layer_channels(backbone, i);
+  return layer;
 }
 
 void velm_patch_layers_free(VelmPatchLayer *layers, gsize n) {
@@ -65,11 +83,20 @@ void velm_patch_map_add(float *map, const float *distances, gsize n, float typic
     map[i] += distances[i] * scale;
 }
 
+void velm_patch_map_add_contrast(float *map, const float *contrasts, gsize n) {
+  for (gsize i = 0; i < n; i++)
+    map[i] = (map[i] + CONTRAST_WEIGHT * contrasts[i]) / (1 + CONTRAST_WEIGHT);
+}
+
 double velm_patch_map_score(const VelmPlane *map) {
-  float top = 0;
-  for (gsize i = 0; i < (gsize)map->width * (gsize)map->height; i++)
-    top = MAX(top, map->values[i]);
-  return (double)top;
+  gsize n = (gsize)map->width * (gsize)map->height;
+  gsize n_top = MAX(1, (gsize)lround(TOP_SHARE * (double)n));
+  g_autofree float *sorted = g_memdup2(map->values, n * sizeof(float));
+  qsort(sorted, n, sizeof(float), velm_patch_compare_floats);
+  double sum = 0;
+  for (gsize i = n - n_top; i < n; i++)
+    sum += (double)sorted[i];
+  return sum / (double)n_top;
 }
 
 int velm_patch_compare_floats(gconstpointer a, gconstpointer b) {

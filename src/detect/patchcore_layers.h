@@ -21,8 +21,12 @@ typedef struct {
   VelmNearest *nearest; /* NULL while fitting */
 } VelmPatchLayer;
 
-/** The backbone's layers. Returns: (transfer full): @n of them, only channels and offset set. */
+/** The backbone's layers that have a bank. Returns: (transfer full): @n of them, only channels and
+ * offset set. */
 VelmPatchLayer *velm_patch_layers_new(const VelmBackbone *backbone, gsize *n);
+/** The one for the contrast within the image (contrast.h), likewise; all zero where there is none.
+ */
+VelmPatchLayer velm_patch_contrast_layer(const VelmBackbone *backbone);
 void velm_patch_layers_free(VelmPatchLayer *layers, gsize n);
 
 /** The layers' typical distances. Returns: (transfer full). */
@@ -42,8 +46,12 @@ void velm_patch_rows_scale(float *rows, gsize n, gsize channels, const float *sc
 /** Adds the distances of one of @n_layers layers to the map of @n patches. */
 void velm_patch_map_add(float *map, const float *distances, gsize n, float typical, gsize n_layers);
 
-/** The image's score: the map's maximum. */
+/** The image's score: the mean of the map's highest values, 0.4 % of them, one at least. A single
+ * patch that is rare by chance counts less than several. */
 double velm_patch_map_score(const VelmPlane *map);
+
+/** Adds the @contrasts of an image's @n patches to its map: the map stays on its scale. */
+void velm_patch_map_add_contrast(float *map, const float *contrasts, gsize n);
 
 /** The map's median. */
 double velm_patch_map_median(const VelmPlane *map);

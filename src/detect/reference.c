@@ -38,25 +38,30 @@ static float nearest_in_window(const VelmFeatures *features, const VelmFeatures 
   return least;
 }
 
-/* Against a reference small differences count: pooled layers, which would blur them, are left out
+/* The layer for the contrast within an image is none to compare two by. */
+static gsize n_compared(const VelmBackbone *backbone) {
+  return velm_backbone_n_layers(backbone) - (velm_backbone_has_contrast(backbone) ? 1 : 0);
+}
+
+/* Against a reference small differences count: coarse layers, which would blur them, are left out
  * where there are others. */
 static gsize n_sharp_layers(const VelmBackbone *backbone) {
   gsize n = 0;
-  for (gsize i = 0; i < velm_backbone_n_layers(backbone); i++)
-    n += velm_backbone_layer_is_pooled(backbone, i) ? 0 : 1;
+  for (gsize i = 0; i < n_compared(backbone); i++)
+    n += velm_backbone_layer_is_coarse(backbone, i) ? 0 : 1;
   return n;
 }
 
 static void add_features(const VelmBackbone *backbone, const float *typical,
                          const VelmFeatures *features, const VelmFeatures *reference,
                          VelmPlane *map) {
-  gsize offset = 0, n_layers = velm_backbone_n_layers(backbone);
+  gsize offset = 0, n_layers = n_compared(backbone);
   gsize n_used = n_sharp_layers(backbone);
   gboolean all = n_used == 0;
   for (gsize i = 0; i < n_layers; i++) {
     gsize channels = (gsize)velm_backbone_layer_channels(backbone, i);
     float scale = 1.0f / (typical[i] * (float)(all ? n_layers : n_used));
-    if (!all && velm_backbone_layer_is_pooled(backbone, i)) {
+    if (!all && velm_backbone_layer_is_coarse(backbone, i)) {
       offset += channels;
       continue;
     }

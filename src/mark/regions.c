@@ -1,8 +1,9 @@
+#include "mark/label.h"
 #include "mark/mark.h"
+#include "mark/refine.h"
 
 #include <math.h>
 #include <string.h>
-#include <vips/vips.h>
 
 /* Marking happens at the image's size, but no finer than this: a score map has no more detail. */
 #define MAX_SIDE 1024
@@ -14,25 +15,6 @@
 #define FORCED_LEVEL 0.7
 
 /* ---- connected components ---- */
-
-/* Labels of the connected components (4-neighbours), the background's pieces among them. */
-static gint32 *label_components(const VelmMask *mask, int *n_labels, GError **error) {
-  VipsImage *in = vips_image_new_from_memory(mask->values, (gsize)mask->width * (gsize)mask->height,
-                                             mask->width, mask->height, 1, VIPS_FORMAT_UCHAR);
-  VipsImage *labels = NULL;
-  gint32 *values = NULL;
-  if (in && vips_labelregions(in, &labels, "segments", n_labels, NULL) == 0) {
-    gsize size = 0;
-    values = vips_image_write_to_memory(labels, &size);
-  }
-  if (!values) {
-    g_set_error(error, VELM_ERROR, VELM_ERROR_IMAGE, "finding regions: %s", vips_error_buffer());
-    vips_error_clear();
-  }
-  g_clear_object(&labels);
-  g_clear_object(&in);
-  return values;
-}
 
 /* Sums over a component's pixels, from which its measures follow. */
 typedef struct {
@@ -98,7 +80,7 @@ static int compare_components(gconstpointer a, gconstpointer b) {
 static GArray *find_components(const VelmMask *mask, const VelmPlane *map, double min_pixels,
                                gint32 **labels_out, GError **error) {
   int n_labels = 0;
-  gint32 *labels = label_components(mask, &n_labels, error);
+  gint32 *labels = velm_mark_label(mask, &n_labels, error);
   if (!labels)
     return NULL;
   g_autofree Component *all = g_new0(Component, (gsize)n_labels + 1);
@@ -191,6 +173,37 @@ static gboolean fill(VelmInspection *inspection, const VelmMask *mask, const Vel
   return inspection->focus != NULL;
 }
 
+/* Puts the refined region about the map's maximum into @mask, in place of whatever it touches. In
+ * @map it has the maximum's score: it stands for it, even where it does not reach there. */
+static gboolean refine_first(const VelmInspection *inspection, VelmMask *mask, VelmPlane *map,
+                             GError **error) {
+  g_autoptr(VelmMask) small = NULL;
+  if (!velm_mark_refine(inspection->image, inspection->map, &small, error))
+    return FALSE;
+  if (!small)
+    return TRUE;
+  g_autoptr(VelmMask) refined = velm_mask_resize(small, mask->width, mask->height, error);
+  int n_labels = 0;
+  g_autofree gint32 *labels = refined ? velm_mark_label(mask, &n_labels, error) : NULL;
+  if (!labels)
+    return FALSE;
+  gsize n = (gsize)mask->width * (gsize)mask->height, peak = 0, first = n;
+  g_autofree gboolean *replaced = g_new0(gboolean, (gsize)n_labels + 1);
+  for (gsize i = 0; i < n; i++) {
+    peak = map->values[i] > map->values[peak] ? i : peak;
+    replaced[labels[i]] |= mask->values[i] && refined->values[i];
+    if (refined->values[i] && (first == n || map->values[i] > map->values[first]))
+      first = i;
+  }
+  if (first == n) /* so small that resizing lost it */
+    return TRUE;
+  replaced[labels[peak]] = TRUE;
+  for (gsize i = 0; i < n; i++)
+    mask->values[i] = refined->values[i] || (mask->values[i] && !replaced[labels[i]]) ? 255 : 0;
+  map->values[first] = map->values[peak];
+  return TRUE;
+}
+
 gboolean velm_mark_regions(VelmInspection *inspection, gboolean force, GError **error) {
   clear_mark(inspection);
   g_autoptr(VelmPlane) map = map_for_marking(inspection, error);
@@ -202,6 +215,9 @@ gboolean velm_mark_regions(VelmInspection *inspection, gboolean force, GError **
   if (top < level)
     level = top * FORCED_LEVEL;
   g_autoptr(VelmMask) mask = threshold(map, level);
+  if (velm_mark_is_coarse(inspection->map, inspection->image->width, inspection->image->height) &&
+      !refine_first(inspection, mask, map, error))
+    return FALSE;
   return fill(inspection, mask, map, TRUE, MIN_AREA, error);
 }
 

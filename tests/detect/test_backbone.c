@@ -167,8 +167,8 @@ static void test_pooled(void) {
   g_autoptr(VelmBackbone) backbone = open(network, "doubled@5,doubled,tokens@3", SIDE);
   g_autoptr(VelmFeatures) features = extract(backbone, image);
   check_size(features, SIDE, 9);
-  g_assert_true(velm_backbone_layer_is_pooled(backbone, 0));
-  g_assert_false(velm_backbone_layer_is_pooled(backbone, 1));
+  g_assert_true(velm_backbone_layer_is_coarse(backbone, 0));
+  g_assert_false(velm_backbone_layer_is_coarse(backbone, 1));
   static const int halves[] = {2, 0, 1};
   for (int y = 0; y < SIDE; y++)
     for (int x = 0; x < SIDE; x++)
