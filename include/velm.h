@@ -95,7 +95,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmModel, velm_model_free)
 
 /**
  * VelmFitParams: how a detector is fitted. Start from velm_fit_params_default().
- * @backbone: "dinov2s", "lite2", or the path of an ONNX or OpenVINO IR file
+ * @detector: "patchcore", or "two-speed": a fast PatchCore before an accurate one
+ * @backbone: "dinov2s", "lite2", or the path of an ONNX or OpenVINO IR file; of two, the accurate
+ * detector's
  * @layers: NULL for the backbone's own choice, else layer (tensor) names separated by commas
  * @size: side in pixels of the square that images are resized to; 0 for the backbone's own choice
  * @coreset: share of the training patches that the memory bank keeps, over 0 to 1; 0 for the
@@ -108,6 +110,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmModel, velm_model_free)
  * @progress: may be NULL
  */
 typedef struct {
+  const char *detector;
   const char *backbone;
   const char *layers;
   int size;

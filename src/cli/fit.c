@@ -23,7 +23,8 @@ static gboolean check_output(const char *path, GError **error) {
 /* Whether options were given that a model has settled already. */
 static gboolean has_fit_options(const VelmFitParams *params) {
   const VelmFitParams usual = velm_fit_params_default();
-  return !g_str_equal(params->backbone, usual.backbone) || params->layers || params->size ||
+  return !g_str_equal(params->backbone, usual.backbone) ||
+         !g_str_equal(params->detector, usual.detector) || params->layers || params->size ||
          params->coreset != usual.coreset || params->standardise || params->seed ||
          params->robust > 0 || params->false_alarms != usual.false_alarms;
 }
@@ -43,7 +44,7 @@ static int fit_add(const char *model, const char *directory, const char *output,
 
 int velm_cli_fit(int argc, char **argv) {
   VelmFitParams params = velm_fit_params_default();
-  g_autofree char *output = NULL, *backbone = NULL, *layers = NULL, *add = NULL;
+  g_autofree char *output = NULL, *backbone = NULL, *layers = NULL, *add = NULL, *detector = NULL;
   int size = 0, seed = 0;
   double coreset = 0, false_alarms = params.false_alarms;
   gboolean standardise = FALSE, robust = FALSE;
@@ -52,6 +53,11 @@ int velm_cli_fit(int argc, char **argv) {
       {"add", 0, 0, G_OPTION_ARG_FILENAME, &add,
        "Add the good images of DIR to this model, in place or as -o says, without fitting again",
        "MODEL.velm"},
+      {"detector", 0, 0, G_OPTION_ARG_STRING, &detector,
+       "patchcore (the default), or two-speed: lite2 looks at every part, and --backbone at those "
+       "that "
+       "are not clearly normal",
+       "NAME"},
       {"backbone", 0, 0, G_OPTION_ARG_FILENAME, &backbone,
        "dinov2s (the default: localises best), lite2 (fast), or an ONNX or OpenVINO IR file",
        "NAME|FILE"},
@@ -91,6 +97,7 @@ int velm_cli_fit(int argc, char **argv) {
     fprintf(stderr, "velm fit: name the model file to write with -o\n");
     return VELM_CLI_USAGE;
   }
+  params.detector = detector ? detector : params.detector;
   params.backbone = backbone ? backbone : params.backbone;
   params.layers = layers;
   params.size = size;

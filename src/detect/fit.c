@@ -2,7 +2,7 @@
 #include "detect/detector.h"
 
 VelmFitParams velm_fit_params_default(void) {
-  return (VelmFitParams){.backbone = "dinov2s", .false_alarms = 0.05};
+  return (VelmFitParams){.detector = "patchcore", .backbone = "dinov2s", .false_alarms = 0.05};
 }
 
 static gboolean check_params(const VelmFitParams *params, GError **error) {
@@ -21,6 +21,12 @@ static gboolean check_params(const VelmFitParams *params, GError **error) {
 }
 
 VelmModel *velm_model_fit(const char *directory, const VelmFitParams *params, GError **error) {
+  const VelmDetectorClass *klass = velm_detector_find(params->detector);
+  if (!klass) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
+                "\"%s\" is no detector: there are patchcore and two-speed", params->detector);
+    return NULL;
+  }
   if (!check_params(params, error))
     return NULL;
   g_autoptr(VelmDataset) dataset = velm_dataset_open(directory, error);
@@ -32,7 +38,6 @@ VelmModel *velm_model_fit(const char *directory, const VelmFitParams *params, GE
     return NULL;
   }
   g_autoptr(VelmModel) model = velm_model_new();
-  const VelmDetectorClass *klass = velm_detector_find("patchcore");
   velm_model_set_string(model, "detector", klass->name);
   velm_model_set_string(model, "velm.version", velm_version());
   return klass->fit(dataset, params, model, error) ? g_steal_pointer(&model) : NULL;
