@@ -37,7 +37,7 @@ static int fit_add(const char *model, const char *directory, const char *output,
                     "but -o\n");
     return VELM_CLI_USAGE;
   }
-  if (output && !check_output(output, &error))
+  if (!check_output(output ? output : model, &error))
     return velm_cli_fail(error);
   return velm_cli_fit_add(model, directory, output);
 }
@@ -54,8 +54,7 @@ int velm_cli_fit(int argc, char **argv) {
        "Add the good images of DIR to this model, in place or as -o says, without fitting again",
        "MODEL.velm"},
       {"detector", 0, 0, G_OPTION_ARG_STRING, &detector,
-       "patchcore (the default), or two-speed: lite2 looks at every part, and --backbone at those "
-       "that "
+       "patchcore (the default), or two-speed: lite2 looks at every part, --backbone at those that "
        "are not clearly normal",
        "NAME"},
       {"backbone", 0, 0, G_OPTION_ARG_FILENAME, &backbone,
