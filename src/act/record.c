@@ -93,6 +93,8 @@ void velm_record_build(JsonBuilder *builder, const VelmInspection *inspection) {
   velm_json_set_double(builder, "score", inspection->score);
   velm_json_set_double(builder, "threshold", inspection->threshold);
   velm_json_set_boolean(builder, "anomalous", inspection->anomalous);
+  if (inspection->look)
+    velm_json_set_string(builder, "look", inspection->look);
   build_regions(builder, inspection);
   build_class(builder, inspection);
   build_stage(builder, inspection);

@@ -84,6 +84,7 @@ static gboolean ask(Course *course, guint index, GError **error) {
   inspection->part = g_strdup(sample->group);
   if (!velm_inspection_load(inspection, sample->reference, 0, error) ||
       !velm_detector_detect(course->detector, inspection, error) ||
+      !velm_detector_examine(course->detector, inspection, error) ||
       !velm_mark_regions(inspection, TRUE, error))
     return FALSE;
   Question *question = g_new(Question, 1);

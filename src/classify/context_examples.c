@@ -55,6 +55,7 @@ static VelmMask *find_area(VelmDetector *detector, const VelmSample *sample,
       return g_steal_pointer(&mask);
   }
   if (!velm_detector_detect(detector, inspection, error) ||
+      !velm_detector_examine(detector, inspection, error) ||
       !velm_mark_regions(inspection, TRUE, error))
     return NULL;
   return velm_mask_copy(inspection->mask);

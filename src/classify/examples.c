@@ -36,7 +36,8 @@ static VelmSeen *collect_one(VelmDetector *detector, VelmSightNet *net, const Ve
                              GError **error) {
   g_autoptr(VelmInspection) inspection = velm_inspection_new(sample->path);
   if (!velm_inspection_load(inspection, sample->reference, 0, error) ||
-      !velm_detector_detect(detector, inspection, error))
+      !velm_detector_detect(detector, inspection, error) ||
+      !velm_detector_examine(detector, inspection, error))
     return NULL;
   return velm_examples_see(net, inspection, sample, error);
 }

@@ -24,7 +24,8 @@ static gboolean check_output(const char *path, GError **error) {
 /* Whether options were given that a model has settled already. */
 static gboolean has_fit_options(const VelmFitParams *params) {
   const VelmFitParams usual = velm_fit_params_default();
-  return !g_str_equal(params->backbone, usual.backbone) || params->layers || params->size ||
+  return !g_str_equal(params->backbone, usual.backbone) ||
+         g_strcmp0(params->detector, usual.detector) != 0 || params->layers || params->size ||
          params->coreset != usual.coreset || params->standardise || params->seed ||
          params->robust > 0 || params->false_alarms != usual.false_alarms;
 }
@@ -37,7 +38,7 @@ static int fit_add(const char *model, const char *directory, const char *output,
                     "but -o\n");
     return VELM_CLI_USAGE;
   }
-  if (output && !check_output(output, &error))
+  if (!check_output(output ? output : model, &error))
     return velm_cli_fail(error);
   return velm_cli_fit_add(model, directory, output);
 }
@@ -117,7 +118,9 @@ int velm_cli_fit(int argc, char **argv) {
        "Add the good images of DIR to this model, in place or as -o says, without fitting again",
        "MODEL.velm"},
       {"detector", 0, 0, G_OPTION_ARG_STRING, &exported.detector,
-       "patchcore (the default), or exported: an anomaly model that another tool trained", "NAME"},
+       "patchcore (the default); two-speed: lite2 looks at every part, --backbone at those that are "
+       "not clearly normal; exported: an anomaly model that another tool trained",
+       "NAME"},
       {"backbone", 0, 0, G_OPTION_ARG_FILENAME, &backbone,
        "dinov2s (the default: localises best), lite2 (fast), or an ONNX or OpenVINO IR file",
        "NAME|FILE"},

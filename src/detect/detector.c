@@ -2,12 +2,14 @@
 
 #include "detect/exported.h"
 #include "detect/patchcore.h"
+#include "detect/twospeed.h"
 
 #include <math.h>
 
 static const VelmDetectorClass *const detectors[] = {
     &velm_detector_patchcore,
     &velm_detector_exported,
+    &velm_detector_two_speed,
 };
 
 const VelmDetectorClass *velm_detector_find(const char *name) {
@@ -46,6 +48,12 @@ gboolean velm_detector_detect(VelmDetector *detector, VelmInspection *inspection
   g_set_error(error, VELM_ERROR, VELM_ERROR_ENGINE, "%s: the anomaly score is not a number",
               inspection->path);
   return FALSE;
+}
+
+gboolean velm_detector_examine(VelmDetector *detector, VelmInspection *inspection, GError **error) {
+  if (inspection->features || !detector->klass->examine)
+    return TRUE;
+  return detector->klass->examine(detector, inspection, error);
 }
 
 void velm_detector_free(VelmDetector *detector) {

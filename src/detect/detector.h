@@ -39,6 +39,10 @@ typedef struct {
   VelmDetector *(*open)(VelmModel *model, GError **error);
   /** Fills the detect part of @inspection, whose image (and reference, or NULL) is set. */
   gboolean (*detect)(VelmDetector *detector, VelmInspection *inspection, GError **error);
+  /** Where detect() left @inspection without features: sets map, region threshold and features by
+   * the closest look that the detector has, and leaves score and verdict; NULL where detect()
+   * always looks so. */
+  gboolean (*examine)(VelmDetector *detector, VelmInspection *inspection, GError **error);
   void (*free)(VelmDetector *detector);
   /** What good parts score, by what fit() wrote; NULL, or FALSE, where that is not known. */
   gboolean (*good_scores)(VelmModel *model, VelmGoodScores *good);
@@ -59,5 +63,8 @@ char *velm_detector_names(void);
 /** Opens the detector that @model was fitted with. */
 VelmDetector *velm_detector_open(VelmModel *model, GError **error);
 gboolean velm_detector_detect(VelmDetector *detector, VelmInspection *inspection, GError **error);
+/** Makes sure that a detected part has what marking and classifying need, even one that was clearly
+ * normal. */
+gboolean velm_detector_examine(VelmDetector *detector, VelmInspection *inspection, GError **error);
 void velm_detector_free(VelmDetector *detector);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmDetector, velm_detector_free)

@@ -49,6 +49,7 @@ struct _VelmInspection {
   double score, threshold;
   double region_threshold; /* level of the map over which a pixel is anomalous */
   gboolean anomalous;
+  const char *look; /* "fast" or "accurate", static, where the detector has two; or NULL */
 
   /* mark */
   GArray *regions; /* of VelmRegion, the highest score first */

@@ -40,7 +40,8 @@ static VelmSeen *see(const Viewer *viewer, const VelmSample *sample, GError **er
   g_autoptr(VelmSeen) seen = g_new0(VelmSeen, 1);
   seen->sample = sample;
   if (!velm_inspection_load(inspection, sample->reference, 0, error) ||
-      (viewer->detector && !velm_detector_detect(viewer->detector, inspection, error)))
+      (viewer->detector && (!velm_detector_detect(viewer->detector, inspection, error) ||
+                            !velm_detector_examine(viewer->detector, inspection, error))))
     return NULL;
   if (viewer->without_masks && !see_without_mask(viewer, inspection, seen, error))
     return NULL;

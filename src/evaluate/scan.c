@@ -179,6 +179,8 @@ static gboolean scan_one(Job *job, const VelmVisionExpert *expert, VelmSightNet 
   /* A good image is classified only where it would be in production: where it is taken for
    * anomalous. */
   gboolean wanted = scan->anomalous || !velm_sample_is_good(scan->sample);
+  if (net && wanted && !velm_detector_examine(expert->detector, inspection, error))
+    return FALSE;
   if (net && wanted && !(scan->seen = velm_examples_see(net, inspection, scan->sample, error)))
     return FALSE;
   return !wanted || ask_all(job, expert, params, error);

@@ -18,7 +18,8 @@ typedef struct {
 
 static gboolean both_detect(VelmDetector *detector, VelmInspection *inspection, GError **error) {
   Both *self = (Both *)detector;
-  if (!velm_detector_detect(self->own, inspection, error))
+  if (!velm_detector_detect(self->own, inspection, error) ||
+      !velm_detector_examine(self->own, inspection, error))
     return FALSE;
   g_clear_pointer(&inspection->map, velm_plane_free);
   return velm_detector_detect(self->given, inspection, error);

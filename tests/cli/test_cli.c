@@ -44,6 +44,27 @@ static void test_fit_plain_folder(void) {
   assert_contains(info->out, "images at 64 px\n");
 }
 
+/* What was taught stays, and without -o the model is the one that grows. */
+static void test_fit_add(void) {
+  g_autoptr(Outcome) add = velm("fit", "--add", TAUGHT, PARTS "/test/good", "-o", "grown.velm");
+  assert_success(add);
+  assert_contains(add->out, "grown.velm: added to in ");
+  assert_contains(add->out, "\n6 images added\n");
+  assert_contains(add->out, "patches added, by layer: ");
+  assert_contains(add->out, "threshold: ");
+  g_autoptr(Outcome) info = velm("info", "grown.velm");
+  assert_contains(info->out, "fitted to: 26 images of ");
+  assert_contains(info->out, "taught: scratch, dent, stain, chip, missing_hole, dust\n");
+  g_autoptr(GBytes) before = command_read("grown.velm");
+  g_autoptr(Outcome) again = velm("fit", "--add", "grown.velm", PARTS "/test/good");
+  assert_success(again);
+  assert_contains(again->out, "0 images added, 6 that the model had already left out\n");
+  g_autoptr(GBytes) after = command_read("grown.velm");
+  g_assert_true(g_bytes_equal(before, after));
+  g_autoptr(Outcome) refused = velm("fit", "--add", TAUGHT, PARTS "/test/good", "--seed", "3");
+  assert_refused(refused, 2, "--add keeps");
+}
+
 static void test_version(void) {
   g_autoptr(Outcome) outcome = velm("--version");
   assert_success(outcome);
@@ -243,6 +264,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/cli/info", test_info);
   g_test_add_func("/cli/fit/again", test_fit_again);
   g_test_add_func("/cli/fit/plain_folder", test_fit_plain_folder);
+  g_test_add_func("/cli/fit/add", test_fit_add);
   g_test_add_func("/cli/version", test_version);
   g_test_add_func("/cli/inspect/text", test_inspect_text);
   g_test_add_func("/cli/inspect/json", test_inspect_json);
