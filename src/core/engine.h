@@ -19,12 +19,15 @@ typedef struct _VelmNet VelmNet;
  * static
  * @mean, @scale: an image byte v of channel c becomes (v - mean[c]) / scale[c]
  * @exact: compute in f32 even where the processor has bf16
+ * @streams: how many inferences there are to be at the same time (velm_net_share()), each with its
+ * part of the processors; 0: one at a time, as fast as can be
  */
 typedef struct {
   const char *const *layers;
   int width, height;
   float mean[3], scale[3];
   gboolean exact;
+  guint streams;
 } VelmNetParams;
 
 /** One output of the last inference: @dims of @rank, @data row-major, borrowed until the next
@@ -45,6 +48,10 @@ VelmNet *velm_net_open(const char *path, const VelmNetParams *params, GError **e
  */
 VelmNet *velm_net_compile(const char *xml, gconstpointer weights, gsize n_weights,
                           const VelmNetParams *params, GError **error);
+
+/** The same compiled network once more, with inputs and outputs of its own, for another thread.
+ * Returns: (transfer full): it may outlive @net. */
+VelmNet *velm_net_share(VelmNet *net, GError **error);
 
 /** Runs on one image: @pixels of width x height x 3 bytes, RGB. */
 gboolean velm_net_run_image(VelmNet *net, const guint8 *pixels, GError **error);

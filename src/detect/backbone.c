@@ -246,21 +246,43 @@ static gboolean parse_layers(VelmBackbone *backbone, char **layers, GPtrArray *n
   return TRUE;
 }
 
-VelmBackbone *velm_backbone_open(const VelmBackboneSpec *spec, GError **error) {
+/* @shared: whose network it is to be; NULL: one of its own, for @streams */
+static VelmBackbone *open_backbone(const VelmBackboneSpec *spec, VelmBackbone *shared,
+                                   guint streams, GError **error) {
   g_autoptr(VelmBackbone) backbone = g_new0(VelmBackbone, 1);
   g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
   if (!parse_layers(backbone, spec->layers, names, error))
     return NULL;
   g_ptr_array_add(names, NULL);
-  VelmNetParams params = {
-      .layers = (const char *const *)names->pdata, .width = spec->size, .height = spec->size};
+  VelmNetParams params = {.layers = (const char *const *)names->pdata,
+                          .width = spec->size,
+                          .height = spec->size,
+                          .streams = streams};
   memcpy(params.mean, spec->mean, sizeof params.mean);
   memcpy(params.scale, spec->scale, sizeof params.scale);
   backbone->size = spec->size;
-  backbone->net = velm_net_open(spec->path, &params, error);
+  backbone->net =
+      shared ? velm_net_share(shared->net, error) : velm_net_open(spec->path, &params, error);
   if (!backbone->net)
     return NULL;
   return find_grids(backbone, spec->path, error) ? g_steal_pointer(&backbone) : NULL;
+}
+
+VelmBackbone *velm_backbone_open(const VelmBackboneSpec *spec, GError **error) {
+  return open_backbone(spec, NULL, 0, error);
+}
+
+GPtrArray *velm_backbone_open_many(const VelmBackboneSpec *spec, guint n, GError **error) {
+  g_autoptr(GPtrArray) backbones =
+      g_ptr_array_new_with_free_func((GDestroyNotify)velm_backbone_free);
+  for (guint i = 0; i < n; i++) {
+    VelmBackbone *shared = i > 0 ? backbones->pdata[0] : NULL;
+    VelmBackbone *backbone = open_backbone(spec, shared, n, error);
+    if (!backbone)
+      return NULL;
+    g_ptr_array_add(backbones, backbone);
+  }
+  return g_steal_pointer(&backbones);
 }
 
 void velm_backbone_free(VelmBackbone *backbone) {
