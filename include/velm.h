@@ -337,11 +337,14 @@ typedef struct _VelmInspector VelmInspector;
  * endpoint, else fewshot, mllm or none by which of the two there is
  * @llm: for "mllm" and "cascade"
  * @max_pixels: larger images are refused
+ * @parallel: how many images are detected at the same time, where several are submitted: more
+ * images a second, each of which takes longer. 0 or 1: one, as fast as can be
  */
 typedef struct {
   const char *classifier;
   VelmLlmParams llm;
   gint64 max_pixels;
+  guint parallel;
 } VelmInspectorParams;
 
 VELM_API VelmInspectorParams velm_inspector_params_default(void);

@@ -2,11 +2,19 @@
 
 #include "act/policy.h"
 #include "classify/classifier.h"
+#include "core/parallel.h"
 #include "detect/detector.h"
 #include "detect/drift.h"
 #include "mark/mark.h"
 
 #include <string.h>
+
+/* More images at a time would each hold memory, and large processors have threads to spare for one
+ * image. */
+#define MAX_PARALLEL 4
+
+/* How long to wait for a detector's thread while a classifier has something to do as well. */
+#define BOTH_WAIT_MS 2
 
 struct _VelmInspector {
   VelmDetector *detector;
@@ -15,7 +23,13 @@ struct _VelmInspector {
   VelmSpec *own_spec;         /* the one that the model was taught with */
   const VelmSpec *spec;       /* the caller's, else own_spec; or NULL */
   gint64 max_pixels;
+  guint n_parallel;
+  GThreadPool *detecting; /* of Passage; NULL where one image is detected at a time */
+  GAsyncQueue *detected;  /* of Passage */
+  guint n_detecting;
 };
+
+static void detect_in_thread(gpointer passage, gpointer inspector);
 
 VelmInspectorParams velm_inspector_params_default(void) {
   return (VelmInspectorParams){.classifier = "auto", .max_pixels = VELM_IMAGE_MAX_PIXELS};
@@ -52,6 +66,20 @@ static gboolean open_spec(VelmInspector *inspector, VelmModel *model, VelmSpec *
   return inspector->spec != NULL;
 }
 
+guint velm_inspector_best_parallel(void) {
+  return MIN(g_get_num_processors(), (guint)MAX_PARALLEL);
+}
+
+static gboolean start_threads(VelmInspector *inspector, guint parallel, GError **error) {
+  inspector->n_parallel = velm_detector_share(inspector->detector, parallel, error);
+  if (inspector->n_parallel <= 1)
+    return inspector->n_parallel == 1;
+  inspector->detected = g_async_queue_new();
+  inspector->detecting =
+      g_thread_pool_new(detect_in_thread, inspector, (gint)inspector->n_parallel, FALSE, NULL);
+  return TRUE;
+}
+
 VelmInspector *velm_inspector_new(VelmModel *model, VelmSpec *spec,
                                   const VelmInspectorParams *params, GError **error) {
   g_autoptr(VelmInspector) inspector = g_new0(VelmInspector, 1);
@@ -59,7 +87,7 @@ VelmInspector *velm_inspector_new(VelmModel *model, VelmSpec *spec,
   if (!open_spec(inspector, model, spec, error))
     return NULL;
   inspector->detector = velm_detector_open(model, error);
-  if (!inspector->detector)
+  if (!inspector->detector || !start_threads(inspector, params->parallel, error))
     return NULL;
   inspector->drift = velm_drift_open(model);
   const char *name = resolve_classifier(params, model);
@@ -70,10 +98,48 @@ VelmInspector *velm_inspector_new(VelmModel *model, VelmSpec *spec,
   return inspector->classifier ? g_steal_pointer(&inspector) : NULL;
 }
 
+/* A record on its way. */
+typedef struct {
+  VelmInspector *inspector;
+  VelmInspection *inspection;
+  char *reference;
+  GError *error; /* why it was not detected */
+  gint64 start, classify_start;
+  VelmInspected done;
+  gpointer user_data;
+} Passage;
+
+static void passage_free(Passage *passage) {
+  g_clear_error(&passage->error);
+  g_free(passage->reference);
+  g_free(passage);
+}
+
+static void fail(Passage *passage, const GError *error) {
+  velm_inspection_free(passage->inspection);
+  passage->done(NULL, error, passage->user_data);
+  passage_free(passage);
+}
+
+/* Waits for the images that threads are at, and drops the others. */
+static void give_up_detecting(VelmInspector *inspector) {
+  if (!inspector->detecting)
+    return;
+  g_thread_pool_free(inspector->detecting, FALSE, TRUE);
+  g_autoptr(GError) error =
+      g_error_new(VELM_ERROR, VELM_ERROR_CANCELLED, "the inspection was given up");
+  Passage *passage;
+  while ((passage = g_async_queue_try_pop(inspector->detected)))
+    fail(passage, error);
+  g_async_queue_unref(inspector->detected);
+}
+
 void velm_inspector_free(VelmInspector *inspector) {
   if (!inspector)
     return;
-  velm_classifier_free(inspector->classifier); /* first: it gives up what is on its way */
+  give_up_detecting(inspector);
+  velm_classifier_free(
+      inspector->classifier); /* before the detector: it gives up what is on its way */
   velm_detector_free(inspector->detector);
   velm_drift_free(inspector->drift);
   velm_spec_free(inspector->own_spec);
@@ -97,15 +163,6 @@ static gboolean mark(VelmInspection *inspection, GError **error) {
   return ok;
 }
 
-/* A record on its way. */
-typedef struct {
-  VelmInspector *inspector;
-  VelmInspection *inspection;
-  gint64 start, classify_start;
-  VelmInspected done;
-  gpointer user_data;
-} Passage;
-
 /* A classifier that fails does not undo what was detected: the record says so and the part is held.
  */
 static void finish(VelmInspection *inspection, const GError *error, gpointer user_data) {
@@ -120,7 +177,7 @@ static void finish(VelmInspection *inspection, const GError *error, gpointer use
   velm_policy_decide(passage->inspector->spec, inspection);
   inspection->timings_ms[VELM_TIMING_TOTAL] = velm_timing_since(passage->start);
   passage->done(inspection, NULL, passage->user_data);
-  g_free(passage);
+  passage_free(passage);
 }
 
 static void classify(Passage *passage) {
@@ -134,24 +191,73 @@ static void classify(Passage *passage) {
   velm_classifier_submit(inspector->classifier, inspection, finish, passage);
 }
 
-void velm_inspector_submit(VelmInspector *inspector, const char *path, const char *reference,
-                           VelmInspected done, gpointer user_data) {
-  gint64 start = g_get_monotonic_time();
-  g_autoptr(GError) error = NULL;
-  g_autoptr(VelmInspection) inspection = velm_inspection_new(path);
-  if (!velm_inspection_load(inspection, reference, inspector->max_pixels, &error) ||
-      !velm_detector_detect(inspector->detector, inspection, &error) || !mark(inspection, &error)) {
-    done(NULL, error, user_data);
+/* Leaves an error where a stage fails. */
+static void detect(Passage *passage) {
+  VelmInspector *inspector = passage->inspector;
+  VelmInspection *inspection = passage->inspection;
+  if (velm_inspection_load(inspection, passage->reference, inspector->max_pixels,
+                           &passage->error) &&
+      velm_detector_detect(inspector->detector, inspection, &passage->error))
+    mark(inspection, &passage->error);
+}
+
+static void detect_in_thread(gpointer data, gpointer user_data) {
+  Passage *passage = data;
+  VelmInspector *inspector = user_data;
+  /* Each thread has its part of the processors. */
+  velm_parallel_limit(MAX(1, g_get_num_processors() / inspector->n_parallel));
+  passage->start = g_get_monotonic_time();
+  detect(passage);
+  g_async_queue_push(inspector->detected, passage);
+}
+
+static void go_on(Passage *passage) {
+  if (passage->error) {
+    g_autoptr(GError) error = g_steal_pointer(&passage->error);
+    fail(passage, error);
     return;
   }
-  watch(inspector, inspection);
-  Passage *passage = g_new(Passage, 1);
-  *passage = (Passage){inspector, g_steal_pointer(&inspection), start, 0, done, user_data};
+  watch(passage->inspector, passage->inspection);
   classify(passage);
 }
 
+void velm_inspector_submit(VelmInspector *inspector, const char *path, const char *reference,
+                           VelmInspected done, gpointer user_data) {
+  Passage *passage = g_new0(Passage, 1);
+  *passage = (Passage){.inspector = inspector,
+                       .inspection = velm_inspection_new(path),
+                       .reference = g_strdup(reference),
+                       .start = g_get_monotonic_time(),
+                       .done = done,
+                       .user_data = user_data};
+  if (inspector->detecting) {
+    inspector->n_detecting++;
+    g_thread_pool_push(inspector->detecting, passage, NULL);
+    return;
+  }
+  detect(passage);
+  go_on(passage);
+}
+
+/* Goes on with what threads have detected. */
+static void take_detected(VelmInspector *inspector, int wait_ms) {
+  Passage *passage =
+      wait_ms > 0 ? g_async_queue_timeout_pop(inspector->detected, (guint64)wait_ms * 1000) : NULL;
+  if (!passage)
+    passage = g_async_queue_try_pop(inspector->detected);
+  for (; passage; passage = g_async_queue_try_pop(inspector->detected)) {
+    inspector->n_detecting--;
+    go_on(passage);
+  }
+}
+
 gboolean velm_inspector_iterate(VelmInspector *inspector, int wait_ms) {
-  return inspector->classifier && velm_classifier_iterate(inspector->classifier, wait_ms);
+  if (inspector->n_detecting == 0)
+    return inspector->classifier && velm_classifier_iterate(inspector->classifier, wait_ms);
+  gboolean busy = inspector->classifier && velm_classifier_iterate(inspector->classifier, 0);
+  take_detected(inspector, busy ? MIN(wait_ms, BOTH_WAIT_MS) : wait_ms);
+  return busy || inspector->n_detecting > 0 ||
+         (inspector->classifier && velm_classifier_iterate(inspector->classifier, 0));
 }
 
 const VelmSpending *velm_inspector_get_spending(const VelmInspector *inspector) {
@@ -159,7 +265,9 @@ const VelmSpending *velm_inspector_get_spending(const VelmInspector *inspector) 
 }
 
 guint velm_inspector_capacity(const VelmInspector *inspector) {
-  return inspector->classifier ? velm_classifier_capacity(inspector->classifier) : 1;
+  guint classified = inspector->classifier ? velm_classifier_capacity(inspector->classifier) : 1;
+  /* One that waits for each thread: none is idle while records are written. */
+  return inspector->n_parallel > 1 ? MAX(classified, 2 * inspector->n_parallel) : classified;
 }
 
 /* ---- one at a time ---- */

@@ -21,6 +21,8 @@ void velm_inspector_submit(VelmInspector *inspector, const char *path, const cha
 /** Goes on with what was submitted, for @wait_ms at the longest where nothing happens. Returns:
  * whether anything is not done yet. */
 gboolean velm_inspector_iterate(VelmInspector *inspector, int wait_ms);
+/** How many images this machine should detect at the same time, for the most images a second. */
+guint velm_inspector_best_parallel(void);
 /** How many images are worth having submitted at a time. Each holds its decoded image. */
 guint velm_inspector_capacity(const VelmInspector *inspector);
 /** As velm_classifier_get_spending(). */

@@ -15,6 +15,9 @@
 /* How long to wait for an answer before looking around again. */
 #define WAIT_MS 1000
 
+/* Each image at a time holds the network's memory once more. */
+#define MAX_PARALLEL 64
+
 /* An image whose record is on its way, or done: then one of the two is there. */
 typedef struct {
   const VelmSample *sample;
@@ -209,6 +212,7 @@ int velm_cli_inspect(int argc, char **argv) {
   g_auto(VelmCliLlm) llm = {0};
   gboolean json = FALSE;
   gint64 megapixels = 0;
+  int parallel = 0;
   const GOptionEntry entries[] = {
       {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model_path, "Model of the product", "MODEL.velm"},
       {"spec", 's', 0, G_OPTION_ARG_FILENAME, &spec_path,
@@ -226,6 +230,10 @@ int velm_cli_inspect(int argc, char **argv) {
        "Write what the language model took, in requests, tokens and USD, to FILE", "FILE.json"},
       {"max-megapixels", 0, 0, G_OPTION_ARG_INT64, &megapixels,
        "Refuse images of more million pixels (default 64)", "N"},
+      {"parallel", 0, 0, G_OPTION_ARG_INT, &parallel,
+       "Detect N images at a time (default: by the processors where there are several images); 1 "
+       "gives each the shortest time",
+       "N"},
       G_OPTION_ENTRY_NULL};
   int code = VELM_CLI_USAGE;
   g_auto(GStrv) paths = velm_cli_parse_with(
@@ -248,6 +256,9 @@ int velm_cli_inspect(int argc, char **argv) {
   params.max_pixels = megapixels > 0 ? megapixels * 1000 * 1000 : params.max_pixels;
   g_autoptr(GError) error = NULL;
   g_autoptr(GPtrArray) samples = velm_dataset_expand((const char *const *)paths, &error);
+  if (samples && samples->len > 1)
+    params.parallel =
+        parallel > 0 ? (guint)MIN(parallel, MAX_PARALLEL) : velm_inspector_best_parallel();
   g_autoptr(VelmModel) model = samples ? velm_model_load(model_path, &error) : NULL;
   g_autoptr(VelmSpec) spec = model && spec_path ? velm_spec_load(spec_path, &error) : NULL;
   if (!model || (spec_path && !spec))

@@ -7,14 +7,20 @@
 #include <openvino/c/openvino.h>
 #include <string.h>
 
-struct _VelmNet {
-  char *name;           /* what messages call it */
+/* What nets that share a network have in common. */
+typedef struct {
   ov_tensor_t *weights; /* that the model's constants point into */
   ov_compiled_model_t *compiled;
+} Compiled;
+
+struct _VelmNet {
+  char *name;         /* what messages call it */
+  Compiled *compiled; /* of g_atomic_rc_box */
   ov_infer_request_t *request;
   ov_tensor_t *input;
   gsize n_input;     /* bytes */
   int width, height; /* of the image; 0 where the input is none */
+  gboolean any_type; /* an output of another type is let be */
   gsize n_outputs;
   ov_tensor_t **tensors;
   VelmTensor *outputs;
@@ -252,23 +258,31 @@ static ov_model_t *take_images(ov_model_t *model, const VelmNetParams *params, c
 
 /* ---- compiling ---- */
 
-static gboolean compile(VelmNet *net, const ov_model_t *model, gboolean exact, GError **error) {
+static void compiled_clear(gpointer data) {
+  Compiled *compiled = data;
+  if (compiled->compiled)
+    ov_compiled_model_free(compiled->compiled);
+  if (compiled->weights)
+    ov_tensor_free(compiled->weights);
+}
+
+static gboolean compile(VelmNet *net, const ov_model_t *model, const VelmNetParams *params,
+                        GError **error) {
   ov_core_t *core = core_get(error);
   if (!core)
     return FALSE;
-  ov_status_e status =
-      exact ? ov_core_compile_model(core, model, "CPU", 4, &net->compiled,
-                                    ov_property_key_hint_performance_mode, "LATENCY",
-                                    ov_property_key_hint_inference_precision, "f32")
-            : ov_core_compile_model(core, model, "CPU", 2, &net->compiled,
-                                    ov_property_key_hint_performance_mode, "LATENCY");
-  return check(status, net->name, error) &&
-         check(ov_compiled_model_create_infer_request(net->compiled, &net->request), net->name,
-               error) &&
-         check(ov_infer_request_get_input_tensor_by_index(net->request, 0, &net->input), net->name,
-               error) &&
-         check(ov_tensor_get_byte_size(net->input, &net->n_input), net->name, error) &&
-         check(ov_compiled_model_outputs_size(net->compiled, &net->n_outputs), net->name, error);
+  g_autofree char *streams = g_strdup_printf("%u", MAX(1, params->streams));
+  const char *mode = params->streams > 1 ? "THROUGHPUT" : "LATENCY";
+  ov_compiled_model_t **compiled = &net->compiled->compiled;
+  ov_status_e status = params->exact
+                           ? ov_core_compile_model(core, model, "CPU", 6, compiled,
+                                                   ov_property_key_hint_performance_mode, mode,
+                                                   ov_property_key_num_streams, streams,
+                                                   ov_property_key_hint_inference_precision, "f32")
+                           : ov_core_compile_model(core, model, "CPU", 4, compiled,
+                                                   ov_property_key_hint_performance_mode, mode,
+                                                   ov_property_key_num_streams, streams);
+  return check(status, net->name, error);
 }
 
 /* The C API takes a tensor without dimensions, a single number, for a mistake of the caller. */
@@ -325,25 +339,47 @@ static ov_model_t *fit_input(VelmNet *net, ov_model_t *model, const VelmNetParam
   return model && sized.width > 0 ? take_images(model, &sized, net->name, error) : model;
 }
 
+/* Gives @net, whose network is compiled, an inference with input and outputs. */
+static gboolean bind(VelmNet *net, GError **error) {
+  ov_compiled_model_t *compiled = net->compiled->compiled;
+  if (!check(ov_compiled_model_create_infer_request(compiled, &net->request), net->name, error) ||
+      !check(ov_infer_request_get_input_tensor_by_index(net->request, 0, &net->input), net->name,
+             error) ||
+      !check(ov_tensor_get_byte_size(net->input, &net->n_input), net->name, error) ||
+      !check(ov_compiled_model_outputs_size(compiled, &net->n_outputs), net->name, error))
+    return FALSE;
+  net->tensors = g_new0(ov_tensor_t *, net->n_outputs);
+  net->outputs = g_new0(VelmTensor, net->n_outputs);
+  /* A static shape gives every inference the same output memory. */
+  for (gsize i = 0; i < net->n_outputs; i++)
+    if (!bind_output(net, i, net->any_type, error))
+      return FALSE;
+  return TRUE;
+}
+
 /* Takes @model and @weights. */
 static VelmNet *net_new(ov_model_t *model, ov_tensor_t *weights, const VelmNetParams *params,
                         const char *name, GError **error) {
   g_autoptr(VelmNet) net = g_new0(VelmNet, 1);
   net->name = g_strdup(name);
-  net->weights = weights;
+  net->any_type = params->any_type;
+  net->compiled = g_atomic_rc_box_new0(Compiled);
+  net->compiled->weights = weights;
   model = fit_input(net, model, params, error);
-  gboolean ok = model && compile(net, model, params->exact, error);
+  gboolean ok = model && compile(net, model, params, error);
   if (model)
     ov_model_free(model);
-  if (!ok)
-    return NULL;
-  net->tensors = g_new0(ov_tensor_t *, net->n_outputs);
-  net->outputs = g_new0(VelmTensor, net->n_outputs);
-  /* A static shape gives every inference the same output memory. */
-  for (gsize i = 0; i < net->n_outputs; i++)
-    if (!bind_output(net, i, params->any_type, error))
-      return NULL;
-  return g_steal_pointer(&net);
+  return ok && bind(net, error) ? g_steal_pointer(&net) : NULL;
+}
+
+VelmNet *velm_net_share(VelmNet *net, GError **error) {
+  g_autoptr(VelmNet) other = g_new0(VelmNet, 1);
+  other->name = g_strdup(net->name);
+  other->compiled = g_atomic_rc_box_acquire(net->compiled);
+  other->any_type = net->any_type;
+  other->width = net->width;
+  other->height = net->height;
+  return bind(other, error) ? g_steal_pointer(&other) : NULL;
 }
 
 VelmNet *velm_net_open(const char *path, const VelmNetParams *params, GError **error) {
@@ -375,9 +411,7 @@ void velm_net_free(VelmNet *net) {
   if (net->request)
     ov_infer_request_free(net->request);
   if (net->compiled)
-    ov_compiled_model_free(net->compiled);
-  if (net->weights)
-    ov_tensor_free(net->weights);
+    g_atomic_rc_box_release_full(net->compiled, compiled_clear);
   g_free(net->tensors);
   g_free(net->outputs);
   g_free(net->name);

@@ -23,6 +23,8 @@ typedef struct _VelmNet VelmNet;
  * @exact: compute in f32 even where the processor has bf16
  * @any_type: an output that is no tensor of 32-bit floats is let be, without data, in place of an
  * error
+ * @streams: how many inferences there are to be at the same time (velm_net_share()), each with its
+ * part of the processors; 0: one at a time, as fast as can be
  */
 typedef struct {
   const char *const *layers;
@@ -30,6 +32,7 @@ typedef struct {
   gboolean own_size;
   float mean[3], scale[3];
   gboolean exact, any_type;
+  guint streams;
 } VelmNetParams;
 
 /** One output of the last inference: @dims of @rank, @data row-major, borrowed until the next
@@ -50,6 +53,10 @@ VelmNet *velm_net_open(const char *path, const VelmNetParams *params, GError **e
  */
 VelmNet *velm_net_compile(const char *xml, gconstpointer weights, gsize n_weights,
                           const VelmNetParams *params, GError **error);
+
+/** The same compiled network once more, with inputs and outputs of its own, for another thread.
+ * Returns: (transfer full): it may outlive @net. */
+VelmNet *velm_net_share(VelmNet *net, GError **error);
 
 /** Runs on one image: @pixels of width x height x 3 bytes, RGB. */
 gboolean velm_net_run_image(VelmNet *net, const guint8 *pixels, GError **error);

@@ -274,17 +274,21 @@ static int side_at(const VelmBackboneSpec *spec, gsize scale) {
 }
 
 static VelmNet *open_net(const VelmBackboneSpec *spec, gsize scale, GPtrArray *names,
-                         GError **error) {
+                         guint streams, GError **error) {
   int side = side_at(spec, scale);
   g_ptr_array_add(names, NULL);
-  VelmNetParams params = {
-      .layers = (const char *const *)names->pdata, .width = side, .height = side};
+  VelmNetParams params = {.layers = (const char *const *)names->pdata,
+                          .width = side,
+                          .height = side,
+                          .streams = streams};
   memcpy(params.mean, spec->mean, sizeof params.mean);
   memcpy(params.scale, spec->scale, sizeof params.scale);
   return velm_net_open(spec->path, &params, error);
 }
 
-VelmBackbone *velm_backbone_open(const VelmBackboneSpec *spec, GError **error) {
+/* @shared: whose networks they are to be; NULL: some of its own, for @streams */
+static VelmBackbone *open_backbone(const VelmBackboneSpec *spec, VelmBackbone *shared,
+                                   guint streams, GError **error) {
   g_autoptr(VelmBackbone) backbone = g_new0(VelmBackbone, 1);
   g_autoptr(GPtrArray) full = g_ptr_array_new_with_free_func(g_free);
   g_autoptr(GPtrArray) half = g_ptr_array_new_with_free_func(g_free);
@@ -293,10 +297,31 @@ VelmBackbone *velm_backbone_open(const VelmBackboneSpec *spec, GError **error) {
     return NULL;
   for (gsize i = 0; i < N_SCALES; i++) {
     backbone->sides[i] = side_at(spec, i);
-    if (names[i]->len > 0 && !(backbone->nets[i] = open_net(spec, i, names[i], error)))
+    if (names[i]->len == 0)
+      continue;
+    backbone->nets[i] = shared ? velm_net_share(shared->nets[i], error)
+                               : open_net(spec, i, names[i], streams, error);
+    if (!backbone->nets[i])
       return NULL;
   }
   return find_grids(backbone, spec->path, error) ? g_steal_pointer(&backbone) : NULL;
+}
+
+VelmBackbone *velm_backbone_open(const VelmBackboneSpec *spec, GError **error) {
+  return open_backbone(spec, NULL, 0, error);
+}
+
+GPtrArray *velm_backbone_open_many(const VelmBackboneSpec *spec, guint n, GError **error) {
+  g_autoptr(GPtrArray) backbones =
+      g_ptr_array_new_with_free_func((GDestroyNotify)velm_backbone_free);
+  for (guint i = 0; i < n; i++) {
+    VelmBackbone *shared = i > 0 ? backbones->pdata[0] : NULL;
+    VelmBackbone *backbone = open_backbone(spec, shared, n, error);
+    if (!backbone)
+      return NULL;
+    g_ptr_array_add(backbones, backbone);
+  }
+  return g_steal_pointer(&backbones);
 }
 
 void velm_backbone_free(VelmBackbone *backbone) {

@@ -50,6 +50,10 @@ VelmBackboneSpec *velm_backbone_spec_restore(VelmModel *model, GError **error);
 
 VelmBackbone *velm_backbone_open(const VelmBackboneSpec *spec, GError **error);
 
+/** Opens the network once for @n threads, each of which has its part of the processors. Returns:
+ * (transfer full): of VelmBackbone, one a thread. */
+GPtrArray *velm_backbone_open_many(const VelmBackboneSpec *spec, guint n, GError **error);
+
 /** The grid of the features, and the channels of all layers together. */
 void velm_backbone_grid(const VelmBackbone *backbone, int *rows, int *columns, int *channels);
 gsize velm_backbone_n_layers(const VelmBackbone *backbone);

@@ -5,11 +5,12 @@
 
 /**
  * Picks the points that cover the rest best: each next one is the point farthest from those picked.
- * @points: @n points of @dims floats
+ * @points: @n points of @dims floats; n is under 2^32
  * @n_picks: at most @n
  * @first: index of the first pick
  * Returns: (transfer full): @n_picks indices in the order of picking
  *
+ * The picks are exactly those of the plain algorithm; of points that are equally far, the first.
  * One thread: banks are selected side by side instead.
  */
 gsize *velm_coreset_select(const float *points, gsize n, gsize dims, gsize n_picks, gsize first);

@@ -39,6 +39,12 @@ VelmDetector *velm_detector_open(VelmModel *model, GError **error) {
   return klass->open(model, error);
 }
 
+guint velm_detector_share(VelmDetector *detector, guint n, GError **error) {
+  if (n <= 1 || !detector->klass->share)
+    return 1;
+  return detector->klass->share(detector, n, error) ? n : 0;
+}
+
 gboolean velm_detector_detect(VelmDetector *detector, VelmInspection *inspection, GError **error) {
   if (!detector->klass->detect(detector, inspection, error))
     return FALSE;

@@ -43,6 +43,8 @@ typedef struct {
    * the closest look that the detector has, and leaves score and verdict; NULL where detect()
    * always looks so. */
   gboolean (*examine)(VelmDetector *detector, VelmInspection *inspection, GError **error);
+  /** Makes ready for detect() in @n threads at a time. NULL where it cannot be. */
+  gboolean (*share)(VelmDetector *detector, guint n, GError **error);
   void (*free)(VelmDetector *detector);
   /** What good parts score, by what fit() wrote; NULL, or FALSE, where that is not known. */
   gboolean (*good_scores)(VelmModel *model, VelmGoodScores *good);
@@ -62,6 +64,9 @@ char *velm_detector_names(void);
 
 /** Opens the detector that @model was fitted with. */
 VelmDetector *velm_detector_open(VelmModel *model, GError **error);
+/** Makes ready for velm_detector_detect() in @n threads at a time, for the most images a second
+ * rather than the shortest time an image. Returns: in how many; 0 on error. */
+guint velm_detector_share(VelmDetector *detector, guint n, GError **error);
 gboolean velm_detector_detect(VelmDetector *detector, VelmInspection *inspection, GError **error);
 /** Makes sure that a detected part has what marking and classifying need, even one that was clearly
  * normal. */

@@ -6,7 +6,10 @@
 
 typedef struct {
   VelmDetector base;
+  VelmBackboneSpec *spec;
   VelmBackbone *backbone;
+  GAsyncQueue
+      *backbones; /* of VelmBackbone: those that no thread uses; NULL where one thread detects */
   gsize n_layers;
   VelmPatchLayer *layers;
   VelmPatchLayer contrast_layer; /* has no channels where there is none */
@@ -20,7 +23,10 @@ static void patchcore_free(VelmDetector *detector) {
   if (!self)
     return;
   velm_patch_layers_free(self->layers, self->n_layers);
+  if (self->backbones)
+    g_async_queue_unref(self->backbones);
   velm_backbone_free(self->backbone);
+  velm_backbone_spec_free(self->spec);
   g_free(self);
 }
 
@@ -48,12 +54,13 @@ static gboolean open_layer(Patchcore *self, VelmModel *model, gsize index, GErro
 }
 
 static VelmDetector *patchcore_open(VelmModel *model, GError **error) {
-  g_autoptr(VelmBackboneSpec) spec = velm_backbone_spec_restore(model, error);
+  VelmBackboneSpec *spec = velm_backbone_spec_restore(model, error);
   if (!spec)
     return NULL;
   Patchcore *self = g_new0(Patchcore, 1);
   g_autoptr(VelmDetector) detector = &self->base;
   self->base.klass = &velm_detector_patchcore;
+  self->spec = spec;
   self->backbone = velm_backbone_open(spec, error);
   if (!self->backbone ||
       !velm_model_get_double(model, "patchcore.threshold", &self->threshold, error) ||
@@ -107,21 +114,45 @@ static VelmPlane *add_contrast(Patchcore *self, const VelmFeatures *features, Ve
   return map;
 }
 
-static VelmPlane *reference_map(Patchcore *self, VelmInspection *inspection, GError **error) {
+static VelmPlane *reference_map(Patchcore *self, const VelmBackbone *backbone,
+                                VelmInspection *inspection, GError **error) {
   g_autofree float *typical = velm_patch_layers_typical(self->layers, self->n_layers);
-  return velm_reference_map(self->backbone, typical, inspection->features,
-                            inspection->reference_features, inspection->image,
-                            inspection->reference, error);
+  return velm_reference_map(backbone, typical, inspection->features, inspection->reference_features,
+                            inspection->image, inspection->reference, error);
 }
 
-static gboolean extract(Patchcore *self, VelmInspection *inspection, GError **error) {
+static gboolean patchcore_share(VelmDetector *detector, guint n, GError **error) {
+  Patchcore *self = (Patchcore *)detector;
+  g_autoptr(GPtrArray) backbones = velm_backbone_open_many(self->spec, n, error);
+  if (!backbones)
+    return FALSE;
+  velm_backbone_free(
+      self->backbone); /* what it tells of itself, the first of the others tells too */
+  self->backbone = NULL;
+  self->backbones = g_async_queue_new_full((GDestroyNotify)velm_backbone_free);
+  g_ptr_array_set_free_func(backbones, NULL);
+  for (guint i = 0; i < n; i++)
+    g_async_queue_push(self->backbones, backbones->pdata[i]);
+  return TRUE;
+}
+
+/* Takes a backbone that no other thread uses, and gives it back. */
+static VelmBackbone *take_backbone(Patchcore *self) {
+  return self->backbones ? g_async_queue_pop(self->backbones) : self->backbone;
+}
+
+static void give_backbone(Patchcore *self, VelmBackbone *backbone) {
+  if (self->backbones)
+    g_async_queue_push(self->backbones, backbone);
+}
+
+static gboolean extract(VelmBackbone *backbone, VelmInspection *inspection, GError **error) {
   gint64 start = g_get_monotonic_time();
-  inspection->features = velm_backbone_extract(self->backbone, inspection->image, error);
+  inspection->features = velm_backbone_extract(backbone, inspection->image, error);
   if (!inspection->features)
     return FALSE;
   if (inspection->reference) {
-    inspection->reference_features =
-        velm_backbone_extract(self->backbone, inspection->reference, error);
+    inspection->reference_features = velm_backbone_extract(backbone, inspection->reference, error);
     if (!inspection->reference_features)
       return FALSE;
   }
@@ -129,14 +160,21 @@ static gboolean extract(Patchcore *self, VelmInspection *inspection, GError **er
   return TRUE;
 }
 
+/* The map before it is blurred. */
+static VelmPlane *raw_map(Patchcore *self, VelmBackbone *backbone, VelmInspection *inspection,
+                          GError **error) {
+  return inspection->reference ? reference_map(self, backbone, inspection, error)
+                               : bank_map(self, inspection->features, error);
+}
+
 static gboolean patchcore_detect(VelmDetector *detector, VelmInspection *inspection,
                                  GError **error) {
   Patchcore *self = (Patchcore *)detector;
-  if (!extract(self, inspection, error))
-    return FALSE;
+  VelmBackbone *backbone = take_backbone(self);
+  gboolean ok = extract(backbone, inspection, error);
   gint64 start = g_get_monotonic_time();
-  g_autoptr(VelmPlane) raw = inspection->reference ? reference_map(self, inspection, error)
-                                                   : bank_map(self, inspection->features, error);
+  g_autoptr(VelmPlane) raw = ok ? raw_map(self, backbone, inspection, error) : NULL;
+  give_backbone(self, backbone);
   VelmPlane *map = raw ? velm_plane_blur(raw, VELM_PATCHCORE_BLUR, error) : NULL;
   if (!map)
     return FALSE;
@@ -229,6 +267,7 @@ const VelmDetectorClass velm_detector_patchcore = {
     .add_normal = velm_patchcore_add_normal,
     .open = patchcore_open,
     .detect = patchcore_detect,
+    .share = patchcore_share,
     .free = patchcore_free,
     .good_scores = patchcore_good_scores,
     .describe = patchcore_describe,
