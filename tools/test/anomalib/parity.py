@@ -31,7 +31,8 @@ from torchvision.transforms.v2 import functional
 
 SIDE = 256
 N_TRAIN, N_TEST = 32, 12
-ALLOWED = {"same": 1e-3, "resized": 1e-2}
+# Score, map.
+ALLOWED = {"same": (1e-3, 1e-3), "resized": (1e-2, 2e-2)}
 
 # Without pretrained weights: nothing is downloaded, and numbers can be compared all the same.
 MODELS = {
@@ -39,7 +40,7 @@ MODELS = {
     "patchcore": lambda: Patchcore(
         backbone="resnet18", layers=["layer2", "layer3"], pre_trained=False, coreset_sampling_ratio=0.01
     ),
-    "fastflow": lambda: Fastflow(backbone="resnet18", pre_trained=False, flow_steps=2),
+    "fastflow": lambda: Fastflow(backbone="resnet18", pre_trained=False, flow_steps=2, evaluator=False),
 }
 
 # The operators of this version are those that the exporter knows; to others it converts, or fails to.
@@ -168,7 +169,7 @@ def compare(what, kind, velm, other):
         print(f"  {what:<46} {kind:<8} maps of other sizes  FAILED")
         return False
     pixel = max(float(np.abs(a[1] - b[1]).max()) for a, b in zip(velm, other, strict=True))
-    ok = max(score, pixel) <= ALLOWED[kind]
+    ok = score <= ALLOWED[kind][0] and pixel <= ALLOWED[kind][1]
     print(f"  {what:<46} {kind:<8} score {score:.1e}  map {pixel:.1e}  {'ok' if ok else 'FAILED'}")
     return ok
 
