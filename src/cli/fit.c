@@ -118,7 +118,8 @@ int velm_cli_fit(int argc, char **argv) {
        "Add the good images of DIR to this model, in place or as -o says, without fitting again",
        "MODEL.velm"},
       {"detector", 0, 0, G_OPTION_ARG_STRING, &exported.detector,
-       "patchcore (the default); two-speed: lite2 looks at every part, --backbone at those that are "
+       "patchcore (the default); two-speed: lite2 looks at every part, --backbone at those that "
+       "are "
        "not clearly normal; exported: an anomaly model that another tool trained",
        "NAME"},
       {"backbone", 0, 0, G_OPTION_ARG_FILENAME, &backbone,

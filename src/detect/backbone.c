@@ -273,8 +273,8 @@ static int side_at(const VelmBackboneSpec *spec, gsize scale) {
   return scale == 0 ? side : MAX(1, side / multiple) * multiple;
 }
 
-static VelmNet *open_net(const VelmBackboneSpec *spec, gsize scale, GPtrArray *names,
-                         guint streams, GError **error) {
+static VelmNet *open_net(const VelmBackboneSpec *spec, gsize scale, GPtrArray *names, guint streams,
+                         GError **error) {
   int side = side_at(spec, scale);
   g_ptr_array_add(names, NULL);
   VelmNetParams params = {.layers = (const char *const *)names->pdata,

@@ -36,9 +36,14 @@ static void assert_detection(JsonObject *root) {
   assert_keys(detection, "image_auroc image_average_precision image_f1_max pixel_auroc "
                          "pixel_average_precision aupro pointing region_iou intervals by_class "
                          "images ms_per_image");
-  const char *const shares[] = {"image_auroc", "image_average_precision", "image_f1_max",
-                                "pixel_auroc", "pixel_average_precision", "aupro",
-                                "pointing", "region_iou"};
+  const char *const shares[] = {"image_auroc",
+                                "image_average_precision",
+                                "image_f1_max",
+                                "pixel_auroc",
+                                "pixel_average_precision",
+                                "aupro",
+                                "pointing",
+                                "region_iou"};
   JsonObject *intervals = json_object_get_object_member(detection, "intervals");
   for (gsize i = 0; i < G_N_ELEMENTS(shares); i++) {
     assert_share(detection, shares[i]);

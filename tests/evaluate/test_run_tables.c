@@ -305,7 +305,8 @@ static void test_markdown(void) {
   g_assert_nonnull(strstr(markdown, "| Parts | 7, by groups.csv |\n"));
   g_assert_nonnull(strstr(markdown, "| SHA-256 | 0123456789ab |\n"));
   g_assert_nonnull(strstr(markdown, "| patchcore | 0.912 (0.850–0.963) | 0.875 |"));
-  g_assert_nonnull(strstr(markdown, "| oracle | 1.000 | 1.000 | 1.000 | – | – | – | – | – | 10 | – |"));
+  g_assert_nonnull(
+      strstr(markdown, "| oracle | 1.000 | 1.000 | 1.000 | – | – | – | – | – | 10 | – |"));
   g_assert_nonnull(strstr(markdown, "| crack | 3 | 1 | 1 |\n"));
   g_assert_nonnull(strstr(markdown, "| test/hole/003.png | test/hole/003.png: the file is"));
   g_assert_nonnull(strstr(markdown, "| set-up | accuracy |"));
