@@ -119,16 +119,15 @@ int velm_cli_fit(int argc, char **argv) {
        "MODEL.velm"},
       {"detector", 0, 0, G_OPTION_ARG_STRING, &exported.detector,
        "patchcore (the default); two-speed: lite2 looks at every part, --backbone at those that "
-       "are "
-       "not clearly normal; exported: an anomaly model that another tool trained",
+       "are not clearly normal; exported: an anomaly model that another tool trained",
        "NAME"},
       {"backbone", 0, 0, G_OPTION_ARG_FILENAME, &backbone,
        "dinov2s (the default: localises best), lite2 (fast), or an ONNX or OpenVINO IR file",
        "NAME|FILE"},
       {"layers", 0, 0, G_OPTION_ARG_STRING, &layers,
-       "Layers whose features are used; A@N: averaged over N x N patches (default: the backbone's "
-       "own; a "
-       "file needs them)",
+       "Layers whose features are used; A@N: averaged over N x N patches; A@half: of the image at "
+       "half the size; A@contrast, the last: compared within the image (default: the backbone's "
+       "own; a file needs them)",
        "A,B"},
       {"size", 0, 0, G_OPTION_ARG_INT, &size,
        "Side of the square that images are resized to, in pixels (default: 448 for dinov2s, 256 "

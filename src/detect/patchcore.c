@@ -178,7 +178,7 @@ static gboolean patchcore_detect(VelmDetector *detector, VelmInspection *inspect
   VelmPlane *map = raw ? velm_plane_blur(raw, VELM_PATCHCORE_BLUR, error) : NULL;
   if (!map)
     return FALSE;
-  inspection->score = velm_patch_map_score(map);
+  inspection->score = inspection->reference ? velm_reference_score(map) : velm_patch_map_score(map);
   inspection->map =
       inspection->reference ? map : add_contrast(self, inspection->features, map, error);
   if (!inspection->map)

@@ -18,7 +18,7 @@ static double second_shot_score(const VelmPatchFit *fit, const VelmSample *sampl
   g_autoptr(VelmPlane) map =
       b ? velm_reference_map(fit->backbone, typical, a, b, image, copy, error) : NULL;
   g_autoptr(VelmPlane) smooth = map ? velm_plane_blur(map, VELM_PATCHCORE_BLUR, error) : NULL;
-  return smooth ? velm_patch_map_score(smooth) : -1;
+  return smooth ? velm_reference_score(smooth) : -1;
 }
 
 gboolean velm_patch_fit_calibrate_reference(const VelmPatchFit *fit, VelmModel *model,

@@ -137,6 +137,13 @@ VelmPlane *velm_reference_map(const VelmBackbone *backbone, const float *typical
   return add_grey(image, reference, map, error) ? g_steal_pointer(&map) : NULL;
 }
 
+double velm_reference_score(const VelmPlane *map) {
+  double top = 0;
+  for (gsize i = 0; i < (gsize)map->width * (gsize)map->height; i++)
+    top = MAX(top, (double)map->values[i]);
+  return top;
+}
+
 /* ---- a made-up second shot ---- */
 
 VelmImage *velm_reference_disturb(const VelmImage *image, guint32 seed) {

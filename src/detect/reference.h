@@ -17,6 +17,10 @@ VelmPlane *velm_reference_map(const VelmBackbone *backbone, const float *typical
                               const VelmFeatures *features, const VelmFeatures *reference_features,
                               const VelmImage *image, const VelmImage *reference, GError **error);
 
+/** The score of an image against its reference: the map's maximum. One patch that differs from
+ * the same part's is no chance. */
+double velm_reference_score(const VelmPlane *map);
+
 /** A copy of @image as another shot of the same part would be: moved by up to two pixels, lit a
  * little otherwise, with noise. */
 VelmImage *velm_reference_disturb(const VelmImage *image, guint32 seed);

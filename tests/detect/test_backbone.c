@@ -182,6 +182,40 @@ static void test_pooled(void) {
       }
 }
 
+/* A layer of the image at half the size: the same colours, on a grid of half as many cells. */
+static void test_half(void) {
+  g_autoptr(VelmImage) image = velm_image_new(SIDE, SIDE);
+  for (int i = 0; i < SIDE * SIDE; i++)
+    memset(image->pixels + 3 * i, i % SIDE < SIDE / 2 ? 40 : 200, 3);
+  g_autoptr(VelmBackbone) backbone = open(network, "doubled,tokens@half", SIDE);
+  g_autoptr(VelmFeatures) features = extract(backbone, image);
+  check_size(features, SIDE, 6);
+  g_assert_false(velm_backbone_layer_is_coarse(backbone, 0));
+  g_assert_true(velm_backbone_layer_is_coarse(backbone, 1));
+  g_assert_false(velm_backbone_has_contrast(backbone));
+  for (int y = 0; y < SIDE; y++)
+    for (int c = 0; c < 3; c++) {
+      assert_near(feature(features, y, 0, 3 + c), pixel_feature(image, y, 0, c));
+      assert_near(feature(features, y, SIDE - 1, 3 + c), pixel_feature(image, y, SIDE - 1, c));
+      /* The edge is there in full at full size, and between the two colours at half. */
+      assert_near(feature(features, y, SIDE / 2, c), pixel_feature(image, y, SIDE / 2, c));
+      float half = feature(features, y, SIDE / 2, 3 + c);
+      g_assert_cmpfloat(half, >, pixel_feature(image, y, 0, c));
+      g_assert_cmpfloat(half, <, pixel_feature(image, y, SIDE / 2, c) - 0.1f);
+    }
+  /* What is only there at half the size is on the finest grid that there is. */
+  g_autoptr(VelmBackbone) alone = open(network, "doubled@half@3", SIDE);
+  g_autoptr(VelmFeatures) coarse = extract(alone, image);
+  check_size(coarse, SIDE / 2, 3);
+}
+
+static void test_contrast_layer(void) {
+  g_autoptr(VelmBackbone) backbone = open(network, "doubled,doubled@3@contrast", SIDE);
+  g_assert_true(velm_backbone_has_contrast(backbone));
+  refuse_layers("doubled@contrast,doubled", VELM_ERROR_USAGE, "comes last");
+  refuse_layers("doubled@contrast", VELM_ERROR_USAGE, "comes last");
+}
+
 static float halved_at(const VelmImage *image, int row, int column, int c) {
   float sum = 0;
   for (int i = 0; i < 4; i++)
@@ -399,6 +433,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/backbone/no-grid", test_no_grid);
   g_test_add_func("/backbone/maps-and-tokens", test_maps_and_tokens);
   g_test_add_func("/backbone/pooled", test_pooled);
+  g_test_add_func("/backbone/half", test_half);
+  g_test_add_func("/backbone/contrast_layer", test_contrast_layer);
   g_test_add_func("/backbone/grids", test_grids);
   g_test_add_func("/backbone/any-size", test_any_size);
   g_test_add_func("/backbone/store", test_store);
