@@ -110,6 +110,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmModel, velm_model_free)
  * exported model's own choice
  * @coreset: share of the training patches that the memory bank keeps, over 0 to 1; 0 for the
  * default (a bank of 6,000 at most)
+ * @top_share: share of the score map's values, its highest, that the score is the mean of, one
+ * value at least; 0 for the default, 0.004
  * @standardise: scale each feature channel to unit variance before distances are taken
  * @false_alarms: share of good parts that may lie over the decision threshold, over 0 to under 0.5
  * @robust: share of the training images, under 0.5, that may be dropped because they do not look
@@ -126,6 +128,7 @@ typedef struct {
   const char *layers;
   int size;
   double coreset;
+  double top_share;
   gboolean standardise;
   double false_alarms;
   double robust;
@@ -189,6 +192,33 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmAddition, velm_addition_clear)
 VELM_API gboolean velm_model_add_normal(VelmModel *model, const char *directory,
                                         VelmProgress progress, gpointer progress_data,
                                         VelmAddition *addition, GError **error);
+
+/**
+ * VelmTuning: settings that suit a product, for VelmFitParams of the same names.
+ * @report: what was tried, and why this was chosen, for a person: lines
+ */
+typedef struct {
+  char *layers;
+  int size;
+  double top_share;
+  char *report;
+} VelmTuning;
+
+/**
+ * Chooses layers, size and score of PatchCore for a product by trying them: banks of some of the
+ * good parts against others that are held back, and defects.
+ * @directory: as for velm_model_fit()
+ * @labelled: folder in the MVTec layout whose test images are the defects (with masks, where
+ * localising is to count) and further good images; its parts are left out of the banks. NULL to
+ * make up defects on the good images that are held back
+ * @params: the backbone; layers: those to choose from, and size: the only one, where given
+ * Returns: (transfer full): NULL with VELM_ERROR_DATASET where there are too few parts or no
+ * defects, VELM_ERROR_IMAGE, VELM_ERROR_ENGINE, ...
+ */
+VELM_API VelmTuning *velm_tune(const char *directory, const char *labelled,
+                               const VelmFitParams *params, GError **error);
+VELM_API void velm_tuning_free(VelmTuning *tuning);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmTuning, velm_tuning_free)
 
 /* ---- spec: the user's classes, and what each leads to
  * -------------------------------------------------------------------- */

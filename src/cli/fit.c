@@ -105,9 +105,27 @@ static GOptionGroup *exported_options(Exported *exported) {
   return group;
 }
 
+/* Sets what is chosen. @tuning: (out): what @params borrow from. */
+static gboolean tune_params(const char *directory, const char *labelled, VelmFitParams *params,
+                            VelmTuning **tuning, GError **error) {
+  if (params->detector && !g_str_equal(params->detector, "patchcore")) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "--tune goes with the detector patchcore");
+    return FALSE;
+  }
+  *tuning =
+      velm_tune(directory, g_str_equal(labelled, "synthetic") ? NULL : labelled, params, error);
+  if (!*tuning)
+    return FALSE;
+  params->layers = (*tuning)->layers;
+  params->size = (*tuning)->size;
+  params->top_share = (*tuning)->top_share;
+  printf("%s", (*tuning)->report);
+  return TRUE;
+}
+
 int velm_cli_fit(int argc, char **argv) {
   VelmFitParams params = velm_fit_params_default();
-  g_autofree char *output = NULL, *backbone = NULL, *layers = NULL, *add = NULL;
+  g_autofree char *output = NULL, *backbone = NULL, *layers = NULL, *add = NULL, *tune = NULL;
   int size = 0, seed = 0;
   double coreset = 0, false_alarms = params.false_alarms;
   gboolean standardise = FALSE, robust = FALSE;
@@ -146,6 +164,10 @@ int velm_cli_fit(int argc, char **argv) {
       {"robust", 0, 0, G_OPTION_ARG_NONE, &robust,
        "Leave out training images that do not look good, a tenth of all at most, and name them",
        NULL},
+      {"tune", 0, 0, G_OPTION_ARG_FILENAME, &tune,
+       "First choose layers, size and score by trying: on the labelled defects in DIR/test, or on "
+       "made-up ones",
+       "DIR|synthetic"},
       {"seed", 0, 0, G_OPTION_ARG_INT, &seed, "Seed of every random choice (default 0)", "N"},
       G_OPTION_ENTRY_NULL};
   int code = VELM_CLI_USAGE;
@@ -174,7 +196,9 @@ int velm_cli_fit(int argc, char **argv) {
   gint64 start = g_get_monotonic_time();
   g_autoptr(GError) error = NULL;
   g_autoptr(VelmModel) model = NULL;
-  if (exported_params(&exported, &params, &error) && check_output(output, &error))
+  g_autoptr(VelmTuning) tuning = NULL;
+  if (exported_params(&exported, &params, &error) && check_output(output, &error) &&
+      (!tune || tune_params(paths[0], tune, &params, &tuning, &error)))
     model = velm_model_fit(paths[0], &params, &error);
   if (!model || !velm_model_save(model, output, &error))
     return velm_cli_fail(error);

@@ -16,6 +16,8 @@ static gboolean check_params(const VelmFitParams *params, GError **error) {
     why = "the rate of false alarms must be over 0 and under 0.5";
   else if (!(params->robust >= 0 && params->robust < 0.5))
     why = "the share of images that may be dropped must be under 0.5";
+  else if (!(params->top_share >= 0 && params->top_share <= 1))
+    why = "the share of the score's values must be over 0 and at most 1";
   else if (params->size < 0)
     why = "the image size must be a positive number of pixels";
   if (why)

@@ -15,7 +15,7 @@ typedef struct {
   VelmPatchLayer contrast_layer; /* has no channels where there is none */
   VelmContrast contrast;
   int rows, columns, channels;
-  double threshold, reference_threshold;
+  double threshold, reference_threshold, top_share;
 } Patchcore;
 
 static void patchcore_free(VelmDetector *detector) {
@@ -65,7 +65,9 @@ static VelmDetector *patchcore_open(VelmModel *model, GError **error) {
   if (!self->backbone ||
       !velm_model_get_double(model, "patchcore.threshold", &self->threshold, error) ||
       !velm_model_get_double(model, "patchcore.reference_threshold", &self->reference_threshold,
-                             error))
+                             error) ||
+      (velm_model_has(model, "patchcore.top_share") &&
+       !velm_model_get_double(model, "patchcore.top_share", &self->top_share, error)))
     return NULL;
   velm_backbone_grid(self->backbone, &self->rows, &self->columns, &self->channels);
   self->layers = velm_patch_layers_new(self->backbone, &self->n_layers);
@@ -178,7 +180,8 @@ static gboolean patchcore_detect(VelmDetector *detector, VelmInspection *inspect
   VelmPlane *map = raw ? velm_plane_blur(raw, VELM_PATCHCORE_BLUR, error) : NULL;
   if (!map)
     return FALSE;
-  inspection->score = inspection->reference ? velm_reference_score(map) : velm_patch_map_score(map);
+  inspection->score = inspection->reference ? velm_reference_score(map)
+                                            : velm_patch_map_score(map, self->top_share);
   inspection->map =
       inspection->reference ? map : add_contrast(self, inspection->features, map, error);
   if (!inspection->map)

@@ -78,7 +78,7 @@ gboolean velm_patch_fit_score(VelmPatchFit *fit, float *maps, GError **error) {
     g_autoptr(VelmPlane) map = velm_plane_blur(&raw, VELM_PATCHCORE_BLUR, error);
     if (!map)
       return FALSE;
-    fit->scores[i] = (float)velm_patch_map_score(map);
+    fit->scores[i] = (float)velm_patch_map_score(map, fit->params->top_share);
     fit->levels[i] = (float)velm_patch_map_median(map);
   }
   return TRUE;
@@ -122,6 +122,7 @@ gboolean velm_patch_fit_store_scores(const VelmPatchFit *fit, VelmModel *model, 
   g_autofree float *sorted = g_memdup2(fit->scores, fit->n_scored * sizeof(float));
   qsort(sorted, fit->n_scored, sizeof *sorted, velm_patch_compare_floats);
   velm_model_set_floats(model, "patchcore.good_scores", sorted, fit->n_scored);
+  velm_model_set_double(model, "patchcore.top_share", fit->params->top_share);
   velm_model_set_double(model, "patchcore.false_alarms", fit->params->false_alarms);
   velm_model_set_double(model, "patchcore.threshold",
                         velm_upper_quantile(sorted, fit->n_scored, fit->params->false_alarms));

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of the map's values, those that the score is the mean of. */
+/* Of the map's values, those that the score is the mean of, where nothing else was chosen. */
 #define TOP_SHARE 0.004
 
 /* Of the contrast in the map, where the bank's distances have 1: more would move the maximum from
@@ -88,9 +88,9 @@ void velm_patch_map_add_contrast(float *map, const float *contrasts, gsize n) {
     map[i] = (map[i] + CONTRAST_WEIGHT * contrasts[i]) / (1 + CONTRAST_WEIGHT);
 }
 
-double velm_patch_map_score(const VelmPlane *map) {
+double velm_patch_map_score(const VelmPlane *map, double top) {
   gsize n = (gsize)map->width * (gsize)map->height;
-  gsize n_top = MAX(1, (gsize)lround(TOP_SHARE * (double)n));
+  gsize n_top = MAX(1, (gsize)lround((top > 0 ? top : TOP_SHARE) * (double)n));
   g_autofree float *sorted = g_memdup2(map->values, n * sizeof(float));
   qsort(sorted, n, sizeof(float), velm_patch_compare_floats);
   double sum = 0;

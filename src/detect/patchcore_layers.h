@@ -46,9 +46,9 @@ void velm_patch_rows_scale(float *rows, gsize n, gsize channels, const float *sc
 /** Adds the distances of one of @n_layers layers to the map of @n patches. */
 void velm_patch_map_add(float *map, const float *distances, gsize n, float typical, gsize n_layers);
 
-/** The image's score: the mean of the map's highest values, 0.4 % of them, one at least. A single
- * patch that is rare by chance counts less than several. */
-double velm_patch_map_score(const VelmPlane *map);
+/** The image's score: the mean of the map's highest values, the share @top of them, one at least; 0
+ * for the default. A single patch that is rare by chance counts less than several. */
+double velm_patch_map_score(const VelmPlane *map, double top);
 
 /** Adds the @contrasts of an image's @n patches to its map: the map stays on its scale. */
 void velm_patch_map_add_contrast(float *map, const float *contrasts, gsize n);
