@@ -1,11 +1,13 @@
 /*
  * What inspection costs over its network: `inspect` end to end with decoding, one image after
- * another, against the cut backbone alone, in one run on the same images.
+ * another, against the cut backbone alone and the whole network, in one run on the same images; and
+ * images a second where several are inspected at a time, against the whole network's.
  *
  *   bench_inspect [MODEL.velm IMAGE|FOLDER...]
  *
  * Without arguments it makes parts and, for each backbone that velm brings, a model first.
  */
+#include "act/inspector.h"
 #include "act/spec.h"
 #include "core/engine.h"
 #include "core/file.h"
@@ -23,6 +25,7 @@
 /* ---- times ---- */
 
 typedef struct {
+  GArray *whole;    /* of double: ms of the whole network's inference, which nobody cut */
   GArray *network;  /* of double: ms of the inference alone, on a resized image */
   GArray *backbone; /* resizing, inference and gathering the features */
   GArray *total[2]; /* whole inspections: of parts found normal; of anomalous ones */
@@ -33,13 +36,15 @@ typedef struct {
 static GArray *series_new(void) { return g_array_new(FALSE, FALSE, sizeof(double)); }
 
 static Times times_new(void) {
-  Times times = {series_new(), series_new(), {series_new(), series_new()}, series_new(), {0}};
+  Times times = {series_new(), series_new(), series_new(), {series_new(), series_new()},
+                 series_new(), {0}};
   for (gsize i = 0; i < G_N_ELEMENTS(times.stages); i++)
     times.stages[i] = series_new();
   return times;
 }
 
 static void times_clear(Times *times) {
+  g_array_unref(times->whole);
   g_array_unref(times->network);
   g_array_unref(times->backbone);
   g_array_unref(times->total[0]);
@@ -73,30 +78,46 @@ static void print_times(const Times *times) {
                                        "    classify"};
   double network = median(times->network), whole = median(times->all);
   printf("  %-38s %6s %10s %9s\n", "", "runs", "median ms", "/ network");
-  print_row("network alone", times->network, network);
+  print_row("whole network", times->whole, network);
+  print_row("network alone, cut", times->network, network);
   print_row("backbone: resize, network, features", times->backbone, network);
   print_row("inspect, end to end", times->all, network);
   print_row("  of parts found normal", times->total[0], network);
   print_row("  of anomalous parts", times->total[1], network);
   for (gsize i = 0; i < G_N_ELEMENTS(stages); i++)
     print_row(stages[i], times->stages[i], network);
-  printf("  ratio of inspect to the network alone: %.2f, to the backbone: %.2f\n", whole / network,
-         whole / median(times->backbone));
+  printf("  ratio of inspect to the whole network: %.2f, to the cut one: %.2f, to the backbone: "
+         "%.2f\n",
+         whole / median(times->whole), whole / network, whole / median(times->backbone));
 }
 
 /* ---- measuring ---- */
 
 typedef struct {
-  VelmNet *net; /* the backbone's network once more, bare */
+  VelmNet *whole, *net; /* the backbone's network once more, bare */
+  guint n_threads;      /* of the batch */
+  GPtrArray *wholes;    /* the whole network for as many threads */
+  VelmInspector *batch; /* which inspects as many images at a time */
   int size;
   VelmBackbone *backbone;
   VelmInspector *inspector;
 } Subject;
 
 static void subject_clear(Subject *subject) {
+  velm_net_free(subject->whole);
   velm_net_free(subject->net);
+  if (subject->wholes)
+    g_ptr_array_unref(subject->wholes);
+  velm_inspector_free(subject->batch);
   velm_backbone_free(subject->backbone);
   velm_inspector_free(subject->inspector);
+}
+
+static VelmNetParams net_params(const VelmBackboneSpec *spec) {
+  VelmNetParams params = {.width = spec->size, .height = spec->size};
+  memcpy(params.mean, spec->mean, sizeof params.mean);
+  memcpy(params.scale, spec->scale, sizeof params.scale);
+  return params;
 }
 
 /* The network of @spec, cut as velm_backbone_open() cuts it: every layer once, without its pooling.
@@ -112,11 +133,24 @@ static VelmNet *open_net(const VelmBackboneSpec *spec, GError **error) {
       g_ptr_array_add(names, g_steal_pointer(&name));
   }
   g_ptr_array_add(names, NULL);
-  VelmNetParams params = {
-      .layers = (const char *const *)names->pdata, .width = spec->size, .height = spec->size};
-  memcpy(params.mean, spec->mean, sizeof params.mean);
-  memcpy(params.scale, spec->scale, sizeof params.scale);
+  VelmNetParams params = net_params(spec);
+  params.layers = (const char *const *)names->pdata;
   return velm_net_open(spec->path, &params, error);
+}
+
+/* The whole network, opened once for @n threads. */
+static GPtrArray *open_wholes(const VelmBackboneSpec *spec, guint n, GError **error) {
+  g_autoptr(GPtrArray) nets = g_ptr_array_new_with_free_func((GDestroyNotify)velm_net_free);
+  VelmNetParams params = net_params(spec);
+  params.streams = n;
+  for (guint i = 0; i < n; i++) {
+    VelmNet *net =
+        i == 0 ? velm_net_open(spec->path, &params, error) : velm_net_share(nets->pdata[0], error);
+    if (!net)
+      return NULL;
+    g_ptr_array_add(nets, net);
+  }
+  return g_steal_pointer(&nets);
 }
 
 static gboolean open_subject(Subject *subject, VelmModel *model, GError **error) {
@@ -128,7 +162,14 @@ static gboolean open_subject(Subject *subject, VelmModel *model, GError **error)
   subject->net = open_net(spec, error);
   subject->backbone = subject->net ? velm_backbone_open(spec, error) : NULL;
   subject->inspector = subject->backbone ? velm_inspector_new(model, NULL, &params, error) : NULL;
-  return subject->inspector != NULL;
+  if (!subject->inspector)
+    return FALSE;
+  const VelmNetParams whole = net_params(spec);
+  params.parallel = subject->n_threads = velm_inspector_best_parallel();
+  subject->whole = velm_net_open(spec->path, &whole, error);
+  subject->wholes = subject->whole ? open_wholes(spec, subject->n_threads, error) : NULL;
+  subject->batch = subject->wholes ? velm_inspector_new(model, NULL, &params, error) : NULL;
+  return subject->batch != NULL;
 }
 
 static double ms_since(gint64 start) { return (double)(g_get_monotonic_time() - start) / 1e3; }
@@ -141,6 +182,10 @@ static gboolean time_backbone(Subject *subject, const VelmSample *sample, Times 
   if (!resized)
     return FALSE;
   gint64 start = g_get_monotonic_time();
+  if (!velm_net_run_image(subject->whole, resized->pixels, error))
+    return FALSE;
+  add(times->whole, ms_since(start));
+  start = g_get_monotonic_time();
   if (!velm_net_run_image(subject->net, resized->pixels, error))
     return FALSE;
   add(times->network, ms_since(start));
@@ -166,6 +211,76 @@ static gboolean time_inspection(Subject *subject, const VelmSample *sample, Time
   return TRUE;
 }
 
+/* ---- many at a time ---- */
+
+/* What one thread runs the whole network on, again and again. */
+typedef struct {
+  VelmNet *net;
+  const guint8 *pixels;
+  guint n;
+} Runs;
+
+static gpointer run_often(gpointer data) {
+  Runs *runs = data;
+  for (guint i = 0; i < runs->n; i++)
+    velm_net_run_image(runs->net, runs->pixels, NULL);
+  return NULL;
+}
+
+/* Images a second of the whole network, as many threads as the batch has. */
+static double rate_network(Subject *subject, guint n) {
+  VelmImage *image = velm_image_new(subject->size, subject->size);
+  g_autofree Runs *runs = g_new(Runs, subject->n_threads);
+  g_autofree GThread **threads = g_new(GThread *, subject->n_threads);
+  guint share = MAX(1, n / subject->n_threads);
+  gint64 start = g_get_monotonic_time();
+  for (guint i = 0; i < subject->n_threads; i++) {
+    runs[i] = (Runs){subject->wholes->pdata[i], image->pixels, share};
+    threads[i] = g_thread_new("network", run_often, &runs[i]);
+  }
+  for (guint i = 0; i < subject->n_threads; i++)
+    g_thread_join(threads[i]);
+  double rate = 1e3 * (double)(share * subject->n_threads) / ms_since(start);
+  velm_image_free(image);
+  return rate;
+}
+
+static void count_done(VelmInspection *inspection, const GError *error, gpointer user_data) {
+  velm_inspection_free(inspection);
+  --*(guint *)user_data;
+}
+
+/* Images a second of whole inspections. */
+static double rate_batch(Subject *subject, const GPtrArray *samples) {
+  guint on_their_way = 0, most = velm_inspector_capacity(subject->batch);
+  gint64 start = g_get_monotonic_time();
+  for (guint i = 0; i < samples->len; i++) {
+    const VelmSample *sample = samples->pdata[i];
+    on_their_way++;
+    velm_inspector_submit(subject->batch, sample->path, sample->reference, count_done,
+                          &on_their_way);
+    while (on_their_way >= most)
+      velm_inspector_iterate(subject->batch, 1000);
+  }
+  while (on_their_way > 0)
+    velm_inspector_iterate(subject->batch, 1000);
+  return 1e3 * (double)samples->len / ms_since(start);
+}
+
+static void measure_batch(Subject *subject, const GPtrArray *samples) {
+  g_autoptr(GArray) networks = series_new(), batches = series_new(), ratios = series_new();
+  for (guint round = 0; round <= 2 * ROUNDS; round++) {
+    double network = rate_network(subject, samples->len), batch = rate_batch(subject, samples);
+    if (round == 0)
+      continue;
+    add(networks, network);
+    add(batches, batch);
+    add(ratios, batch / network);
+  }
+  printf("  %u images at a time: %.1f a second; whole network: %.1f a second; ratio %.2f\n",
+         subject->n_threads, median(batches), median(networks), median(ratios));
+}
+
 /* Both in turn, image by image, so that whatever else the machine does meets both. The first round
  * only warms up. */
 static gboolean measure(VelmModel *model, const GPtrArray *samples, GError **error) {
@@ -178,8 +293,10 @@ static gboolean measure(VelmModel *model, const GPtrArray *samples, GError **err
       ok = time_backbone(&subject, samples->pdata[i], to, error) &&
            time_inspection(&subject, samples->pdata[i], to, error);
     }
-  if (ok)
+  if (ok) {
     print_times(&times);
+    measure_batch(&subject, samples);
+  }
   times_clear(&warm);
   times_clear(&times);
   subject_clear(&subject);

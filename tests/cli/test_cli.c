@@ -158,6 +158,31 @@ static void test_inspect_json(void) {
   g_assert_cmpuint(n_anomalous, <, records->len);
 }
 
+/* The records without what they took. */
+static char *untimed_records(const char *parallel) {
+  g_autoptr(Outcome) outcome =
+      velm("inspect", "-m", TAUGHT, "--json", "--parallel", parallel, PARTS "/test", SPEC);
+  g_assert_cmpint(outcome->code, ==, 1);
+  g_auto(GStrv) lines = g_strsplit(outcome->out, "\n", -1);
+  for (char **line = lines; *line; line++) {
+    char *timings = strstr(*line, "\"timings_ms\"");
+    if (timings)
+      *timings = '\0';
+  }
+  return g_strjoinv("\n", lines);
+}
+
+/* Many images at a time give the records of one at a time, in the order of the images. */
+static void test_inspect_parallel(void) {
+  g_autofree char *alone = untimed_records("1");
+  g_autofree char *pairs = untimed_records("2");
+  g_autofree char *five = untimed_records("5");
+  assert_contains(alone, "\"decision\"");
+  assert_contains(alone, SPEC);
+  g_assert_cmpstr(pairs, ==, alone);
+  g_assert_cmpstr(five, ==, alone);
+}
+
 /* Without a classifier the members are there all the same. */
 static void test_inspect_unclassified(void) {
   g_autoptr(Outcome) outcome = velm("inspect", "-m", FITTED, "--json", PARTS "/test/missing_hole");
@@ -268,6 +293,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/cli/version", test_version);
   g_test_add_func("/cli/inspect/text", test_inspect_text);
   g_test_add_func("/cli/inspect/json", test_inspect_json);
+  g_test_add_func("/cli/inspect/parallel", test_inspect_parallel);
   g_test_add_func("/cli/inspect/unclassified", test_inspect_unclassified);
   g_test_add_func("/cli/inspect/out", test_inspect_out);
   g_test_add_func("/cli/mllm/answers", test_mllm);
