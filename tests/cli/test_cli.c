@@ -45,6 +45,20 @@ static void test_fit_plain_folder(void) {
 }
 
 /* What was taught stays, and without -o the model is the one that grows. */
+static void test_fit_tune(void) {
+  g_autoptr(Outcome) fit = velm("fit", PARTS, "-o", "tuned.velm", "--backbone", "lite2", "--size",
+                                "96", "--layers", "stage3@3,stage4@3", "--tune", "synthetic");
+  assert_success(fit);
+  assert_contains(fit->out, "made-up defects and ");
+  assert_contains(fit->out, "\n  96 px, stage");
+  assert_contains(fit->out, "chosen: 96 px, by the mean of the three figures");
+  assert_contains(fit->out, "tuned.velm: fitted in ");
+  g_autoptr(Outcome) refused = velm("fit", PARTS, "-o", "tuned.velm", "--backbone", "lite2",
+                                    "--tune", PARTS "/train/good");
+  g_assert_cmpint(refused->code, !=, 0);
+  assert_contains(refused->err, "has no image of a defect");
+}
+
 static void test_fit_add(void) {
   g_autoptr(Outcome) add = velm("fit", "--add", TAUGHT, PARTS "/test/good", "-o", "grown.velm");
   assert_success(add);
@@ -289,6 +303,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/cli/info", test_info);
   g_test_add_func("/cli/fit/again", test_fit_again);
   g_test_add_func("/cli/fit/plain_folder", test_fit_plain_folder);
+  g_test_add_func("/cli/fit/tune", test_fit_tune);
   g_test_add_func("/cli/fit/add", test_fit_add);
   g_test_add_func("/cli/version", test_version);
   g_test_add_func("/cli/inspect/text", test_inspect_text);
