@@ -44,7 +44,8 @@ static void set_scores(VelmDetectorRun *detector, const double *scores, guint n)
 }
 
 static void add_class(VelmDetectorRun *detector, const char *name, double auroc, double pixels) {
-  VelmClassDetection class = {g_strdup(name), 3, auroc, auroc, pixels, pixels, pixels, pixels};
+  VelmClassDetection class = {g_strdup(name), 3,      auroc,  auroc, pixels,
+                              pixels,         pixels, pixels, pixels};
   g_array_append_val(detector->figures.by_class, class);
 }
 

@@ -101,13 +101,13 @@ static void test_classes(void) {
   g_autoptr(GPtrArray) lines = read_csv("classes.csv");
   /* Two detectors of two classes; two classifiers of 3 + 4 + 4. */
   g_assert_cmpuint(lines->len, ==, 1 + 2 * 2 + 2 * 11);
-  assert_line(lines, 1, "patchcore||detection|crack|3|1|1|0.5|0.5|0.5|0.5|||");
-  assert_line(lines, 2, "patchcore||detection|hole|3|0.625|0.625|||||||");
-  assert_line(lines, 5, "patchcore|fewshot|classification|crack|5|||||||0.6|0.6|0.6");
+  assert_line(lines, 1, "patchcore||detection|crack|3|1|1|0.5|0.5|0.5|0.5|0.5|||");
+  assert_line(lines, 2, "patchcore||detection|hole|3|0.625|0.625||||||||");
+  assert_line(lines, 5, "patchcore|fewshot|classification|crack|5||||||||0.6|0.6|0.6");
   assert_line(lines, 6,
-              "patchcore|fewshot|classification|hole|4|||||||0.5|0.6666666666666666|"
+              "patchcore|fewshot|classification|hole|4||||||||0.5|0.6666666666666666|"
               "0.5714285714285714");
-  assert_line(lines, 7, "patchcore|fewshot|classification|unknown|0||||||||0|0");
+  assert_line(lines, 7, "patchcore|fewshot|classification|unknown|0|||||||||0|0");
 }
 
 static void test_classification(void) {
