@@ -103,6 +103,21 @@ static void test_plain(void) {
   check_shift(grey, dot, 0, 0);
 }
 
+static void test_odd_sizes(void) {
+  g_autoptr(VelmImage) reference = board(7, 0, 0, 1);
+  g_autoptr(VelmImage) image = board(7, 8, -7, 1);
+  static const int sizes[][2] = {{199, 160}, {200, 159}, {197, 155}};
+  for (gsize i = 0; i < G_N_ELEMENTS(sizes); i++) {
+    g_autoptr(VelmImage) a = velm_image_crop(image, 0, 0, sizes[i][0], sizes[i][1]);
+    g_autoptr(VelmImage) b = velm_image_crop(reference, 0, 0, sizes[i][0], sizes[i][1]);
+    check_shift(a, b, 8, -7);
+  }
+  for (int side = 1; side < 40; side++) {
+    g_autoptr(VelmImage) strip = velm_image_crop(image, 20, 20, side, 40 - side);
+    check_shift(strip, strip, 0, 0);
+  }
+}
+
 /* Large images are compared at a coarser scale. */
 static void test_large(void) {
   g_autoptr(VelmImage) small = board(5, 0, 0, 1);
@@ -158,6 +173,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/detect/registration/moved_piece", test_moved_piece);
   g_test_add_func("/detect/registration/other_part", test_other_part);
   g_test_add_func("/detect/registration/plain", test_plain);
+  g_test_add_func("/detect/registration/odd_sizes", test_odd_sizes);
   g_test_add_func("/detect/registration/large", test_large);
   g_test_add_func("/detect/registration/load", test_load);
   int code = g_test_run();
