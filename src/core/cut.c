@@ -70,14 +70,30 @@ static GBytes *pack_with_outputs(Velm__Onnx__ModelProto *model, const char *cons
   return g_bytes_new_take(packed, size);
 }
 
-GBytes *velm_cut_onnx(GBytes *onnx, const char *const *layers, const char *name, GError **error) {
+/* Returns: (transfer full): NULL where it is none. */
+static Velm__Onnx__ModelProto *unpack(GBytes *onnx, const char *name, GError **error) {
   gsize size = 0;
   const guint8 *data = g_bytes_get_data(onnx, &size);
   Velm__Onnx__ModelProto *model = velm__onnx__model_proto__unpack(NULL, size, data);
+  if (model && model->graph)
+    return model;
+  if (model)
+    velm__onnx__model_proto__free_unpacked(model, NULL);
+  g_set_error(error, VELM_ERROR, VELM_ERROR_ENGINE, "%s: not an ONNX model", name);
+  return NULL;
+}
+
+gboolean velm_cut_check_onnx(GBytes *onnx, const char *name, GError **error) {
+  Velm__Onnx__ModelProto *model = unpack(onnx, name, error);
+  if (model)
+    velm__onnx__model_proto__free_unpacked(model, NULL);
+  return model != NULL;
+}
+
+GBytes *velm_cut_onnx(GBytes *onnx, const char *const *layers, const char *name, GError **error) {
+  Velm__Onnx__ModelProto *model = unpack(onnx, name, error);
   GBytes *cut = NULL;
-  if (!model || !model->graph)
-    g_set_error(error, VELM_ERROR, VELM_ERROR_ENGINE, "%s: not an ONNX model", name);
-  else if (check_onnx_layers(model->graph, layers, name, error))
+  if (model && check_onnx_layers(model->graph, layers, name, error))
     cut = pack_with_outputs(model, layers);
   if (model)
     velm__onnx__model_proto__free_unpacked(model, NULL);

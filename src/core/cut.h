@@ -15,6 +15,9 @@
  */
 GBytes *velm_cut_onnx(GBytes *onnx, const char *const *layers, const char *name, GError **error);
 
+/** Whether @onnx is an ONNX model; else VELM_ERROR_ENGINE. @name: what messages call it. */
+gboolean velm_cut_check_onnx(GBytes *onnx, const char *name, GError **error);
+
 /** The OpenVINO IR text @xml likewise; a layer is named by its "name" attribute or by one of its
  * output ports' "names". */
 char *velm_cut_ir(const char *xml, gsize length, const char *const *layers, const char *name,

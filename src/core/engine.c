@@ -106,6 +106,21 @@ static ov_model_t *read_onnx(const char *path, const char *const *layers, GError
   return read_text(text, length, NULL, path, error);
 }
 
+/* By its path, for weights may lie in files beside it. */
+static ov_model_t *read_whole(const char *path, GError **error) {
+  if (!g_str_has_suffix(path, ".xml")) {
+    /* OpenVINO would ask all that read other formats, some of which write to the terminal. */
+    g_autoptr(GBytes) onnx = velm_file_read(path, error);
+    if (!onnx || !velm_cut_check_onnx(onnx, path, error))
+      return NULL;
+  }
+  ov_core_t *core = core_get(error);
+  ov_model_t *model = NULL;
+  if (!core || !check(ov_core_read_model(core, path, NULL, &model), path, error))
+    return NULL;
+  return model;
+}
+
 static ov_model_t *read_model(const char *path, const char *const *layers, ov_tensor_t **weights,
                               GError **error) {
   if (!g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
@@ -115,11 +130,7 @@ static ov_model_t *read_model(const char *path, const char *const *layers, ov_te
   if (layers)
     return g_str_has_suffix(path, ".xml") ? read_ir(path, layers, weights, error)
                                           : read_onnx(path, layers, error);
-  ov_core_t *core = core_get(error);
-  ov_model_t *model = NULL;
-  if (!core || !check(ov_core_read_model(core, path, NULL, &model), path, error))
-    return NULL;
-  return model;
+  return read_whole(path, error);
 }
 
 /* ---- image input: bytes in, normalised in the graph ---- */

@@ -1,13 +1,11 @@
 #include "detect/reference.h"
 
+#include "detect/tolerant_difference.h"
+
 #include <math.h>
 
 /* The reference's patches within this many patches of the same place are compared. */
 #define WINDOW 1
-
-/* A shift of an edge by this many pixels, or this share of the longer side, is no difference. */
-#define TOLERANCE 3
-#define TOLERANCE_SHARE (1.0 / 128)
 
 /* Weight of the grey difference (0 to 1) beside the features' (1 is typical). */
 #define GREY_WEIGHT 3.0f
@@ -76,21 +74,6 @@ static void add_features(const VelmBackbone *backbone, const float *typical,
 
 /* ---- grey values ---- */
 
-/* How far @a lies outside of what @b is nearby, 0 to 255. */
-static gboolean one_sided(const VelmPlane *a, const VelmPlane *b, int radius, VelmPlane *out,
-                          GError **error) {
-  g_autoptr(VelmPlane) high = velm_plane_rank(b, radius, TRUE, error);
-  g_autoptr(VelmPlane) low = high ? velm_plane_rank(b, radius, FALSE, error) : NULL;
-  if (!low)
-    return FALSE;
-  gsize n = (gsize)a->width * (gsize)a->height;
-  for (gsize i = 0; i < n; i++) {
-    float over = MAX(a->values[i] - high->values[i], low->values[i] - a->values[i]);
-    out->values[i] = MAX(out->values[i], over);
-  }
-  return TRUE;
-}
-
 /* Mean of the pixels of each cell of the grid. */
 static VelmPlane *cell_means(const VelmPlane *plane, int columns, int rows, GError **error) {
   if (plane->width < columns || plane->height < rows)
@@ -111,17 +94,14 @@ static VelmPlane *cell_means(const VelmPlane *plane, int columns, int rows, GErr
 
 static gboolean add_grey(const VelmImage *image, const VelmImage *reference, VelmPlane *map,
                          GError **error) {
-  int longer = MAX(image->width, image->height);
-  int radius = MAX(TOLERANCE, (int)lround(TOLERANCE_SHARE * longer));
   g_autoptr(VelmImage) fitted = velm_image_resize(reference, image->width, image->height, error);
   if (!fitted)
     return FALSE;
   g_autoptr(VelmPlane) a = velm_image_grey(image);
   g_autoptr(VelmPlane) b = velm_image_grey(fitted);
-  g_autoptr(VelmPlane) difference = velm_plane_new(image->width, image->height);
-  if (!one_sided(a, b, radius, difference, error) || !one_sided(b, a, radius, difference, error))
-    return FALSE;
-  g_autoptr(VelmPlane) cells = cell_means(difference, map->width, map->height, error);
+  g_autoptr(VelmPlane) difference = velm_tolerant_difference(a, b, error);
+  g_autoptr(VelmPlane) cells =
+      difference ? cell_means(difference, map->width, map->height, error) : NULL;
   if (!cells)
     return FALSE;
   for (gsize i = 0; i < (gsize)map->width * (gsize)map->height; i++)

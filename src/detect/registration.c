@@ -1,5 +1,7 @@
 #include "detect/registration.h"
 
+#include "detect/tolerant_difference.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -7,12 +9,16 @@
  */
 #define MAX_SIDE 320
 
+/* In a smaller image there is no shift to be seen; libvips 8.14 reads past the end of an image one
+ * pixel wide as it transforms it. */
+#define MIN_SIDE 16
+
 /* Shifts are looked for up to this share of each side. */
 #define MAX_SHARE 8
 
-/* A shift must lessen the mean difference to this share of what it was: a part whose defect is
- * large or whose pattern repeats must not be moved onto itself. */
-#define CLEARLY_BETTER 0.7
+/* What a small shift does not explain must fall to this share: a part whose pattern repeats, or
+ * that shows little, must not be moved onto something else. */
+#define CLEARLY_BETTER 0.5
 
 /* ---- the shift with the highest correlation ---- */
 
@@ -60,27 +66,42 @@ static gboolean correlate(const VelmPlane *a, const VelmPlane *b, int *dx, int *
 
 /* ---- whether it is better ---- */
 
-/* The pixels that every shift looked for leaves within both. */
-static double mean_inside(const VelmPlane *plane, int dx, int dy) {
-  int mx = plane->width / MAX_SHARE, my = plane->height / MAX_SHARE;
-  double sum = 0;
-  for (int y = my; y < plane->height - my; y++)
-    for (int x = mx; x < plane->width - mx; x++)
-      sum += (double)plane->values[(gsize)(y - dy) * (gsize)plane->width + (gsize)(x - dx)];
-  return sum / ((plane->width - 2.0 * mx) * (plane->height - 2.0 * my));
+static void mean_and_deviation(const VelmPlane *plane, double *mean, double *deviation) {
+  gsize n = (gsize)plane->width * (gsize)plane->height;
+  double sum = 0, squares = 0;
+  for (gsize i = 0; i < n; i++) {
+    sum += (double)plane->values[i];
+    squares += (double)plane->values[i] * (double)plane->values[i];
+  }
+  *mean = sum / (double)n;
+  *deviation = sqrt(MAX(0, squares / (double)n - *mean * *mean));
 }
 
-/* Mean of what is left between @a and @b moved, but for a difference in light. */
-static double difference(const VelmPlane *a, const VelmPlane *b, int dx, int dy) {
-  int mx = a->width / MAX_SHARE, my = a->height / MAX_SHARE;
-  double light = mean_inside(a, 0, 0) - mean_inside(b, dx, dy), sum = 0;
-  for (int y = my; y < a->height - my; y++)
-    for (int x = mx; x < a->width - mx; x++) {
-      double first = (double)a->values[(gsize)y * (gsize)a->width + (gsize)x];
-      double second = (double)b->values[(gsize)(y - dy) * (gsize)b->width + (gsize)(x - dx)];
-      sum += fabs(first - second - light);
+/* @plane in the light of @like, moved; the edges repeat. */
+static VelmPlane *move_plane(const VelmPlane *plane, const VelmPlane *like, int dx, int dy) {
+  double mean, deviation, other_mean, other_deviation;
+  VelmPlane *moved = velm_plane_new(plane->width, plane->height);
+  mean_and_deviation(plane, &mean, &deviation);
+  mean_and_deviation(like, &other_mean, &other_deviation);
+  double gain = deviation > 0 ? other_deviation / deviation : 1;
+  for (int y = 0; y < plane->height; y++)
+    for (int x = 0; x < plane->width; x++) {
+      int row = CLAMP(y - dy, 0, plane->height - 1), column = CLAMP(x - dx, 0, plane->width - 1);
+      double value = (double)plane->values[(gsize)row * (gsize)plane->width + (gsize)column];
+      moved->values[(gsize)y * (gsize)plane->width + (gsize)x] =
+          (float)(other_mean + gain * (value - mean));
     }
-  return sum / ((a->width - 2.0 * mx) * (a->height - 2.0 * my));
+  return moved;
+}
+
+/* What is left between @a and @b moved, summed over all of it; negative on failure. */
+static double difference(const VelmPlane *a, const VelmPlane *b, int dx, int dy, GError **error) {
+  g_autoptr(VelmPlane) moved = move_plane(b, a, dx, dy);
+  g_autoptr(VelmPlane) left = velm_tolerant_difference(a, moved, error);
+  double sum = 0;
+  for (gsize i = 0; left && i < (gsize)a->width * (gsize)a->height; i++)
+    sum += (double)left->values[i];
+  return left ? sum : -1;
 }
 
 /* ---- both ---- */
@@ -98,13 +119,15 @@ gboolean velm_registration_find(const VelmImage *image, const VelmImage *referen
   g_autoptr(VelmPlane) a = grey_at(image, width, height, error);
   g_autoptr(VelmPlane) b = a ? grey_at(reference, width, height, error) : NULL;
   *dx = *dy = 0;
-  if (!b)
-    return FALSE;
+  if (!b || MIN(width, height) < MIN_SIDE)
+    return b != NULL;
   int x = 0, y = 0;
   if (!correlate(a, b, &x, &y, error))
     return FALSE;
-  if ((x == 0 && y == 0) || difference(a, b, x, y) >= CLEARLY_BETTER * difference(a, b, 0, 0))
-    return TRUE;
+  double before = difference(a, b, 0, 0, error);
+  double after = before < 0 ? -1 : difference(a, b, x, y, error);
+  if (after < 0 || after >= CLEARLY_BETTER * before)
+    return after >= 0;
   *dx = (int)lround(x * (double)image->width / width);
   *dy = (int)lround(y * (double)image->height / height);
   return TRUE;

@@ -198,7 +198,7 @@ static void test_files(void) {
   g_autofree char *junk = scratch_write(folder, "junk.onnx", "junk", 4);
   refuse_net(missing, VELM_ERROR_FILE, "missing.onnx: no such exported model");
   refuse_net(lone, VELM_ERROR_FILE, "lone.bin: no such file; it holds the weights of");
-  refuse_net(junk, VELM_ERROR_ENGINE, "junk.onnx");
+  refuse_net(junk, VELM_ERROR_ENGINE, "junk.onnx: not an ONNX model");
 }
 
 static void test_no_number(void) {

@@ -41,7 +41,7 @@ static void check_shift(const VelmImage *image, const VelmImage *reference, int 
 }
 
 static void test_shifts(void) {
-  static const int shifts[][2] = {{10, 0}, {0, -10}, {-7, 3}, {1, 1}, {20, 15}, {-24, -19}};
+  static const int shifts[][2] = {{10, 0}, {0, -10}, {-7, 3}, {20, 15}, {-24, -19}};
   g_autoptr(VelmImage) reference = board(1, 0, 0, 1);
   for (gsize i = 0; i < G_N_ELEMENTS(shifts); i++) {
     g_autoptr(VelmImage) image = board(1, shifts[i][0], shifts[i][1], 1);
@@ -65,6 +65,27 @@ static void test_defect(void) {
   check_shift(reference, reference, 0, 0);
 }
 
+/* A plain part with tracks along its edges, and one piece in the middle. */
+static VelmImage *frame(int x0, int y0) {
+  VelmImage *image = velm_image_new(WIDTH, HEIGHT);
+  memset(image->pixels, 60, (gsize)WIDTH * HEIGHT * 3);
+  for (int y = 0; y < HEIGHT; y++)
+    for (int x = 0; x < WIDTH; x++) {
+      gboolean track = x < 3 || y < 3;
+      gboolean piece = x >= x0 && x < x0 + 20 && y >= y0 && y < y0 + 16;
+      if (track || piece)
+        memset(image->pixels + 3 * (y * WIDTH + x), 200, 3);
+    }
+  return image;
+}
+
+/* That is the defect: were the part moved, all else would be off. */
+static void test_moved_piece(void) {
+  g_autoptr(VelmImage) reference = frame(90, 70);
+  g_autoptr(VelmImage) image = frame(102, 78);
+  check_shift(image, reference, 0, 0);
+}
+
 static void test_other_part(void) {
   g_autoptr(VelmImage) image = board(4, 0, 0, 1);
   for (guint32 seed = 10; seed < 20; seed++) {
@@ -80,6 +101,21 @@ static void test_plain(void) {
   check_shift(grey, grey, 0, 0);
   check_shift(dot, grey, 0, 0);
   check_shift(grey, dot, 0, 0);
+}
+
+static void test_odd_sizes(void) {
+  g_autoptr(VelmImage) reference = board(7, 0, 0, 1);
+  g_autoptr(VelmImage) image = board(7, 8, -7, 1);
+  static const int sizes[][2] = {{199, 160}, {200, 159}, {197, 155}};
+  for (gsize i = 0; i < G_N_ELEMENTS(sizes); i++) {
+    g_autoptr(VelmImage) a = velm_image_crop(image, 0, 0, sizes[i][0], sizes[i][1]);
+    g_autoptr(VelmImage) b = velm_image_crop(reference, 0, 0, sizes[i][0], sizes[i][1]);
+    check_shift(a, b, 8, -7);
+  }
+  for (int side = 1; side < 40; side++) {
+    g_autoptr(VelmImage) strip = velm_image_crop(image, 20, 20, side, 40 - side);
+    check_shift(strip, strip, 0, 0);
+  }
 }
 
 /* Large images are compared at a coarser scale. */
@@ -134,8 +170,10 @@ int main(int argc, char **argv) {
   g_test_add_func("/detect/registration/shifts", test_shifts);
   g_test_add_func("/detect/registration/light", test_light);
   g_test_add_func("/detect/registration/defect", test_defect);
+  g_test_add_func("/detect/registration/moved_piece", test_moved_piece);
   g_test_add_func("/detect/registration/other_part", test_other_part);
   g_test_add_func("/detect/registration/plain", test_plain);
+  g_test_add_func("/detect/registration/odd_sizes", test_odd_sizes);
   g_test_add_func("/detect/registration/large", test_large);
   g_test_add_func("/detect/registration/load", test_load);
   int code = g_test_run();
