@@ -32,6 +32,8 @@ struct _VelmDrift {
 
 VelmDrift *velm_drift_new(const VelmGoodScores *good) {
   double images_per_part = MAX(1, (double)good->n_images / (double)MAX(1, good->n_parts));
+  if (good->n == 0)
+    return NULL;
   g_autoptr(VelmDrift) drift = g_new0(VelmDrift, 1);
   drift->good = g_memdup2(good->scores, good->n * sizeof(float));
   qsort(drift->good, good->n, sizeof(float), velm_patch_compare_floats);
