@@ -53,6 +53,19 @@ static gboolean open_layer(Patchcore *self, VelmModel *model, gsize index, GErro
   return layer->nearest != NULL;
 }
 
+/* Models of before it could be chosen have none. */
+static gboolean open_top_share(Patchcore *self, VelmModel *model, GError **error) {
+  if (!velm_model_has(model, "patchcore.top_share"))
+    return TRUE;
+  if (!velm_model_get_double(model, "patchcore.top_share", &self->top_share, error))
+    return FALSE;
+  if (self->top_share >= 0 && self->top_share <= 1)
+    return TRUE;
+  g_set_error(error, VELM_ERROR, VELM_ERROR_MODEL,
+              "the model's share of the map that makes the score is not from 0 to 1; fit it again");
+  return FALSE;
+}
+
 static VelmDetector *patchcore_open(VelmModel *model, GError **error) {
   VelmBackboneSpec *spec = velm_backbone_spec_restore(model, error);
   if (!spec)
@@ -66,8 +79,7 @@ static VelmDetector *patchcore_open(VelmModel *model, GError **error) {
       !velm_model_get_double(model, "patchcore.threshold", &self->threshold, error) ||
       !velm_model_get_double(model, "patchcore.reference_threshold", &self->reference_threshold,
                              error) ||
-      (velm_model_has(model, "patchcore.top_share") &&
-       !velm_model_get_double(model, "patchcore.top_share", &self->top_share, error)))
+      !open_top_share(self, model, error))
     return NULL;
   velm_backbone_grid(self->backbone, &self->rows, &self->columns, &self->channels);
   self->layers = velm_patch_layers_new(self->backbone, &self->n_layers);

@@ -367,18 +367,26 @@ static gboolean is_refused(VelmModel *model, const char *image) {
   return TRUE;
 }
 
+/* Whether only adding images reads it. */
+static gboolean is_for_adding(const char *key) {
+  static const char *const keys[] = {"patchcore.bank_fitted", "patchcore.image_digests",
+                                     "patchcore.part_names", "patchcore.false_alarms", NULL};
+  return g_strv_contains(keys, key) || g_str_has_prefix(key, "patchcore.coverage.");
+}
+
 /* The checksum is right, the content is not: another velm wrote it, or an attacker. Not by the
  * command, which would start a hundred times. */
 static void test_model_values(void) {
   save(draw(), "whole.png"); /* lacks a hole */
   g_autofree char *image = command_path("whole.png");
   g_autoptr(GVariant) values = read_values(FITTED);
-  guint n_refused = 0;
+  guint n_refused = 0, n_keys = 0;
   GVariantIter iter;
   const char *key;
   GVariant *value;
   g_variant_iter_init(&iter, values);
-  while (g_variant_iter_loop(&iter, "{&sv}", &key, &value))
+  while (g_variant_iter_loop(&iter, "{&sv}", &key, &value)) {
+    n_keys += is_for_adding(key) ? 0 : 1;
     for (guint wrong = 0; wrong < 4; wrong++) {
       /* The layers after the first are read as the first is. */
       if (g_str_has_suffix(key, ".1") || g_str_has_suffix(key, ".2"))
@@ -390,8 +398,9 @@ static void test_model_values(void) {
       g_autoptr(VelmModel) model = load_with(FITTED, key, odd);
       n_refused += is_refused(model, image);
     }
+  }
   /* The rest is for people, or for the language model. */
-  g_assert_cmpuint(n_refused, >, g_variant_n_children(values));
+  g_assert_cmpuint(n_refused, >, n_keys);
 }
 
 static void test_backbone(void) {
