@@ -53,8 +53,8 @@ static void test_fit_tune(void) {
   assert_contains(fit->out, "\n  96 px, stage");
   assert_contains(fit->out, "chosen: 96 px, by the mean of the three figures");
   assert_contains(fit->out, "tuned.velm: fitted in ");
-  g_autoptr(Outcome) refused = velm("fit", PARTS, "-o", "tuned.velm", "--backbone", "lite2",
-                                    "--tune", PARTS "/train/good");
+  g_autoptr(Outcome) refused =
+      velm("fit", PARTS, "-o", "tuned.velm", "--backbone", "lite2", "--tune", PARTS "/train/good");
   g_assert_cmpint(refused->code, !=, 0);
   assert_contains(refused->err, "has no image of a defect");
 }
