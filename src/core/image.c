@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/file.h"
 
+#include <math.h>
 #include <string.h>
 #include <vips/vips.h>
 
@@ -400,6 +401,16 @@ static VipsImage *rank(VipsImage *in, int radius, gboolean largest, VipsExtend e
       vips_extract_area(both, &out, radius, radius, width, height, NULL) != 0)
     return NULL;
   return g_steal_pointer(&out);
+}
+
+double velm_plane_largest(const VelmPlane *plane) {
+  double value = -INFINITY;
+  for (gsize i = 0; i < (gsize)plane->width * (gsize)plane->height; i++) {
+    if (isnan(plane->values[i]))
+      return NAN;
+    value = fmax(value, (double)plane->values[i]);
+  }
+  return value;
 }
 
 VelmPlane *velm_plane_resize(const VelmPlane *plane, int width, int height, GError **error) {

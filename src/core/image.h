@@ -62,6 +62,8 @@ VelmPlane *velm_plane_load(const char *path, gint64 max_pixels, GError **error);
 VelmPlane *velm_plane_new(int width, int height); /* zeros */
 VelmPlane *velm_plane_copy(const VelmPlane *plane);
 void velm_plane_free(VelmPlane *plane);
+/** The largest value; NaN where one is none. */
+double velm_plane_largest(const VelmPlane *plane);
 /** Resizes bilinearly, pixel centres aligned. */
 VelmPlane *velm_plane_resize(const VelmPlane *plane, int width, int height, GError **error);
 /** Gaussian blur with standard deviation @sigma in pixels, edges repeated; a copy where @sigma is

@@ -1,6 +1,7 @@
 #include "detect/drift.h"
 
 #include "detect/patchcore_layers.h"
+#include "detect/quantile.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -36,7 +37,7 @@ VelmDrift *velm_drift_new(const VelmGoodScores *good) {
     return NULL;
   g_autoptr(VelmDrift) drift = g_new0(VelmDrift, 1);
   drift->good = g_memdup2(good->scores, good->n * sizeof(float));
-  qsort(drift->good, good->n, sizeof(float), velm_patch_compare_floats);
+  qsort(drift->good, good->n, sizeof(float), velm_compare_floats);
   while (drift->n_good < good->n && (double)drift->good[drift->n_good] < good->threshold)
     drift->n_good++;
   if ((double)drift->n_good < LEAST_PARTS * images_per_part)
@@ -98,7 +99,7 @@ static double noise_distance(gsize turn, double n, double m) {
 static void look(VelmDrift *drift) {
   gsize n = MIN(drift->n_seen, drift->n_window);
   g_autofree float *sorted = g_memdup2(drift->window, n * sizeof(float));
-  qsort(sorted, n, sizeof(float), velm_patch_compare_floats);
+  qsort(sorted, n, sizeof(float), velm_compare_floats);
   double limit = TOLERANCE + noise_distance(++drift->n_looks, (double)n / drift->images_per_part,
                                             (double)drift->n_good / drift->images_per_part);
   if (ks_distance(sorted, n, drift->good, drift->n_good) <= limit)

@@ -2,6 +2,7 @@
 #include "detect/exported.h"
 #include "detect/exported_net.h"
 #include "detect/normal_images.h"
+#include "detect/quantile.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -71,11 +72,6 @@ static float *score_all(VelmExportedNet *net, const GPtrArray *samples, gsize n,
 
 /* ---- the threshold ---- */
 
-static int compare_floats(gconstpointer a, gconstpointer b) {
-  float x = *(const float *)a, y = *(const float *)b;
-  return (x > y) - (x < y);
-}
-
 /*
  * The value that the share @tail of the sorted @scores is over. Exported scores are often clamped,
  * so that many good images have the very same one: the threshold is then over it, lest all of them
@@ -111,7 +107,7 @@ static gboolean find_threshold(const float *scores, gsize n, const VelmFitParams
 static gboolean store_scores(float *scores, gsize n, const VelmFitParams *params, VelmModel *model,
                              GError **error) {
   double threshold = 0;
-  qsort(scores, n, sizeof *scores, compare_floats);
+  qsort(scores, n, sizeof *scores, velm_compare_floats);
   if (!find_threshold(scores, n, params, &threshold, error))
     return FALSE;
   velm_model_set_floats(model, "exported.good_scores", scores, n);

@@ -129,17 +129,6 @@ static VelmPlane *read_map(const VelmTensor *tensor) {
   return map;
 }
 
-/* NaN where a value is none. */
-static double largest(const VelmPlane *map) {
-  double value = -INFINITY;
-  for (gsize i = 0; i < (gsize)map->width * (gsize)map->height; i++) {
-    if (isnan(map->values[i]))
-      return NAN;
-    value = fmax(value, (double)map->values[i]);
-  }
-  return value;
-}
-
 gboolean velm_exported_net_run(VelmExportedNet *self, const VelmImage *image, VelmPlane **map,
                                double *score, GError **error) {
   g_autoptr(VelmImage) resized = velm_image_resize(image, self->width, self->height, error);
@@ -148,7 +137,7 @@ gboolean velm_exported_net_run(VelmExportedNet *self, const VelmImage *image, Ve
   g_autoptr(VelmPlane) plane = self->map ? read_map(self->map) : velm_plane_new(1, 1);
   if (!self->map)
     plane->values[0] = self->score->data[0];
-  double top = largest(plane);
+  double top = velm_plane_largest(plane);
   *score = self->score ? (double)self->score->data[0] : top;
   if (!isfinite(top) || !isfinite(*score)) {
     g_set_error(error, VELM_ERROR, VELM_ERROR_ENGINE, "%s: gave a score that is not a number",

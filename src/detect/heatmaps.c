@@ -64,17 +64,6 @@ static char *find_map(Heatmaps *self, const char *image, GError **error) {
 
 /* ---- scoring ---- */
 
-/* NaN where a value is none. */
-static double largest(const VelmPlane *map) {
-  double value = -INFINITY;
-  for (gsize i = 0; i < (gsize)map->width * (gsize)map->height; i++) {
-    if (isnan(map->values[i]))
-      return NAN;
-    value = fmax(value, (double)map->values[i]);
-  }
-  return value;
-}
-
 static gboolean heatmaps_detect(VelmDetector *detector, VelmInspection *inspection,
                                 GError **error) {
   Heatmaps *self = (Heatmaps *)detector;
@@ -83,7 +72,7 @@ static gboolean heatmaps_detect(VelmDetector *detector, VelmInspection *inspecti
   inspection->map = path ? velm_plane_load(path, 0, error) : NULL;
   if (!inspection->map)
     return FALSE;
-  inspection->score = largest(inspection->map);
+  inspection->score = velm_plane_largest(inspection->map);
   inspection->threshold = inspection->region_threshold = self->threshold;
   inspection->anomalous = inspection->score >= inspection->threshold;
   inspection->timings_ms[VELM_TIMING_SEARCH] = velm_timing_since(start);
@@ -111,7 +100,7 @@ static gboolean add_score(GArray *scores, const char *path, GError **error) {
   g_autoptr(VelmPlane) map = velm_plane_load(path, 0, error);
   if (!map)
     return FALSE;
-  double score = largest(map);
+  double score = velm_plane_largest(map);
   if (isfinite(score)) {
     g_array_append_val(scores, score);
     return TRUE;

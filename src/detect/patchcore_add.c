@@ -296,7 +296,7 @@ static void store_banks(Add *add) {
 
 static void store_threshold(Add *add) {
   float *scores = (float *)(void *)add->scores->data;
-  qsort(scores, add->scores->len, sizeof *scores, velm_patch_compare_floats);
+  qsort(scores, add->scores->len, sizeof *scores, velm_compare_floats);
   velm_model_set_floats(add->model, "patchcore.good_scores", scores, add->scores->len);
   add->addition->threshold = velm_upper_quantile(scores, add->scores->len, add->false_alarms);
   velm_model_set_double(add->model, "patchcore.threshold", add->addition->threshold);

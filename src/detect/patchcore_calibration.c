@@ -86,17 +86,6 @@ gboolean velm_patch_fit_score(VelmPatchFit *fit, float *maps, GError **error) {
 
 /* ---- what the scores say ---- */
 
-/* For programs that know of one normal image only. */
-static gboolean store_typical_image(const VelmSample *sample, VelmModel *model, GError **error) {
-  g_autoptr(VelmImage) normal = velm_image_load(sample->path, 0, error);
-  g_autoptr(VelmImage) small = normal ? velm_image_resize(normal, 448, 448, error) : NULL;
-  g_autoptr(GBytes) png = small ? velm_image_to_png(small, error) : NULL;
-  if (!png)
-    return FALSE;
-  velm_model_set_bytes(model, "detector.normal_png", png);
-  return TRUE;
-}
-
 /* The scored images stand for what is normal. */
 static gboolean store_normal_images(const VelmPatchFit *fit, VelmModel *model, GError **error) {
   gsize n = fit->n_scored, channels = (gsize)fit->channels, lowest = 0;
@@ -113,14 +102,14 @@ static gboolean store_normal_images(const VelmPatchFit *fit, VelmModel *model, G
       lowest = i;
   }
   return velm_normal_images_store(model, candidates, n, channels, error) &&
-         store_typical_image(candidates[lowest].sample, model, error);
+         velm_normal_images_store_typical(model, candidates[lowest].sample, error);
 }
 
 gboolean velm_patch_fit_store_scores(const VelmPatchFit *fit, VelmModel *model, GError **error) {
   if (!store_normal_images(fit, model, error))
     return FALSE;
   g_autofree float *sorted = g_memdup2(fit->scores, fit->n_scored * sizeof(float));
-  qsort(sorted, fit->n_scored, sizeof *sorted, velm_patch_compare_floats);
+  qsort(sorted, fit->n_scored, sizeof *sorted, velm_compare_floats);
   velm_model_set_floats(model, "patchcore.good_scores", sorted, fit->n_scored);
   velm_model_set_double(model, "patchcore.top_share", fit->params->top_share);
   velm_model_set_double(model, "patchcore.false_alarms", fit->params->false_alarms);

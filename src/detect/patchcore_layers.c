@@ -1,5 +1,7 @@
 #include "detect/patchcore_layers.h"
 
+#include "detect/quantile.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,22 +94,17 @@ double velm_patch_map_score(const VelmPlane *map, double top) {
   gsize n = (gsize)map->width * (gsize)map->height;
   gsize n_top = MAX(1, (gsize)lround((top > 0 ? top : TOP_SHARE) * (double)n));
   g_autofree float *sorted = g_memdup2(map->values, n * sizeof(float));
-  qsort(sorted, n, sizeof(float), velm_patch_compare_floats);
+  qsort(sorted, n, sizeof(float), velm_compare_floats);
   double sum = 0;
   for (gsize i = n - n_top; i < n; i++)
     sum += (double)sorted[i];
   return sum / (double)n_top;
 }
 
-int velm_patch_compare_floats(gconstpointer a, gconstpointer b) {
-  float x = *(const float *)a, y = *(const float *)b;
-  return x < y ? -1 : x > y;
-}
-
 double velm_patch_map_median(const VelmPlane *map) {
   gsize n = (gsize)map->width * (gsize)map->height;
   g_autofree float *sorted = g_memdup2(map->values, n * sizeof(float));
-  qsort(sorted, n, sizeof(float), velm_patch_compare_floats);
+  qsort(sorted, n, sizeof(float), velm_compare_floats);
   return (double)sorted[n / 2];
 }
 

@@ -56,8 +56,5 @@ void velm_patch_map_add_contrast(float *map, const float *contrasts, gsize n);
 /** The map's median. */
 double velm_patch_map_median(const VelmPlane *map);
 
-/** For qsort(): rising floats. */
-int velm_patch_compare_floats(gconstpointer a, gconstpointer b);
-
 /** The model's name for a layer's @what. Returns: (transfer full). */
 char *velm_patch_layer_key(gsize layer, const char *what);

@@ -33,7 +33,7 @@ gboolean velm_patch_fit_calibrate_reference(const VelmPatchFit *fit, VelmModel *
       return FALSE;
     scores[i] = (float)score;
   }
-  qsort(scores, n, sizeof *scores, velm_patch_compare_floats);
+  qsort(scores, n, sizeof *scores, velm_compare_floats);
   velm_model_set_double(model, "patchcore.reference_threshold",
                         velm_upper_quantile(scores, n, fit->params->false_alarms));
   return TRUE;

@@ -1,5 +1,7 @@
 #include "detect/region_level.h"
 
+#include "detect/quantile.h"
+
 #include <stdlib.h>
 
 #define LEVEL 0.7
@@ -7,17 +9,12 @@
 /* The median is that of so many values, evenly spread: a map of pixels has many more. */
 #define MAX_SORTED 4096
 
-static int compare_floats(gconstpointer a, gconstpointer b) {
-  float x = *(const float *)a, y = *(const float *)b;
-  return (x > y) - (x < y);
-}
-
 static double median(const VelmPlane *map) {
   gsize n = (gsize)map->width * (gsize)map->height, n_sorted = MIN(n, MAX_SORTED);
   g_autofree float *sorted = g_new(float, n_sorted);
   for (gsize i = 0; i < n_sorted; i++)
     sorted[i] = map->values[i * n / n_sorted];
-  qsort(sorted, n_sorted, sizeof *sorted, compare_floats);
+  qsort(sorted, n_sorted, sizeof *sorted, velm_compare_floats);
   return (double)sorted[n_sorted / 2];
 }
 

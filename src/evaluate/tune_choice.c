@@ -1,9 +1,8 @@
+#include "detect/patchcore_layers.h"
 #include "evaluate/metrics.h"
 #include "evaluate/tune.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* A further layer must gain as much: it takes time, and a gain by chance is soon had. */
 #define LEAST_GAIN 0.003
@@ -11,11 +10,6 @@
 /* Shares of the map that the score may be the mean of; the first is the default, the second the
  * maximum. */
 static const double top_shares[] = {0.004, 1e-9, 0.02};
-
-static int compare_floats(gconstpointer a, gconstpointer b) {
-  float x = *(const float *)a, y = *(const float *)b;
-  return (x > y) - (x < y);
-}
 
 double velm_tune_merit(const VelmTuneFigures *figures) {
   const double each[] = {figures->image_auroc, figures->pixel_auroc, figures->pointing};
@@ -39,21 +33,12 @@ static float *combine(const VelmTuneMaps *maps, const gsize *layers, gsize n) {
   return combined;
 }
 
-/* Mean of the highest values. */
-static double score_of(const float *map, gsize n, double share) {
-  gsize n_top = MAX(1, (gsize)lround(share * (double)n));
-  g_autofree float *sorted = g_memdup2(map, n * sizeof(float));
-  qsort(sorted, n, sizeof *sorted, compare_floats);
-  double sum = 0;
-  for (gsize i = n - n_top; i < n; i++)
-    sum += (double)sorted[i];
-  return sum / (double)n_top;
-}
-
-static double image_auroc(const VelmTuneMaps *maps, const float *combined, double share) {
+static double image_auroc(const VelmTuneMaps *maps, float *combined, double share) {
   g_autofree double *scores = g_new(double, maps->n_images);
-  for (gsize i = 0; i < maps->n_images; i++)
-    scores[i] = score_of(combined + i * maps->n_cells, maps->n_cells, share);
+  for (gsize i = 0; i < maps->n_images; i++) {
+    VelmPlane map = {maps->columns, maps->rows, combined + i * maps->n_cells};
+    scores[i] = velm_patch_map_score(&map, share);
+  }
   return velm_metrics_auroc(scores, maps->defect, maps->n_images);
 }
 

@@ -129,7 +129,7 @@ static gboolean select_bank(Work *work, gsize index, GError **error) {
 /* ---- maps ---- */
 
 /* Which cells the mask covers. */
-static gboolean fill_cells(const Work *work, const VelmMask *mask, guint8 *cells, GError **error) {
+static void fill_cells(const Work *work, const VelmMask *mask, guint8 *cells) {
   g_autofree guint *set = g_new0(guint, work->n_cells), *all = g_new0(guint, work->n_cells);
   for (int y = 0; y < mask->height; y++)
     for (int x = 0; x < mask->width; x++) {
@@ -142,7 +142,6 @@ static gboolean fill_cells(const Work *work, const VelmMask *mask, guint8 *cells
     cells[i] = set[i] == 0                               ? VELM_CELL_GOOD
                : set[i] >= DEFECT_SHARE * (double)all[i] ? VELM_CELL_DEFECT
                                                          : VELM_CELL_EITHER;
-  return TRUE;
 }
 
 static gboolean add_maps(Work *work, const VelmFeatures *features, float *maps, GError **error) {
@@ -171,7 +170,9 @@ static gboolean look_at(Work *work, gsize index, VelmTuneMaps *maps, GError **er
     return FALSE;
   maps->defect[index] = image->defect ? 1 : 0;
   maps->masked[index] = !image->defect || mask ? 1 : 0;
-  return !mask || fill_cells(work, mask, maps->cells + index * work->n_cells, error);
+  if (mask)
+    fill_cells(work, mask, maps->cells + index * work->n_cells);
+  return TRUE;
 }
 
 /* Divides each layer's distances by what is typical of good images. */

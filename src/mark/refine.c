@@ -1,5 +1,6 @@
 #include "mark/refine.h"
 
+#include "detect/quantile.h"
 #include "mark/label.h"
 
 #include <math.h>
@@ -39,14 +40,9 @@ static void look_clear(Look *look) {
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Look, look_clear)
 
-static int compare_floats(gconstpointer a, gconstpointer b) {
-  float x = *(const float *)a, y = *(const float *)b;
-  return (x > y) - (x < y);
-}
-
 /* Shuffles @values. */
 static double median(float *values, gsize n) {
-  qsort(values, n, sizeof *values, compare_floats);
+  qsort(values, n, sizeof *values, velm_compare_floats);
   return n ? (double)values[n / 2] : 0;
 }
 
