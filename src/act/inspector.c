@@ -26,7 +26,7 @@ struct _VelmInspector {
   guint n_parallel;
   GThreadPool *detecting; /* of Passage; NULL where one image is detected at a time */
   GAsyncQueue *detected;  /* of Passage */
-  guint n_detecting;
+  GQueue passing;         /* of Passage: those that threads have, in the order of submission */
 };
 
 static void detect_in_thread(gpointer passage, gpointer inspector);
@@ -105,6 +105,7 @@ typedef struct {
   char *reference;
   GError *error; /* why it was not detected */
   gint64 start, classify_start;
+  gboolean detected;
   VelmInspected done;
   gpointer user_data;
 } Passage;
@@ -129,7 +130,7 @@ static void give_up_detecting(VelmInspector *inspector) {
   g_autoptr(GError) error =
       g_error_new(VELM_ERROR, VELM_ERROR_CANCELLED, "the inspection was given up");
   Passage *passage;
-  while ((passage = g_async_queue_try_pop(inspector->detected)))
+  while ((passage = g_queue_pop_head(&inspector->passing)))
     fail(passage, error);
   g_async_queue_unref(inspector->detected);
 }
@@ -231,7 +232,7 @@ void velm_inspector_submit(VelmInspector *inspector, const char *path, const cha
                        .done = done,
                        .user_data = user_data};
   if (inspector->detecting) {
-    inspector->n_detecting++;
+    g_queue_push_tail(&inspector->passing, passage);
     g_thread_pool_push(inspector->detecting, passage, NULL);
     return;
   }
@@ -239,24 +240,25 @@ void velm_inspector_submit(VelmInspector *inspector, const char *path, const cha
   go_on(passage);
 }
 
-/* Goes on with what threads have detected. */
+/* Goes on with what threads have detected, in the order of submission: whom a language model is
+ * asked about before its budget is spent must not depend on which thread was faster. */
 static void take_detected(VelmInspector *inspector, int wait_ms) {
   Passage *passage =
       wait_ms > 0 ? g_async_queue_timeout_pop(inspector->detected, (guint64)wait_ms * 1000) : NULL;
   if (!passage)
     passage = g_async_queue_try_pop(inspector->detected);
-  for (; passage; passage = g_async_queue_try_pop(inspector->detected)) {
-    inspector->n_detecting--;
-    go_on(passage);
-  }
+  for (; passage; passage = g_async_queue_try_pop(inspector->detected))
+    passage->detected = TRUE;
+  while ((passage = g_queue_peek_head(&inspector->passing)) && passage->detected)
+    go_on(g_queue_pop_head(&inspector->passing));
 }
 
 gboolean velm_inspector_iterate(VelmInspector *inspector, int wait_ms) {
-  if (inspector->n_detecting == 0)
+  if (inspector->passing.length == 0)
     return inspector->classifier && velm_classifier_iterate(inspector->classifier, wait_ms);
   gboolean busy = inspector->classifier && velm_classifier_iterate(inspector->classifier, 0);
   take_detected(inspector, busy ? MIN(wait_ms, BOTH_WAIT_MS) : wait_ms);
-  return busy || inspector->n_detecting > 0 ||
+  return busy || inspector->passing.length > 0 ||
          (inspector->classifier && velm_classifier_iterate(inspector->classifier, 0));
 }
 

@@ -1,12 +1,15 @@
 #include "core/cut.h"
 
 #include "core/onnx.pb-c.h"
+#include "core/separate_resize.h"
 
 #include <libxml/parser.h>
 #include <string.h>
 
 /* How many of a network's layers a message names: a deep one has thousands. */
 #define MAX_NAMED 8
+/* ONNX's numbers for types of attributes. */
+enum { ONNX_ATTRIBUTE_GRAPH = 5, ONNX_ATTRIBUTE_GRAPHS = 10 };
 
 static void set_missing(GError **error, const char *name, const char *layer, GPtrArray *known) {
   g_autoptr(GString) text = g_string_new(NULL);
@@ -45,6 +48,59 @@ static gboolean check_onnx_layers(const Velm__Onnx__GraphProto *graph, const cha
     return FALSE;
   }
   return TRUE;
+}
+
+/* A node may hold graphs (If, Loop), which may use any tensor of the graph around them. */
+static gboolean has_inner_graphs(const Velm__Onnx__GraphProto *graph) {
+  for (size_t i = 0; i < graph->n_node; i++)
+    for (size_t k = 0; k < graph->node[i]->n_attribute; k++)
+      if (graph->node[i]->attribute[k]->type == ONNX_ATTRIBUTE_GRAPH ||
+          graph->node[i]->attribute[k]->type == ONNX_ATTRIBUTE_GRAPHS)
+        return TRUE;
+  return FALSE;
+}
+
+static gboolean gives_any(const Velm__Onnx__NodeProto *node, GHashTable *tensors) {
+  for (size_t i = 0; i < node->n_output; i++)
+    if (g_hash_table_contains(tensors, node->output[i]))
+      return TRUE;
+  return FALSE;
+}
+
+/* Drops what @layers do not need, so that the engine need not hold it while it reads the rest. In
+ * an ONNX graph each node comes after those whose tensors it takes. */
+static void drop_unneeded(Velm__Onnx__GraphProto *graph, const char *const *layers) {
+  if (has_inner_graphs(graph))
+    return;
+  g_autoptr(GHashTable) needed = g_hash_table_new(g_str_hash, g_str_equal);
+  for (gsize i = 0; layers[i]; i++)
+    g_hash_table_add(needed, (char *)layers[i]);
+  size_t first = graph->n_node;
+  g_autoptr(GPtrArray) dropped = g_ptr_array_new();
+  for (size_t i = graph->n_node; i-- > 0;) {
+    Velm__Onnx__NodeProto *node = graph->node[i];
+    if (!gives_any(node, needed)) {
+      g_ptr_array_add(dropped, node);
+      continue;
+    }
+    for (size_t k = 0; k < node->n_input; k++)
+      g_hash_table_add(needed, node->input[k]);
+    graph->node[--first] = node;
+  }
+  graph->n_node -= first;
+  memmove(graph->node, graph->node + first, graph->n_node * sizeof *graph->node);
+  size_t kept = 0;
+  for (size_t i = 0; i < graph->n_initializer; i++) {
+    Velm__Onnx__TensorProto *tensor = graph->initializer[i];
+    if (tensor->name && g_hash_table_contains(needed, tensor->name))
+      graph->initializer[kept++] = tensor;
+    else
+      velm__onnx__tensor_proto__free_unpacked(tensor, NULL);
+  }
+  graph->n_initializer = kept;
+  /* Last, for the names of what is needed are those of nodes. */
+  for (guint i = 0; i < dropped->len; i++)
+    velm__onnx__node_proto__free_unpacked(dropped->pdata[i], NULL);
 }
 
 /* Packs @model with @layers for its outputs, which are put in place of its own for the while. */
@@ -93,8 +149,11 @@ gboolean velm_cut_check_onnx(GBytes *onnx, const char *name, GError **error) {
 GBytes *velm_cut_onnx(GBytes *onnx, const char *const *layers, const char *name, GError **error) {
   Velm__Onnx__ModelProto *model = unpack(onnx, name, error);
   GBytes *cut = NULL;
-  if (model && check_onnx_layers(model->graph, layers, name, error))
+  if (model && check_onnx_layers(model->graph, layers, name, error)) {
+    drop_unneeded(model->graph, layers);
+    velm_separate_resizes(model->graph);
     cut = pack_with_outputs(model, layers);
+  }
   if (model)
     velm__onnx__model_proto__free_unpacked(model, NULL);
   return cut;

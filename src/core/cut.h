@@ -7,8 +7,8 @@
 #include "velm.h"
 
 /**
- * The ONNX model @onnx with @layers for its outputs. What they do not need is dropped by the
- * engine.
+ * The ONNX model @onnx with @layers for its outputs. What they do not need is dropped.
+ * Cubic resizes are separated (core/separate_resize.h).
  * @name: what messages call it
  * Returns: (transfer full): NULL with VELM_ERROR_ENGINE, naming the layer that is missing and some
  * that there are

@@ -4,6 +4,9 @@
 #include "core/error.h"
 #include "core/file.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <openvino/c/openvino.h>
 #include <string.h>
 
@@ -20,6 +23,7 @@ struct _VelmNet {
   ov_tensor_t *input;
   gsize n_input;     /* bytes */
   int width, height; /* of the image; 0 where the input is none */
+  gboolean any_size; /* the compiled network takes images of any */
   gboolean any_type; /* an output of another type is let be */
   gsize n_outputs;
   ov_tensor_t **tensors;
@@ -27,6 +31,14 @@ struct _VelmNet {
 };
 
 /* ---- OpenVINO's errors and core ---- */
+
+/* Reading and compiling take several times a network's size for a moment, which the allocator would
+ * keep. */
+static void give_back_memory(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
 
 static gboolean check(ov_status_e status, const char *name, GError **error) {
   if (status == OK)
@@ -101,6 +113,7 @@ static ov_model_t *read_onnx(const char *path, const char *const *layers, GError
   g_clear_pointer(&onnx, g_bytes_unref);
   if (!cut)
     return NULL;
+  give_back_memory();
   gsize length = 0;
   const char *text = g_bytes_get_data(cut, &length);
   return read_text(text, length, NULL, path, error);
@@ -195,16 +208,14 @@ static gboolean take_own_size(const ov_model_t *model, VelmNetParams *params, co
 
 static gboolean set_input_shape(ov_model_t *model, const VelmNetParams *params, const char *name,
                                 GError **error) {
-  int64_t dims[4] = {1, 3, params->height, params->width};
-  ov_shape_t shape;
+  const ov_dimension_t any = {-1, -1}, height = {params->height, params->height},
+                       width = {params->width, params->width};
+  const ov_dimension_t dims[4] = {
+      {1, 1}, {3, 3}, params->any_size ? any : height, params->any_size ? any : width};
   ov_partial_shape_t partial;
-  if (!check(ov_shape_create(4, dims, &shape), name, error))
+  if (!check(ov_partial_shape_create(4, dims, &partial), name, error))
     return FALSE;
-  gboolean ok = check(ov_shape_to_partial_shape(shape, &partial), name, error);
-  ov_shape_free(&shape);
-  if (!ok)
-    return FALSE;
-  ok = check(ov_model_reshape_single_input(model, partial), name, error);
+  gboolean ok = check(ov_model_reshape_single_input(model, partial), name, error);
   ov_partial_shape_free(&partial);
   return ok;
 }
@@ -306,11 +317,12 @@ static ov_status_e get_shape(const ov_tensor_t *tensor, ov_shape_t *shape) {
   return OK;
 }
 
-static gboolean bind_output(VelmNet *net, gsize index, gboolean any_type, GError **error) {
+static gboolean bind_output(VelmNet *net, gsize index, GError **error) {
   VelmTensor *output = &net->outputs[index];
   ov_shape_t shape;
   ov_element_type_e type;
   void *data = NULL;
+  g_clear_pointer(&net->tensors[index], ov_tensor_free);
   if (!check(ov_infer_request_get_output_tensor_by_index(net->request, index, &net->tensors[index]),
              net->name, error) ||
       !check(ov_tensor_get_element_type(net->tensors[index], &type), net->name, error) ||
@@ -324,7 +336,7 @@ static gboolean bind_output(VelmNet *net, gsize index, gboolean any_type, GError
     output->n *= (gsize)shape.dims[i];
   }
   ov_shape_free(&shape);
-  if (any_type && (!fits || type != F32))
+  if (net->any_type && (!fits || type != F32))
     return TRUE;
   if (!fits || type != F32) {
     g_set_error(error, VELM_ERROR, VELM_ERROR_ENGINE,
@@ -350,22 +362,52 @@ static ov_model_t *fit_input(VelmNet *net, ov_model_t *model, const VelmNetParam
   return model && sized.width > 0 ? take_images(model, &sized, net->name, error) : model;
 }
 
+static gboolean bind_outputs(VelmNet *net, GError **error) {
+  for (gsize i = 0; i < net->n_outputs; i++)
+    if (!bind_output(net, i, error))
+      return FALSE;
+  return TRUE;
+}
+
+/* One inference. A static shape gives each the same output memory. */
+static gboolean infer(VelmNet *net, GError **error) {
+  return check(ov_infer_request_infer(net->request), net->name, error) &&
+         (!net->any_size || bind_outputs(net, error));
+}
+
+/* Gives @net, whose network takes any size, an input of its own size, and tries it, for only then
+ * is it known how large the outputs are. */
+static gboolean bind_size(VelmNet *net, GError **error) {
+  ov_shape_t shape;
+  void *data = NULL;
+  if (!check(ov_shape_create(4, (const int64_t[]){1, net->height, net->width, 3}, &shape),
+             net->name, error))
+    return FALSE;
+  gboolean ok = check(ov_tensor_create(U8, shape, &net->input), net->name, error);
+  ov_shape_free(&shape);
+  net->n_input = (gsize)net->height * (gsize)net->width * 3;
+  if (!ok || !check(ov_tensor_data(net->input, &data), net->name, error) ||
+      !check(ov_infer_request_set_input_tensor_by_index(net->request, 0, net->input), net->name,
+             error))
+    return FALSE;
+  memset(data, 0, net->n_input);
+  return infer(net, error);
+}
+
 /* Gives @net, whose network is compiled, an inference with input and outputs. */
 static gboolean bind(VelmNet *net, GError **error) {
   ov_compiled_model_t *compiled = net->compiled->compiled;
   if (!check(ov_compiled_model_create_infer_request(compiled, &net->request), net->name, error) ||
-      !check(ov_infer_request_get_input_tensor_by_index(net->request, 0, &net->input), net->name,
-             error) ||
-      !check(ov_tensor_get_byte_size(net->input, &net->n_input), net->name, error) ||
       !check(ov_compiled_model_outputs_size(compiled, &net->n_outputs), net->name, error))
     return FALSE;
   net->tensors = g_new0(ov_tensor_t *, net->n_outputs);
   net->outputs = g_new0(VelmTensor, net->n_outputs);
-  /* A static shape gives every inference the same output memory. */
-  for (gsize i = 0; i < net->n_outputs; i++)
-    if (!bind_output(net, i, net->any_type, error))
-      return FALSE;
-  return TRUE;
+  if (net->any_size)
+    return bind_size(net, error);
+  return check(ov_infer_request_get_input_tensor_by_index(net->request, 0, &net->input), net->name,
+               error) &&
+         check(ov_tensor_get_byte_size(net->input, &net->n_input), net->name, error) &&
+         bind_outputs(net, error);
 }
 
 /* Takes @model and @weights. */
@@ -373,6 +415,7 @@ static VelmNet *net_new(ov_model_t *model, ov_tensor_t *weights, const VelmNetPa
                         const char *name, GError **error) {
   g_autoptr(VelmNet) net = g_new0(VelmNet, 1);
   net->name = g_strdup(name);
+  net->any_size = params->any_size;
   net->any_type = params->any_type;
   net->compiled = g_atomic_rc_box_new0(Compiled);
   net->compiled->weights = weights;
@@ -380,17 +423,23 @@ static VelmNet *net_new(ov_model_t *model, ov_tensor_t *weights, const VelmNetPa
   gboolean ok = model && compile(net, model, params, error);
   if (model)
     ov_model_free(model);
+  give_back_memory();
   return ok && bind(net, error) ? g_steal_pointer(&net) : NULL;
 }
 
-VelmNet *velm_net_share(VelmNet *net, GError **error) {
+VelmNet *velm_net_share_at(VelmNet *net, int width, int height, GError **error) {
   g_autoptr(VelmNet) other = g_new0(VelmNet, 1);
   other->name = g_strdup(net->name);
   other->compiled = g_atomic_rc_box_acquire(net->compiled);
+  other->any_size = net->any_size;
   other->any_type = net->any_type;
-  other->width = net->width;
-  other->height = net->height;
+  other->width = width;
+  other->height = height;
   return bind(other, error) ? g_steal_pointer(&other) : NULL;
+}
+
+VelmNet *velm_net_share(VelmNet *net, GError **error) {
+  return velm_net_share_at(net, net->width, net->height, error);
 }
 
 VelmNet *velm_net_open(const char *path, const VelmNetParams *params, GError **error) {
@@ -442,7 +491,7 @@ static gboolean run(VelmNet *net, gconstpointer values, gsize size, GError **err
   if (!check(ov_tensor_data(net->input, &input), net->name, error))
     return FALSE;
   memcpy(input, values, size);
-  return check(ov_infer_request_infer(net->request), net->name, error);
+  return infer(net, error);
 }
 
 gboolean velm_net_run_image(VelmNet *net, const guint8 *pixels, GError **error) {

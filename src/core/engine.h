@@ -20,6 +20,8 @@ typedef struct _VelmNet VelmNet;
  * @own_size: the input is an image, whose size is the network's where it fixes one, else @width and
  * @height, which must then be given
  * @mean, @scale: an image byte v of channel c becomes (v - mean[c]) / scale[c]
+ * @any_size: compile the network for images of any size, of which @width x @height is the first
+ * net's (velm_net_share_at()): one set of weights in memory for several sizes
  * @exact: compute in f32 even where the processor has bf16
  * @any_type: an output that is no tensor of 32-bit floats is let be, without data, in place of an
  * error
@@ -31,7 +33,7 @@ typedef struct {
   int width, height;
   gboolean own_size;
   float mean[3], scale[3];
-  gboolean exact, any_type;
+  gboolean any_size, exact, any_type;
   guint streams;
 } VelmNetParams;
 
@@ -57,6 +59,8 @@ VelmNet *velm_net_compile(const char *xml, gconstpointer weights, gsize n_weight
 /** The same compiled network once more, with inputs and outputs of its own, for another thread.
  * Returns: (transfer full): it may outlive @net. */
 VelmNet *velm_net_share(VelmNet *net, GError **error);
+/** Likewise, for images of @width x @height; @net must have been opened for any size. */
+VelmNet *velm_net_share_at(VelmNet *net, int width, int height, GError **error);
 
 /** Runs on one image: @pixels of width x height x 3 bytes, RGB. */
 gboolean velm_net_run_image(VelmNet *net, const guint8 *pixels, GError **error);

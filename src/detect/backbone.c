@@ -273,13 +273,32 @@ static int side_at(const VelmBackboneSpec *spec, gsize scale) {
   return scale == 0 ? side : MAX(1, side / multiple) * multiple;
 }
 
-static VelmNet *open_net(const VelmBackboneSpec *spec, gsize scale, GPtrArray *names, guint streams,
-                         GError **error) {
+/* One network, which takes any size, does for both scales where half the size needs no more of it
+ * than the full size: half the memory. Networks from elsewhere may rely on their size. */
+static gboolean is_one_network(const VelmBackboneSpec *spec, GPtrArray *const *names) {
+  for (guint i = 0; i < names[1]->len; i++)
+    if (!g_ptr_array_find_with_equal_func(names[0], names[1]->pdata[i], g_str_equal, NULL))
+      return FALSE;
+  return names[1]->len > 0 && find_known(spec->name);
+}
+
+/* Lets the layers of half the size take their outputs from among those of the full size. */
+static void take_outputs(VelmBackbone *backbone, GPtrArray *const *names) {
+  for (gsize i = 0; i < backbone->n_layers; i++) {
+    Grid *grid = &backbone->grids[i];
+    if (grid->scale == 1)
+      grid->output = index_of(names[0], names[1]->pdata[grid->output]);
+  }
+}
+
+static VelmNet *open_net(const VelmBackboneSpec *spec, gsize scale, GPtrArray *names,
+                         gboolean any_size, guint streams, GError **error) {
   int side = side_at(spec, scale);
   g_ptr_array_add(names, NULL);
   VelmNetParams params = {.layers = (const char *const *)names->pdata,
                           .width = side,
                           .height = side,
+                          .any_size = any_size,
                           .streams = streams};
   memcpy(params.mean, spec->mean, sizeof params.mean);
   memcpy(params.scale, spec->scale, sizeof params.scale);
@@ -295,12 +314,17 @@ static VelmBackbone *open_backbone(const VelmBackboneSpec *spec, VelmBackbone *s
   GPtrArray *const names[N_SCALES] = {full, half};
   if (!parse_layers(backbone, spec->layers, names, error))
     return NULL;
+  gboolean one = is_one_network(spec, names);
+  if (one)
+    take_outputs(backbone, names);
   for (gsize i = 0; i < N_SCALES; i++) {
     backbone->sides[i] = side_at(spec, i);
     if (names[i]->len == 0)
       continue;
-    backbone->nets[i] = shared ? velm_net_share(shared->nets[i], error)
-                               : open_net(spec, i, names[i], streams, error);
+    int side = backbone->sides[i];
+    backbone->nets[i] = shared         ? velm_net_share(shared->nets[i], error)
+                        : i > 0 && one ? velm_net_share_at(backbone->nets[0], side, side, error)
+                                       : open_net(spec, i, names[i], one, streams, error);
     if (!backbone->nets[i])
       return NULL;
   }

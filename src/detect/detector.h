@@ -65,7 +65,8 @@ char *velm_detector_names(void);
 /** Opens the detector that @model was fitted with. */
 VelmDetector *velm_detector_open(VelmModel *model, GError **error);
 /** Makes ready for velm_detector_detect() in @n threads at a time, for the most images a second
- * rather than the shortest time an image. Returns: in how many; 0 on error. */
+ * rather than the shortest time an image. Returns: in how many; 0 on error, after which @detector
+ * can only be freed. */
 guint velm_detector_share(VelmDetector *detector, guint n, GError **error);
 gboolean velm_detector_detect(VelmDetector *detector, VelmInspection *inspection, GError **error);
 /** Makes sure that a detected part has what marking and classifying need, even one that was clearly

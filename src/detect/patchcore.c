@@ -137,12 +137,11 @@ static VelmPlane *reference_map(Patchcore *self, const VelmBackbone *backbone,
 
 static gboolean patchcore_share(VelmDetector *detector, guint n, GError **error) {
   Patchcore *self = (Patchcore *)detector;
+  /* First, so that its memory is free for the others, which tell of themselves what it tells. */
+  g_clear_pointer(&self->backbone, velm_backbone_free);
   g_autoptr(GPtrArray) backbones = velm_backbone_open_many(self->spec, n, error);
   if (!backbones)
     return FALSE;
-  velm_backbone_free(
-      self->backbone); /* what it tells of itself, the first of the others tells too */
-  self->backbone = NULL;
   self->backbones = g_async_queue_new_full((GDestroyNotify)velm_backbone_free);
   g_ptr_array_set_free_func(backbones, NULL);
   for (guint i = 0; i < n; i++)

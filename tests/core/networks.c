@@ -312,3 +312,49 @@ GBytes *network_anomaly_onnx(guint8 height, guint8 width, const NetworkOutput *o
   put_message(model, 8, opset);
   return g_byte_array_free_to_bytes(model);
 }
+
+/* ---- a resize ---- */
+
+static GByteArray *text_attribute(const char *name, const char *text) {
+  GByteArray *out = g_byte_array_new();
+  put_string(out, 1, name);
+  put_string(out, 4, text);
+  put_number(out, 20, 3);
+  return out;
+}
+
+/* The constant 1, 3, @height, @width. */
+static GByteArray *sizes_value(const char *name, guint8 height, guint8 width) {
+  const guint8 sizes[] = {1, 3, height, width};
+  GByteArray *out = g_byte_array_new();
+  put_number(out, 1, G_N_ELEMENTS(sizes));
+  put_number(out, 2, 7);
+  put_bytes(out, 7, sizes, sizeof sizes);
+  put_string(out, 8, name);
+  return out;
+}
+
+GBytes *network_resize_onnx(guint8 height, guint8 width, const char *mode) {
+  GByteArray *graph = g_byte_array_new(), *opset = g_byte_array_new(), *model = g_byte_array_new();
+  GByteArray *resize = g_byte_array_new();
+  static const char *const inputs[] = {"same", "", "", "sizes"};
+  for (gsize i = 0; i < G_N_ELEMENTS(inputs); i++)
+    put_string(resize, 1, inputs[i]);
+  put_string(resize, 2, "resized");
+  put_string(resize, 4, "Resize");
+  put_message(resize, 5, text_attribute("mode", mode));
+  put_message(resize, 5, text_attribute("coordinate_transformation_mode", "half_pixel"));
+  put_message(graph, 1, node("Abs", "image", "same"));
+  put_message(graph, 1, resize);
+  put_message(graph, 1, node("Neg", "resized", "negative"));
+  put_string(graph, 2, "resize");
+  put_message(graph, 5, sizes_value("sizes", height, width));
+  put_message(graph, 11, image_value(0, 0));
+  put_message(graph, 12, typed_value("negative", 1, NULL));
+  put_string(opset, 1, "");
+  put_number(opset, 2, 13);
+  put_number(model, 1, 8);
+  put_message(model, 7, graph);
+  put_message(model, 8, opset);
+  return g_byte_array_free_to_bytes(model);
+}

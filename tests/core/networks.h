@@ -47,3 +47,11 @@ typedef struct {
  * Returns: (transfer full): an ONNX model
  */
 GBytes *network_anomaly_onnx(guint8 height, guint8 width, const NetworkOutput *outputs, gsize n);
+
+/**
+ * image (any size) -> "resized", to @height x @width by @mode ("cubic", "linear") -> "negative",
+ * the output.
+ * @height, @width: under 128
+ * Returns: (transfer full): an ONNX model
+ */
+GBytes *network_resize_onnx(guint8 height, guint8 width, const char *mode);

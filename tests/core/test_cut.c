@@ -195,6 +195,16 @@ static void test_onnx_whole(void) {
   check_output(net, 0, c, 4);
 }
 
+/* What comes after the last layer is gone. */
+static void test_onnx_less(void) {
+  g_autoptr(GBytes) short_cut = cut_onnx(LAYERS("a")), whole = cut_onnx(LAYERS("c"));
+  gsize size = 0;
+  const char *data = g_bytes_get_data(short_cut, &size);
+  g_assert_cmpuint(size, <, g_bytes_get_size(whole));
+  g_assert_nonnull(memmem(data, size, "Relu", 4));
+  g_assert_null(memmem(data, size, "Neg", 3));
+}
+
 static void check_onnx_missing(const char *layer) {
   g_autoptr(GBytes) onnx = network_onnx();
   GError *error = NULL;
@@ -299,6 +309,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/cut/ir/outside", test_ir_outside);
   g_test_add_func("/cut/onnx/outputs", test_onnx);
   g_test_add_func("/cut/onnx/whole", test_onnx_whole);
+  g_test_add_func("/cut/onnx/less", test_onnx_less);
   g_test_add_func("/cut/onnx/missing", test_onnx_missing);
   g_test_add_func("/cut/onnx/garbage", test_onnx_garbage);
   g_test_add_func("/cut/onnx/damaged", test_onnx_damaged);

@@ -165,6 +165,36 @@ static void test_image_layers(void) {
   }
 }
 
+/* One compiled network takes images of several sizes, each net its own, in any order. */
+static void test_any_size(void) {
+  VelmNetParams params = {.layers = LAYERS("mean", "doubled"),
+                          .width = 16,
+                          .height = 24,
+                          .any_size = TRUE,
+                          .mean = {10, 20.5f, 127},
+                          .scale = {1, 2, 58.4f},
+                          .exact = TRUE};
+  g_autoptr(VelmNet) net = open_image_network(&params);
+  VelmNetParams small = params;
+  small.width = 8;
+  small.height = 7;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(VelmNet) other = velm_net_share_at(net, small.width, small.height, &error);
+  g_assert_no_error(error);
+  g_autoptr(VelmNet) twin = velm_net_share(other, &error);
+  g_assert_no_error(error);
+  for (int i = 0; i < 3; i++) {
+    check_image_net(net, &params, 1);
+    check_image_net(other, &small, 1);
+    check_image_net(twin, &small, 1);
+  }
+  g_assert_cmpuint(velm_net_output(net, 0)->n, ==, 3);
+  int width = 0, height = 0;
+  velm_net_image_size(twin, &width, &height);
+  g_assert_cmpint(width, ==, 8);
+  g_assert_cmpint(height, ==, 7);
+}
+
 /* A network whose input cannot be an image is refused, not reshaped to nonsense. */
 static void test_not_for_images(void) {
   VelmNetParams params = {.width = 8, .height = 8, .scale = {1, 1, 1}};
@@ -329,6 +359,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/engine/wrong-size", test_wrong_size);
   g_test_add_func("/engine/image", test_image);
   g_test_add_func("/engine/image-layers", test_image_layers);
+  g_test_add_func("/engine/any-size", test_any_size);
   g_test_add_func("/engine/not-for-images", test_not_for_images);
   g_test_add_func("/engine/no-size", test_no_size);
   g_test_add_func("/engine/garbage", test_garbage);
