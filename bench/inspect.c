@@ -120,13 +120,13 @@ static VelmNetParams net_params(const VelmBackboneSpec *spec) {
   return params;
 }
 
-/* The network of @spec, cut as velm_backbone_open() cuts it: every layer once, without its pooling.
- */
+/* The network of @spec, cut as velm_backbone_open() cuts it: every layer once, without what is
+ * added to its name. */
 static VelmNet *open_net(const VelmBackboneSpec *spec, GError **error) {
   g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
   for (char **layer = spec->layers; *layer; layer++) {
     g_autofree char *name = g_strdup(*layer);
-    char *at = strrchr(name, '@');
+    char *at = strchr(name, '@');
     if (at)
       *at = '\0';
     if (!g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))

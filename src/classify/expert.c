@@ -5,20 +5,19 @@
 
 /*
  * The priors are what did best on other draws of examples than those that are reported. The region
- * of a detector is vague, so its geometry is trusted less; and geometry and appearance are learnt
- * from such regions alone, because a mask's differ.
+ * of a detector is vaguer than a mask, so its geometry is trusted less, and all kinds of evidence
+ * gain by learning from both.
  */
 static const struct {
   const char *name;
   double prior, prior_detected;
-  gboolean takes_both;
 } kinds[VELM_N_EXPERTS] = {
-    [VELM_EXPERT_GEOMETRY] = {"geometry", 1, 0.25, FALSE},
-    [VELM_EXPERT_APPEARANCE] = {"appearance", 0.25, 0.25, FALSE},
-    [VELM_EXPERT_PATCH] = {"patch", 0.4, 0.4, TRUE},
-    [VELM_EXPERT_CROP_EARLY] = {"crop_early", 0.5, 0.5, TRUE},
-    [VELM_EXPERT_CROP_LATE] = {"crop_late", 0.3, 0.3, TRUE},
-    [VELM_EXPERT_DIFFERENCE] = {"difference", 1.5, 1.5, TRUE},
+    [VELM_EXPERT_GEOMETRY] = {"geometry", 1, 0.25},
+    [VELM_EXPERT_APPEARANCE] = {"appearance", 0.25, 0.25},
+    [VELM_EXPERT_PATCH] = {"patch", 0.4, 0.4},
+    [VELM_EXPERT_CROP_EARLY] = {"crop_early", 0.5, 0.5},
+    [VELM_EXPERT_CROP_LATE] = {"crop_late", 0.3, 0.3},
+    [VELM_EXPERT_DIFFERENCE] = {"difference", 1.5, 1.5},
 };
 
 const char *velm_expert_name(VelmExpertKind kind) { return kinds[kind].name; }
@@ -26,8 +25,6 @@ const char *velm_expert_name(VelmExpertKind kind) { return kinds[kind].name; }
 double velm_expert_prior(VelmExpertKind kind, gboolean detected) {
   return detected ? kinds[kind].prior_detected : kinds[kind].prior;
 }
-
-gboolean velm_expert_takes_both(VelmExpertKind kind) { return kinds[kind].takes_both; }
 
 static const float *crop_input(const VelmSight *sight, int layer, int view, guint *d) {
   if (!sight->crop[layer] || sight->n_crop <= 0 || view >= sight->n_views)

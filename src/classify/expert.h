@@ -23,10 +23,6 @@ const char *velm_expert_name(VelmExpertKind kind);
 /** Its weight before anything is learnt; @detected: regions are the detector's. */
 double velm_expert_prior(VelmExpertKind kind, gboolean detected);
 
-/** Whether it also learns from the mask where it will judge the detector's regions, and vice versa.
- */
-gboolean velm_expert_takes_both(VelmExpertKind kind);
-
 /**
  * What it takes of @sight.
  * @view: 0 for the sight as it is, more for its flips

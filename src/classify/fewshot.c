@@ -93,7 +93,7 @@ const VelmSight *velm_example_shown(const VelmExample *example, gboolean detecte
 }
 
 /* What a mask shows differs from what the detector's region does, but where such regions are to be
- * named, some kinds of evidence gain by learning from both. */
+ * named, learning from both gains. */
 static GArray *collect_sights(const VelmExample *examples, gsize n, gboolean detected) {
   GArray *all = g_array_new(FALSE, FALSE, sizeof(Sights));
   for (gsize i = 0; i < n; i++) {
@@ -144,7 +144,7 @@ static gboolean fill_lesson(VelmLesson *lesson, VelmExpertKind kind, const GArra
       return FALSE;
     lesson->shown[i] = (VelmView){values, i};
     add_views(lesson, entry->shown, i);
-    if (entry->other && velm_expert_takes_both(kind))
+    if (entry->other)
       add_views(lesson, entry->other, i);
   }
   return TRUE;

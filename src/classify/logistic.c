@@ -2,6 +2,7 @@
 
 #include "classify/parameters.h"
 #include "classify/softmax.h"
+#include "core/parallel.h"
 
 #include <cblas.h>
 #include <lapacke.h>
@@ -148,6 +149,7 @@ static float *minimise(const Problem *problem) {
 }
 
 VelmLogistic *velm_logistic_learn(const VelmView *views, gsize n, guint d, const VelmShots *shots) {
+  velm_parallel_calm_blas();
   VelmLogistic *logistic = g_new0(VelmLogistic, 1);
   Problem problem;
   logistic->standardiser = velm_standardiser_learn(views, n, d);

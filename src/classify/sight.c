@@ -11,9 +11,9 @@
 #define MAX_PIXELS (1024.0 * 1024.0)
 
 /* The crop: a square of this many times the region's longer side, at least this share of the scale.
- */
-#define CROP_SIDE 1.5
-#define CROP_MIN_SIDE 0.2
+ * A detector's region may miss some of the defect. */
+#define CROP_SIDE(detected) ((detected) ? 2.5 : 1.5)
+#define CROP_MIN_SIDE(detected) ((detected) ? 0.35 : 0.2)
 
 /* What the network takes, and its layers: one that knows forms, one that knows more of things. */
 #define CROP_SIZE 224
@@ -242,14 +242,15 @@ static double slide(double centre, double side, int length) {
 }
 
 /* The square about the largest component of @mask. */
-static Square place_crop(const VelmMask *mask) {
+static Square place_crop(const VelmMask *mask, gboolean detected) {
   g_autoptr(VelmComponents) components = velm_components_find(mask, TRUE);
   g_autoptr(VelmMask) region =
       velm_components_extract(components, mask, velm_components_largest(components));
   VelmBox box;
   velm_box_bound(region, &box);
   double scale = sqrt((double)mask->width * mask->height);
-  double side = MAX(CROP_SIDE * MAX(box.width, box.height), CROP_MIN_SIDE * scale);
+  double side =
+      MAX(CROP_SIDE(detected) * MAX(box.width, box.height), CROP_MIN_SIDE(detected) * scale);
   side = MIN(side, MAX(mask->width, mask->height));
   return (Square){slide(box.x + box.width / 2.0, side, mask->width),
                   slide(box.y + box.height / 2.0, side, mask->height), side};
@@ -332,9 +333,9 @@ static gboolean take_view(VelmSight *sight, VelmSightNet *net, const VelmImage *
   return TRUE;
 }
 
-static gboolean take_crops(VelmSight *sight, VelmSightNet *net, const Scene *scene, gboolean flips,
-                           GError **error) {
-  Square square = place_crop(scene->mask);
+static gboolean take_crops(VelmSight *sight, VelmSightNet *net, const Scene *scene,
+                           gboolean detected, gboolean flips, GError **error) {
+  Square square = place_crop(scene->mask, detected);
   g_autoptr(VelmImage) image = crop_image(scene->image, square);
   g_autoptr(VelmMask) mask = crop_mask(scene->mask, square);
   sight->n_views = flips ? VELM_N_FLIPS : 1;
@@ -351,7 +352,8 @@ VelmSight *velm_sight_take(VelmSightNet *net, const VelmInspection *inspection, 
     return NULL;
   g_autoptr(VelmSight) sight = g_new0(VelmSight, 1);
   take_patches(sight, inspection, &scene, detected);
-  if (!measure(sight, &scene, detected, error) || !take_crops(sight, net, &scene, flips, error))
+  if (!measure(sight, &scene, detected, error) ||
+      !take_crops(sight, net, &scene, detected, flips, error))
     return NULL;
   return g_steal_pointer(&sight);
 }

@@ -253,7 +253,8 @@ static ov_status_e preprocess_build(Preprocess *p, const VelmNetParams *params, 
   if ((s = ov_preprocess_prepostprocessor_create(model, &p->all)) != OK ||
       (s = ov_preprocess_prepostprocessor_get_input_info_by_index(p->all, 0, &p->input)) != OK ||
       (s = ov_preprocess_input_info_get_tensor_info(p->input, &p->tensor)) != OK ||
-      (s = ov_preprocess_input_tensor_info_set_element_type(p->tensor, U8)) != OK ||
+      (s = ov_preprocess_input_tensor_info_set_element_type(
+           p->tensor, params->float_pixels ? F32 : U8)) != OK ||
       (s = ov_layout_create("NHWC", &p->nhwc)) != OK ||
       (s = ov_preprocess_input_tensor_info_set_layout(p->tensor, p->nhwc)) != OK ||
       (s = ov_preprocess_input_info_get_preprocess_steps(p->input, &p->steps)) != OK ||

@@ -22,6 +22,8 @@ typedef struct _VelmNet VelmNet;
  * @mean, @scale: an image byte v of channel c becomes (v - mean[c]) / scale[c]
  * @any_size: compile the network for images of any size, of which @width x @height is the first
  * net's (velm_net_share_at()): one set of weights in memory for several sizes
+ * @float_pixels: images are given as floats (velm_net_run_floats()), height x width x 3 in the
+ * range of bytes, in place of bytes
  * @exact: compute in f32 even where the processor has bf16
  * @any_type: an output that is no tensor of 32-bit floats is let be, without data, in place of an
  * error
@@ -33,7 +35,7 @@ typedef struct {
   int width, height;
   gboolean own_size;
   float mean[3], scale[3];
-  gboolean any_size, exact, any_type;
+  gboolean any_size, float_pixels, exact, any_type;
   guint streams;
 } VelmNetParams;
 

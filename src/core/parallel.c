@@ -62,3 +62,15 @@ void velm_parallel(gsize n, VelmParallelBody body, gpointer data) {
   g_mutex_clear(&loop.mutex);
   g_cond_clear(&loop.done);
 }
+
+/* Not every BLAS has it, and OpenBLAS's header is not everywhere. */
+extern void openblas_set_num_threads(int threads) __attribute__((weak));
+
+void velm_parallel_calm_blas(void) {
+  static gsize once;
+  if (!g_once_init_enter(&once))
+    return;
+  if (openblas_set_num_threads)
+    openblas_set_num_threads(1);
+  g_once_init_leave(&once, 1);
+}

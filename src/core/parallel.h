@@ -20,3 +20,7 @@ guint velm_parallel_threads(void);
 
 /** From now on the calling thread's work is shared out to @threads; 0: to all processors. */
 void velm_parallel_limit(guint threads);
+
+/** Has BLAS work in the calling thread alone, where it is OpenBLAS: its threads spin as OpenMP's
+ * do, and what velm multiplies by it is small. */
+void velm_parallel_calm_blas(void);

@@ -92,10 +92,12 @@ VelmExportedNet *velm_exported_net_open(VelmExportedSpec *spec, GError **error) 
   if (!velm_exported_spec_check_normalisation(spec, error) ||
       !velm_exported_spec_check_files(spec, error))
     return NULL;
-  /* Exact: the scores are to be those of the tool that it comes from, whatever the processor. */
+  /* Exact, and without rounding pixels: the scores are to be those of the tool that it comes from,
+   * whatever the processor. */
   VelmNetParams params = {.width = spec->width,
                           .height = spec->height,
                           .own_size = TRUE,
+                          .float_pixels = TRUE,
                           .exact = TRUE,
                           .any_type = TRUE};
   memcpy(params.mean, spec->mean, sizeof params.mean);
@@ -131,8 +133,9 @@ static VelmPlane *read_map(const VelmTensor *tensor) {
 
 gboolean velm_exported_net_run(VelmExportedNet *self, const VelmImage *image, VelmPlane **map,
                                double *score, GError **error) {
-  g_autoptr(VelmImage) resized = velm_image_resize(image, self->width, self->height, error);
-  if (!resized || !velm_net_run_image(self->net, resized->pixels, error))
+  g_autofree float *pixels = velm_image_resize_floats(image, self->width, self->height, error);
+  gsize n = (gsize)self->width * (gsize)self->height * 3;
+  if (!pixels || !velm_net_run_floats(self->net, pixels, n, error))
     return FALSE;
   g_autoptr(VelmPlane) plane = self->map ? read_map(self->map) : velm_plane_new(1, 1);
   if (!self->map)

@@ -171,6 +171,7 @@ static void fill_panels(VelmNearest *nearest) {
 
 VelmNearest *velm_nearest_new(const float *bank, gsize n, gsize channels, gsize n_queries,
                               GError **error) {
+  velm_parallel_calm_blas();
   if (n < 1 || channels < 1 || channels > G_MAXINT16 || n_queries < 1) {
     g_set_error(error, VELM_ERROR, VELM_ERROR_MODEL,
                 "a memory bank of %" G_GSIZE_FORMAT " patches of %" G_GSIZE_FORMAT " channels", n,
