@@ -238,9 +238,6 @@ void velm_image_free(VelmImage *image) {
   g_free(image);
 }
 
-/* libvips' own choice. */
-#define FAST_GAP 2.0
-
 /*
  * Enlarges bilinearly with the centres of the corner pixels' areas aligned. vips_resize() would lay
  * the result half a pixel off.
@@ -259,16 +256,14 @@ static VipsImage *enlarge(VipsImage *in, int width, int height) {
 }
 
 /* Resizes each axis: shrinks with the kernel stretched over the pixels that become one, then
- * enlarges. @gap: how many times more than that the kernel must shrink for blocks of pixels to be
- * averaged first, which is faster; 0: never */
-static VipsImage *resize(VipsImage *in, int width, int height, double gap) {
+ * enlarges. */
+static VipsImage *resize(VipsImage *in, int width, int height) {
   int between_width = MIN(width, vips_image_get_width(in));
   int between_height = MIN(height, vips_image_get_height(in));
   double h = (double)between_width / vips_image_get_width(in);
   double v = (double)between_height / vips_image_get_height(in);
   g_autoptr(VipsImage) between = NULL;
-  if (vips_resize(in, &between, h, "vscale", v, "kernel", VIPS_KERNEL_LINEAR, "gap", gap, NULL) !=
-      0)
+  if (vips_resize(in, &between, h, "vscale", v, "kernel", VIPS_KERNEL_LINEAR, NULL) != 0)
     return NULL;
   if (between_width == width && between_height == height)
     return g_steal_pointer(&between);
@@ -294,14 +289,14 @@ static guint8 *grey_channel(const VelmImage *image) {
 
 static VelmImage *resize_grey(const VelmImage *image, const guint8 *grey, int width, int height) {
   g_autoptr(VipsImage) in = wrap(grey, image->width, image->height, 1, VIPS_FORMAT_UCHAR);
-  g_autoptr(VipsImage) out = in ? resize(in, width, height, FAST_GAP) : NULL;
+  g_autoptr(VipsImage) out = in ? resize(in, width, height) : NULL;
   g_autofree guint8 *values = out ? unwrap(out, 1, VIPS_FORMAT_UCHAR) : NULL;
   return values ? image_from_grey(values, width, height) : NULL;
 }
 
 static VelmImage *resize_colour(const VelmImage *image, int width, int height) {
   g_autoptr(VipsImage) in = wrap(image->pixels, image->width, image->height, 3, VIPS_FORMAT_UCHAR);
-  g_autoptr(VipsImage) out = in ? resize(in, width, height, FAST_GAP) : NULL;
+  g_autoptr(VipsImage) out = in ? resize(in, width, height) : NULL;
   return out ? image_from_vips(out) : NULL;
 }
 
@@ -315,18 +310,6 @@ VelmImage *velm_image_resize(const VelmImage *image, int width, int height, GErr
   if (!resized)
     set_vips_error(error, "resizing");
   return resized;
-}
-
-float *velm_image_resize_floats(const VelmImage *image, int width, int height, GError **error) {
-  g_autoptr(VipsImage) bytes =
-      wrap(image->pixels, image->width, image->height, 3, VIPS_FORMAT_UCHAR);
-  g_autoptr(VipsImage) in = NULL, out = NULL;
-  if (bytes && vips_cast_float(bytes, &in, NULL) == 0)
-    out = resize(in, width, height, 0);
-  float *values = out ? unwrap(out, 3, VIPS_FORMAT_FLOAT) : NULL;
-  if (!values)
-    set_vips_error(error, "resizing");
-  return values;
 }
 
 VelmImage *velm_image_crop(const VelmImage *image, int x, int y, int width, int height) {
@@ -432,7 +415,7 @@ double velm_plane_largest(const VelmPlane *plane) {
 
 VelmPlane *velm_plane_resize(const VelmPlane *plane, int width, int height, GError **error) {
   g_autoptr(VipsImage) in = wrap(plane->values, plane->width, plane->height, 1, VIPS_FORMAT_FLOAT);
-  g_autoptr(VipsImage) out = in ? resize(in, width, height, FAST_GAP) : NULL;
+  g_autoptr(VipsImage) out = in ? resize(in, width, height) : NULL;
   return plane_from_vips(out, "score map", error);
 }
 

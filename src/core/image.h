@@ -42,9 +42,6 @@ void velm_image_free(VelmImage *image);
 
 /** Resizes to exactly @width x @height (bilinear, antialiased when it shrinks). */
 VelmImage *velm_image_resize(const VelmImage *image, int width, int height, GError **error);
-/** The same without rounding, and by the kernel alone however much it shrinks.
- * Returns: (transfer full): height x width x 3 values from 0 to 255 */
-float *velm_image_resize_floats(const VelmImage *image, int width, int height, GError **error);
 
 /** The part of @image in the box, which is clipped to the image first. */
 VelmImage *velm_image_crop(const VelmImage *image, int x, int y, int width, int height);

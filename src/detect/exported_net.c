@@ -1,6 +1,7 @@
 #include "detect/exported_net.h"
 
 #include "core/engine.h"
+#include "core/resizer.h"
 
 #include <math.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 struct _VelmExportedNet {
   char *path;
   VelmNet *net;
+  VelmResizer *resizer;
   int width, height;
   const VelmTensor *score, *map; /* one of them may be NULL */
 };
@@ -107,6 +109,7 @@ VelmExportedNet *velm_exported_net_open(VelmExportedSpec *spec, GError **error) 
   self->net = velm_net_open(spec->path, &params, error);
   if (!self->net || !take_size(self, spec, error) || !find_outputs(self, error))
     return NULL;
+  self->resizer = velm_resizer_new(self->width, self->height);
   return g_steal_pointer(&self);
 }
 
@@ -114,6 +117,7 @@ void velm_exported_net_free(VelmExportedNet *self) {
   if (!self)
     return;
   velm_net_free(self->net);
+  velm_resizer_free(self->resizer);
   g_free(self->path);
   g_free(self);
 }
@@ -133,7 +137,7 @@ static VelmPlane *read_map(const VelmTensor *tensor) {
 
 gboolean velm_exported_net_run(VelmExportedNet *self, const VelmImage *image, VelmPlane **map,
                                double *score, GError **error) {
-  g_autofree float *pixels = velm_image_resize_floats(image, self->width, self->height, error);
+  const float *pixels = velm_resizer_run(self->resizer, image, error);
   gsize n = (gsize)self->width * (gsize)self->height * 3;
   if (!pixels || !velm_net_run_floats(self->net, pixels, n, error))
     return FALSE;

@@ -518,41 +518,6 @@ static void test_resize_keeps_the_mean(void) {
 }
 
 /* Shrinking averages, else fine texture turns into false patterns. */
-/* The triangle stretched over the pixels that become one, at place @i of @n. */
-static double triangle_mean(const guint8 *values, int stride, int from, int n, int i) {
-  double scale = (double)from / n, centre = (i + 0.5) * scale, sum = 0, weights = 0;
-  for (int k = 0; k < from; k++) {
-    double weight = MAX(0, 1 - fabs(k + 0.5 - centre) / scale);
-    weights += weight;
-    sum += weight * values[k * stride];
-  }
-  return sum / weights;
-}
-
-/* Not rounded, and no blocks averaged first: as other tools resize, but for the image's borders. */
-static void test_resize_floats(void) {
-  static const int targets[] = {300, 211, 97, 30, 13};
-  g_autoptr(VelmImage) image = noise(300, 200, 5);
-  for (int y = 1; y < 200; y++)
-    memcpy(image->pixels + y * 900, image->pixels, 900); /* of equal rows */
-  for (gsize i = 0; i < G_N_ELEMENTS(targets); i++) {
-    g_autoptr(GError) error = NULL;
-    g_autofree float *out = velm_image_resize_floats(image, targets[i], 50, &error);
-    g_assert_no_error(error);
-    double sum = 0;
-    for (int x = 1; x + 1 < targets[i]; x++)
-      for (int c = 0; c < 3; c++) {
-        double right = triangle_mean(image->pixels + c, 3, 300, targets[i], x);
-        double difference = fabs((double)out[(20 * targets[i] + x) * 3 + c] - right);
-        g_assert_cmpfloat(difference, <, 2); /* libvips places its kernel to a 64th of a pixel */
-        sum += difference;
-      }
-    /* Rounding alone would be off by a quarter. */
-    g_test_message("to %d: %g", targets[i], sum / (3 * (targets[i] - 2)));
-    g_assert_cmpfloat(sum / (3 * (targets[i] - 2)), <, 0.2);
-  }
-}
-
 static void test_resize_antialiases(void) {
   g_autoptr(VelmImage) image = velm_image_new(512, 512);
   for (int i = 0; i < 512 * 512; i++)
@@ -900,7 +865,6 @@ int main(int argc, char **argv) {
   g_test_add_func("/image/one-pixel", test_one_pixel);
   g_test_add_func("/image/resize-is-exact", test_resize_is_exact);
   g_test_add_func("/image/resize-keeps-the-mean", test_resize_keeps_the_mean);
-  g_test_add_func("/image/resize-floats", test_resize_floats);
   g_test_add_func("/image/resize-antialiases", test_resize_antialiases);
   g_test_add_func("/image/crop", test_crop);
   g_test_add_func("/image/grey", test_grey);
