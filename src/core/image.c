@@ -554,14 +554,23 @@ static void take_extreme(guint8 *restrict to, const guint8 *restrict from, gsize
       to[i] = MIN(to[i], from[i]);
 }
 
-/* Each of the @n values becomes the extreme of those up to @radius times @step before and after it.
- */
-static void rank_values(guint8 *to, const guint8 *from, gsize n, gsize step, gsize radius,
+/* Each of the @n values, in lines of @step, becomes the extreme of those up to @radius lines before
+ * and after it. What is known of nearer lines is used for farther ones: the reach triples with each
+ * turn. @before: scratch of @n values */
+static void rank_values(guint8 *to, guint8 *before, gsize n, gsize step, gsize radius,
                         gboolean largest) {
-  memcpy(to, from, n);
-  for (gsize d = step; d <= radius * step && d < n; d += step) {
-    take_extreme(to, from + d, n - d, largest);
-    take_extreme(to + d, from, n - d, largest);
+  gsize lines = n / step;
+  for (gsize reach = 0, further; reach < radius && lines > 1; reach += further) {
+    further = MIN(2 * reach + 1, radius - reach);
+    gsize shift = MIN(further, lines - 1) * step;
+    memcpy(before, to, n);
+    take_extreme(to, before + shift, n - shift, largest);
+    take_extreme(to + shift, before, n - shift, largest);
+    /* From where there is nothing so far away, the outermost line is in reach. */
+    for (gsize at = 0; at < shift; at += step) {
+      take_extreme(to + at, before, step, largest);
+      take_extreme(to + n - step - at, before + n - step, step, largest);
+    }
   }
 }
 
@@ -570,16 +579,16 @@ static VelmMask *rank_mask(const VelmMask *mask, int radius, gboolean largest, G
   if (radius <= 0)
     return velm_mask_copy(mask);
   gsize width = (gsize)mask->width, n = width * (gsize)mask->height;
-  g_autofree guint8 *rows = g_try_malloc(n);
-  if (!rows) {
+  g_autofree guint8 *scratch = g_try_malloc(n);
+  if (!scratch) {
     g_set_error(error, VELM_ERROR, VELM_ERROR_IMAGE, "mask: no memory for %d x %d pixels",
                 mask->width, mask->height);
     return NULL;
   }
+  VelmMask *out = velm_mask_copy(mask);
   for (gsize at = 0; at < n; at += width)
-    rank_values(rows + at, mask->values + at, width, 1, (gsize)radius, largest);
-  VelmMask *out = velm_mask_new(mask->width, mask->height);
-  rank_values(out->values, rows, n, width, (gsize)radius, largest);
+    rank_values(out->values + at, scratch, width, 1, (gsize)radius, largest);
+  rank_values(out->values, scratch, n, width, (gsize)radius, largest);
   return out;
 }
 
