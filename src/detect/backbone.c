@@ -32,6 +32,9 @@ static const Known known[] = {
      {128.0f, 128.0f, 128.0f}},
 };
 
+/* What may look at the image beside any of these. */
+#define NAME_BESIDE "lite2"
+
 /* A network by file is taken to expect what most were trained with: ImageNet's mean and deviation.
  */
 static const Known by_file = {
@@ -95,10 +98,24 @@ void velm_backbone_spec_free(VelmBackboneSpec *spec) {
   g_free(spec);
 }
 
+/* The network beside the backbone, where a layer names it; NULL where none does. */
+static char *path_beside(const VelmBackboneSpec *spec) {
+  for (char **layer = spec->layers; *layer; layer++) {
+    g_auto(GStrv) parts = g_strsplit(*layer, "@", -1);
+    if (parts[0] && g_strv_contains((const char *const *)parts + 1, NAME_BESIDE))
+      return known_path(find_known(NAME_BESIDE));
+  }
+  return NULL;
+}
+
 gboolean velm_backbone_spec_store(const VelmBackboneSpec *spec, VelmModel *model, GError **error) {
   g_autofree char *digest = velm_file_sha256(spec->path, error);
-  if (!digest)
+  g_autofree char *beside = path_beside(spec);
+  g_autofree char *digest_beside = digest && beside ? velm_file_sha256(beside, error) : NULL;
+  if (!digest || (beside && !digest_beside))
     return FALSE;
+  if (beside)
+    velm_model_set_string(model, "backbone.beside.sha256", digest_beside);
   velm_model_set_string(model, "backbone.name", spec->name);
   velm_model_set_string(model, "backbone.path", spec->path);
   velm_model_set_string(model, "backbone.sha256", digest);
@@ -109,8 +126,8 @@ gboolean velm_backbone_spec_store(const VelmBackboneSpec *spec, VelmModel *model
   return TRUE;
 }
 
-static gboolean check_digest(VelmModel *model, const char *path, GError **error) {
-  const char *expected = velm_model_get_string(model, "backbone.sha256", error);
+static gboolean check_digest(VelmModel *model, const char *key, const char *path, GError **error) {
+  const char *expected = velm_model_get_string(model, key, error);
   g_autofree char *digest = expected ? velm_file_sha256(path, error) : NULL;
   if (!digest)
     return FALSE;
@@ -145,8 +162,10 @@ VelmBackboneSpec *velm_backbone_spec_restore(VelmModel *model, GError **error) {
   memcpy(spec->mean, mean, sizeof spec->mean);
   memcpy(spec->scale, scale, sizeof spec->scale);
   spec->size = (int)CLAMP(size, 0, G_MAXINT);
+  g_autofree char *beside = path_beside(spec);
   if (!check_spec(spec, base ? base->multiple : 1, error) ||
-      !check_digest(model, spec->path, error))
+      !check_digest(model, "backbone.sha256", spec->path, error) ||
+      (beside && !check_digest(model, "backbone.beside.sha256", beside, error)))
     return NULL;
   return g_steal_pointer(&spec);
 }
@@ -155,7 +174,7 @@ VelmBackboneSpec *velm_backbone_spec_restore(VelmModel *model, GError **error) {
 
 /* Where the features of one layer lie in its output of the network. */
 typedef struct {
-  gsize scale;  /* which network */
+  gsize look;   /* which network, at which size */
   gsize output; /* of the network */
   int pool;     /* side of the square of cells that are averaged */
   gboolean contrast;
@@ -164,12 +183,12 @@ typedef struct {
   gsize skip;      /* class and register tokens before the patches */
 } Grid;
 
-/* The network at the image's full size, and at half of it. */
-enum { N_SCALES = 2 };
+/* The network at the image's full size, and at half of it; and the one beside it. */
+enum { FULL, HALF, BESIDE, N_LOOKS };
 
 struct _VelmBackbone {
-  VelmNet *nets[N_SCALES]; /* NULL where no layer is of that scale */
-  int sides[N_SCALES];
+  VelmNet *nets[N_LOOKS]; /* NULL where no layer is of that look */
+  int sides[N_LOOKS];
   gsize n_layers;
   Grid *grids;
   int rows, columns, channels; /* of the result */
@@ -198,7 +217,7 @@ static gboolean grid_of(const VelmTensor *tensor, Grid *grid) {
 static gboolean find_grids(VelmBackbone *backbone, const char *path, GError **error) {
   for (gsize i = 0; i < backbone->n_layers; i++) {
     Grid *grid = &backbone->grids[i];
-    if (!grid_of(velm_net_output(backbone->nets[grid->scale], grid->output), grid)) {
+    if (!grid_of(velm_net_output(backbone->nets[grid->look], grid->output), grid)) {
       g_set_error(error, VELM_ERROR, VELM_ERROR_ENGINE,
                   "%s: layer %" G_GSIZE_FORMAT " gives neither a feature map nor tokens", path,
                   i + 1);
@@ -223,7 +242,9 @@ static gboolean parse_addition(Grid *grid, const char *layer, const char *additi
                                GError **error) {
   guint64 pool = 0;
   if (g_str_equal(addition, "half"))
-    grid->scale = 1;
+    grid->look = HALF;
+  else if (g_str_equal(addition, NAME_BESIDE))
+    grid->look = BESIDE;
   else if (g_str_equal(addition, "contrast"))
     grid->contrast = TRUE;
   else if (g_ascii_string_to_unsigned(addition, 10, 1, 99, &pool, NULL))
@@ -231,14 +252,14 @@ static gboolean parse_addition(Grid *grid, const char *layer, const char *additi
   else {
     g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
                 "layer \"%s\": after @ comes the side of the square that is averaged, 1 to 99, or "
-                "\"half\" or \"contrast\"",
+                "\"half\", \"" NAME_BESIDE "\" or \"contrast\"",
                 layer);
     return FALSE;
   }
   return TRUE;
 }
 
-/* Reads a name with its additions; @names: of each scale, the network's outputs, each once. */
+/* Reads a name with its additions; @names: of each look, the network's outputs, each once. */
 static gboolean parse_layer(Grid *grid, const char *layer, GPtrArray *const *names,
                             GError **error) {
   g_auto(GStrv) parts = g_strsplit(layer, "@", -1);
@@ -246,7 +267,7 @@ static gboolean parse_layer(Grid *grid, const char *layer, GPtrArray *const *nam
   for (guint i = 1; parts[0] && parts[i]; i++)
     if (!parse_addition(grid, layer, parts[i], error))
       return FALSE;
-  grid->output = index_of(names[grid->scale], parts[0] ? parts[0] : "");
+  grid->output = index_of(names[grid->look], parts[0] ? parts[0] : "");
   return TRUE;
 }
 
@@ -266,43 +287,49 @@ static gboolean parse_layers(VelmBackbone *backbone, char **layers, GPtrArray *c
   return TRUE;
 }
 
-/* Side of the square that goes into the network of @scale: half, as far as the network takes it. */
-static int side_at(const VelmBackboneSpec *spec, gsize scale) {
+/* Side of the square that goes into the network: half, as far as the network takes it. */
+static int side_of(const VelmBackboneSpec *spec, gsize look) {
   const Known *base = find_known(spec->name);
-  int multiple = base ? base->multiple : 1, side = spec->size >> scale;
-  return scale == 0 ? side : MAX(1, side / multiple) * multiple;
+  int multiple = base ? base->multiple : 1;
+  if (look == BESIDE)
+    return find_known(NAME_BESIDE)->size;
+  return look == FULL ? spec->size : MAX(1, spec->size / 2 / multiple) * multiple;
 }
 
-/* One network, which takes any size, does for both scales where half the size needs no more of it
+/* One network, which takes any size, does for both sizes where half the size needs no more of it
  * than the full size: half the memory. Networks from elsewhere may rely on their size. */
 static gboolean is_one_network(const VelmBackboneSpec *spec, GPtrArray *const *names) {
-  for (guint i = 0; i < names[1]->len; i++)
-    if (!g_ptr_array_find_with_equal_func(names[0], names[1]->pdata[i], g_str_equal, NULL))
+  for (guint i = 0; i < names[HALF]->len; i++)
+    if (!g_ptr_array_find_with_equal_func(names[FULL], names[HALF]->pdata[i], g_str_equal, NULL))
       return FALSE;
-  return names[1]->len > 0 && find_known(spec->name);
+  return names[HALF]->len > 0 && find_known(spec->name);
 }
 
 /* Lets the layers of half the size take their outputs from among those of the full size. */
 static void take_outputs(VelmBackbone *backbone, GPtrArray *const *names) {
   for (gsize i = 0; i < backbone->n_layers; i++) {
     Grid *grid = &backbone->grids[i];
-    if (grid->scale == 1)
-      grid->output = index_of(names[0], names[1]->pdata[grid->output]);
+    if (grid->look == HALF)
+      grid->output = index_of(names[FULL], names[HALF]->pdata[grid->output]);
   }
 }
 
-static VelmNet *open_net(const VelmBackboneSpec *spec, gsize scale, GPtrArray *names,
+static VelmNet *open_net(const VelmBackboneSpec *spec, gsize look, GPtrArray *names,
                          gboolean any_size, guint streams, GError **error) {
-  int side = side_at(spec, scale);
+  int side = side_of(spec, look);
+  g_autoptr(VelmBackboneSpec) beside = NULL;
+  if (look == BESIDE && !(beside = velm_backbone_spec_new(NAME_BESIDE, NULL, 0, error)))
+    return NULL;
+  const VelmBackboneSpec *of = beside ? beside : spec;
   g_ptr_array_add(names, NULL);
   VelmNetParams params = {.layers = (const char *const *)names->pdata,
                           .width = side,
                           .height = side,
                           .any_size = any_size,
                           .streams = streams};
-  memcpy(params.mean, spec->mean, sizeof params.mean);
-  memcpy(params.scale, spec->scale, sizeof params.scale);
-  return velm_net_open(spec->path, &params, error);
+  memcpy(params.mean, of->mean, sizeof params.mean);
+  memcpy(params.scale, of->scale, sizeof params.scale);
+  return velm_net_open(of->path, &params, error);
 }
 
 /* @shared: whose networks they are to be; NULL: some of its own, for @streams */
@@ -311,20 +338,22 @@ static VelmBackbone *open_backbone(const VelmBackboneSpec *spec, VelmBackbone *s
   g_autoptr(VelmBackbone) backbone = g_new0(VelmBackbone, 1);
   g_autoptr(GPtrArray) full = g_ptr_array_new_with_free_func(g_free);
   g_autoptr(GPtrArray) half = g_ptr_array_new_with_free_func(g_free);
-  GPtrArray *const names[N_SCALES] = {full, half};
+  g_autoptr(GPtrArray) beside = g_ptr_array_new_with_free_func(g_free);
+  GPtrArray *const names[N_LOOKS] = {full, half, beside};
   if (!parse_layers(backbone, spec->layers, names, error))
     return NULL;
   gboolean one = is_one_network(spec, names);
   if (one)
     take_outputs(backbone, names);
-  for (gsize i = 0; i < N_SCALES; i++) {
-    backbone->sides[i] = side_at(spec, i);
+  for (gsize i = 0; i < N_LOOKS; i++) {
+    backbone->sides[i] = side_of(spec, i);
     if (names[i]->len == 0)
       continue;
     int side = backbone->sides[i];
-    backbone->nets[i] = shared         ? velm_net_share(shared->nets[i], error)
-                        : i > 0 && one ? velm_net_share_at(backbone->nets[0], side, side, error)
-                                       : open_net(spec, i, names[i], one, streams, error);
+    backbone->nets[i] = shared ? velm_net_share(shared->nets[i], error)
+                        : i == HALF && one
+                            ? velm_net_share_at(backbone->nets[FULL], side, side, error)
+                            : open_net(spec, i, names[i], i == FULL && one, streams, error);
     if (!backbone->nets[i])
       return NULL;
   }
@@ -351,7 +380,7 @@ GPtrArray *velm_backbone_open_many(const VelmBackboneSpec *spec, guint n, GError
 void velm_backbone_free(VelmBackbone *backbone) {
   if (!backbone)
     return;
-  for (gsize i = 0; i < N_SCALES; i++)
+  for (gsize i = 0; i < N_LOOKS; i++)
     velm_net_free(backbone->nets[i]);
   g_free(backbone->grids);
   g_free(backbone);
@@ -370,7 +399,11 @@ int velm_backbone_layer_channels(const VelmBackbone *backbone, gsize index) {
 }
 
 gboolean velm_backbone_layer_is_coarse(const VelmBackbone *backbone, gsize index) {
-  return backbone->grids[index].pool > 1 || backbone->grids[index].scale > 0;
+  return backbone->grids[index].pool > 1 || backbone->grids[index].look != FULL;
+}
+
+gboolean velm_backbone_layer_is_beside(const VelmBackbone *backbone, gsize index) {
+  return backbone->grids[index].look == BESIDE;
 }
 
 gboolean velm_backbone_has_contrast(const VelmBackbone *backbone) {
@@ -453,7 +486,7 @@ static void gather_layer(const VelmBackbone *backbone, gsize layer, gsize offset
   gboolean same = grid->rows == out->rows && grid->columns == out->columns;
   gsize channels = (gsize)grid->channels;
   g_autofree float *values =
-      read_cells(grid, velm_net_output(backbone->nets[grid->scale], grid->output)->data);
+      read_cells(grid, velm_net_output(backbone->nets[grid->look], grid->output)->data);
   pool_cells(grid, values);
   for (int y = 0; y < out->rows; y++)
     for (int x = 0; x < out->columns; x++) {
@@ -466,16 +499,16 @@ static void gather_layer(const VelmBackbone *backbone, gsize layer, gsize offset
     }
 }
 
-static gboolean run_net(VelmBackbone *backbone, gsize scale, const VelmImage *image,
+static gboolean run_net(VelmBackbone *backbone, gsize look, const VelmImage *image,
                         GError **error) {
-  int side = backbone->sides[scale];
+  int side = backbone->sides[look];
   g_autoptr(VelmImage) resized = velm_image_resize(image, side, side, error);
-  return resized && velm_net_run_image(backbone->nets[scale], resized->pixels, error);
+  return resized && velm_net_run_image(backbone->nets[look], resized->pixels, error);
 }
 
 VelmFeatures *velm_backbone_extract(VelmBackbone *backbone, const VelmImage *image,
                                     GError **error) {
-  for (gsize i = 0; i < N_SCALES; i++)
+  for (gsize i = 0; i < N_LOOKS; i++)
     if (backbone->nets[i] && !run_net(backbone, i, image, error))
       return NULL;
   VelmFeatures *features = g_new0(VelmFeatures, 1);

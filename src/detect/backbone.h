@@ -16,6 +16,7 @@ typedef struct _VelmBackbone VelmBackbone;
  *   "@N": averaged over squares of N x N of its cells (PatchCore, section 3.1: neighbourhood
  *     aggregation)
  *   "@half": of the image at half the size, which shows each patch with more of its surroundings
+ *   "@lite2": of EfficientNet-Lite2, which looks at the image beside the backbone
  *   "@contrast": compared within the image, not with a memory bank; of one layer at most, the last
  * in any order. The features are concatenated, on the finest of their grids. A layer may stand
  * several times, with other additions.
@@ -62,6 +63,8 @@ int velm_backbone_layer_channels(const VelmBackbone *backbone, gsize index);
 /** Whether layer @index shows more than its own cell: averaged over neighbours, or of the image at
  * half the size. */
 gboolean velm_backbone_layer_is_coarse(const VelmBackbone *backbone, gsize index);
+/** Whether layer @index is of the network beside the backbone. */
+gboolean velm_backbone_layer_is_beside(const VelmBackbone *backbone, gsize index);
 /** Whether the last layer is there for the contrast within the image. */
 gboolean velm_backbone_has_contrast(const VelmBackbone *backbone);
 

@@ -94,18 +94,23 @@ static VelmDetector *patchcore_open(VelmModel *model, GError **error) {
   return g_steal_pointer(&detector);
 }
 
-static VelmPlane *bank_map(Patchcore *self, const VelmFeatures *features, GError **error) {
+/* The map of the layers of the backbone, or of the network @beside it, blurred. */
+static VelmPlane *bank_map(Patchcore *self, const VelmFeatures *features, gboolean beside,
+                           GError **error) {
   gsize n = (gsize)self->rows * (gsize)self->columns;
   g_autoptr(VelmPlane) map = velm_plane_new(self->columns, self->rows);
   g_autofree float *rows = g_new(float, n *(gsize)self->channels);
   g_autofree float *distances = g_new(float, n);
   for (gsize i = 0; i < self->n_layers; i++) {
+    if (self->layers[i].beside != beside)
+      continue;
     velm_patch_layer_take(&self->layers[i], features, self->layers[i].scale, rows);
     if (!velm_nearest_distances(self->layers[i].nearest, rows, distances, error))
       return NULL;
-    velm_patch_map_add(map->values, distances, n, self->layers[i].typical, self->n_layers);
+    velm_patch_map_add(map->values, distances, n, self->layers[i].typical,
+                       velm_patch_layers_in_map(self->layers, self->n_layers, i));
   }
-  return g_steal_pointer(&map);
+  return velm_plane_blur(map, VELM_PATCHCORE_BLUR, error);
 }
 
 /* The map with what differs from the rest of the image: it marks, but does not count for the score.
@@ -128,11 +133,32 @@ static VelmPlane *add_contrast(Patchcore *self, const VelmFeatures *features, Ve
   return map;
 }
 
-static VelmPlane *reference_map(Patchcore *self, const VelmBackbone *backbone,
-                                VelmInspection *inspection, GError **error) {
+/* Scores by the banks. Returns: (transfer full): the map. */
+static VelmPlane *look_by_banks(Patchcore *self, VelmInspection *inspection, GError **error) {
+  const VelmFeatures *features = inspection->features;
+  gboolean two = velm_patch_layers_beside(self->layers, self->n_layers);
+  g_autoptr(VelmPlane) map = bank_map(self, features, FALSE, error);
+  g_autoptr(VelmPlane) beside = map && two ? bank_map(self, features, TRUE, error) : NULL;
+  if (!map || (two && !beside))
+    return NULL;
+  inspection->score = velm_patch_maps_score(map, beside, self->top_share);
+  inspection->threshold = self->threshold;
+  return add_contrast(self, features, g_steal_pointer(&map), error);
+}
+
+/* Likewise against the reference. */
+static VelmPlane *look_by_reference(Patchcore *self, const VelmBackbone *backbone,
+                                    VelmInspection *inspection, GError **error) {
   g_autofree float *typical = velm_patch_layers_typical(self->layers, self->n_layers);
-  return velm_reference_map(backbone, typical, inspection->features, inspection->reference_features,
-                            inspection->image, inspection->reference, error);
+  g_autoptr(VelmPlane) raw =
+      velm_reference_map(backbone, typical, inspection->features, inspection->reference_features,
+                         inspection->image, inspection->reference, error);
+  g_autoptr(VelmPlane) map = raw ? velm_plane_blur(raw, VELM_PATCHCORE_BLUR, error) : NULL;
+  if (!map)
+    return NULL;
+  inspection->score = velm_reference_score(map);
+  inspection->threshold = self->reference_threshold;
+  return g_steal_pointer(&map);
 }
 
 static gboolean patchcore_share(VelmDetector *detector, guint n, GError **error) {
@@ -173,31 +199,19 @@ static gboolean extract(VelmBackbone *backbone, VelmInspection *inspection, GErr
   return TRUE;
 }
 
-/* The map before it is blurred. */
-static VelmPlane *raw_map(Patchcore *self, VelmBackbone *backbone, VelmInspection *inspection,
-                          GError **error) {
-  return inspection->reference ? reference_map(self, backbone, inspection, error)
-                               : bank_map(self, inspection->features, error);
-}
-
 static gboolean patchcore_detect(VelmDetector *detector, VelmInspection *inspection,
                                  GError **error) {
   Patchcore *self = (Patchcore *)detector;
   VelmBackbone *backbone = take_backbone(self);
   gboolean ok = extract(backbone, inspection, error);
   gint64 start = g_get_monotonic_time();
-  g_autoptr(VelmPlane) raw = ok ? raw_map(self, backbone, inspection, error) : NULL;
+  if (ok && inspection->reference)
+    inspection->map = look_by_reference(self, backbone, inspection, error);
   give_backbone(self, backbone);
-  VelmPlane *map = raw ? velm_plane_blur(raw, VELM_PATCHCORE_BLUR, error) : NULL;
-  if (!map)
-    return FALSE;
-  inspection->score = inspection->reference ? velm_reference_score(map)
-                                            : velm_patch_map_score(map, self->top_share);
-  inspection->map =
-      inspection->reference ? map : add_contrast(self, inspection->features, map, error);
+  if (ok && !inspection->reference)
+    inspection->map = look_by_banks(self, inspection, error);
   if (!inspection->map)
     return FALSE;
-  inspection->threshold = inspection->reference ? self->reference_threshold : self->threshold;
   inspection->anomalous = inspection->score >= inspection->threshold;
   inspection->region_threshold = velm_region_level(inspection->map);
   inspection->timings_ms[VELM_TIMING_SEARCH] = velm_timing_since(start);

@@ -64,21 +64,28 @@ gboolean velm_patch_fit_calibrate_layer(VelmPatchFit *fit, gsize layer, const Ve
   for (gsize i = 0; i < n; i++)
     sum += (double)distances[i];
   fit->layers[layer].typical = (float)MAX(sum / (double)n, 1e-6);
-  velm_patch_map_add(maps, distances, n, fit->layers[layer].typical, fit->n_layers);
+  velm_patch_map_add(maps, distances, n, fit->layers[layer].typical,
+                     velm_patch_layers_in_map(fit->layers, fit->n_layers, layer));
   return TRUE;
 }
 
-gboolean velm_patch_fit_score(VelmPatchFit *fit, float *maps, GError **error) {
+/* The blurred map of the scored image @index. */
+static VelmPlane *scored_map(const VelmPatchFit *fit, float *maps, gsize index, GError **error) {
+  VelmPlane raw = {fit->columns, fit->rows, maps + index * fit->n_patches};
+  return velm_plane_blur(&raw, VELM_PATCHCORE_BLUR, error);
+}
+
+gboolean velm_patch_fit_score(VelmPatchFit *fit, float *maps, float *beside, GError **error) {
   g_free(fit->scores);
   g_free(fit->levels);
   fit->scores = g_new(float, fit->n_scored);
   fit->levels = g_new(float, fit->n_scored);
   for (gsize i = 0; i < fit->n_scored; i++) {
-    VelmPlane raw = {fit->columns, fit->rows, maps + i * fit->n_patches};
-    g_autoptr(VelmPlane) map = velm_plane_blur(&raw, VELM_PATCHCORE_BLUR, error);
-    if (!map)
+    g_autoptr(VelmPlane) map = scored_map(fit, maps, i, error);
+    g_autoptr(VelmPlane) other = map && beside ? scored_map(fit, beside, i, error) : NULL;
+    if (!map || (beside && !other))
       return FALSE;
-    fit->scores[i] = (float)velm_patch_map_score(map, fit->params->top_share);
+    fit->scores[i] = (float)velm_patch_maps_score(map, other, fit->params->top_share);
     fit->levels[i] = (float)velm_patch_map_median(map);
   }
   return TRUE;

@@ -97,12 +97,15 @@ static gboolean fit_layers(VelmPatchFit *fit, VelmModel *model, GError **error) 
   /* Which do not belong is asked of all. */
   fit->n_scored = fit->params->robust > 0 ? fit->n_images : MIN(fit->n_images, MAX_CALIBRATION);
   g_autofree float *maps = g_new0(float, fit->n_scored * fit->n_patches);
+  g_autofree float *beside = velm_patch_layers_beside(fit->layers, fit->n_layers)
+                                 ? g_new0(float, fit->n_scored * fit->n_patches)
+                                 : NULL;
   number_groups(fit);
   velm_patch_fit_deal_folds(fit);
   for (gsize i = 0; i < fit->n_layers; i++)
-    if (!fit_layer(fit, i, maps, model, error))
+    if (!fit_layer(fit, i, fit->layers[i].beside ? beside : maps, model, error))
       return FALSE;
-  return velm_patch_fit_score(fit, maps, error);
+  return velm_patch_fit_score(fit, maps, beside, error);
 }
 
 /* Each round drops images that do not belong, as long as there are any. */

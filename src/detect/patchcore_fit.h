@@ -104,11 +104,12 @@ void velm_patch_fit_deal_folds(VelmPatchFit *fit);
 /** Which image is number @index of those that are scored. */
 gsize velm_patch_fit_scored_image(const VelmPatchFit *fit, gsize index);
 /** Finds the typical distance of @layer, and adds the layer's share to @maps, of n_patches a scored
- * image. */
+ * image: those of its network. */
 gboolean velm_patch_fit_calibrate_layer(VelmPatchFit *fit, gsize layer, const VelmPatchBanks *banks,
                                         float *maps, GError **error);
-/** Fills @scores and @levels from the maps. */
-gboolean velm_patch_fit_score(VelmPatchFit *fit, float *maps, GError **error);
+/** Fills @scores and @levels from the maps. @beside: those of the network beside the backbone, or
+ * NULL */
+gboolean velm_patch_fit_score(VelmPatchFit *fit, float *maps, float *beside, GError **error);
 /** Writes scores, threshold and normal images. */
 gboolean velm_patch_fit_store_scores(const VelmPatchFit *fit, VelmModel *model, GError **error);
 

@@ -13,6 +13,9 @@
  * small defects to wide fields. */
 #define CONTRAST_WEIGHT 0.2f
 
+/* The weight of the network beside the backbone in the score. */
+#define BESIDE_WEIGHT 0.3
+
 VelmPatchLayer *velm_patch_layers_new(const VelmBackbone *backbone, gsize *n) {
   *n = velm_backbone_n_layers(backbone) - (velm_backbone_has_contrast(backbone) ? 1 : 0);
   VelmPatchLayer *layers = g_new0(VelmPatchLayer, *n);
@@ -20,9 +23,28 @@ VelmPatchLayer *velm_patch_layers_new(const VelmBackbone *backbone, gsize *n) {
   for (gsize i = 0; i < *n; i++) {
     layers[i].channels = velm_backbone_layer_channels(backbone, i);
     layers[i].offset = offset;
+    layers[i].beside = velm_backbone_layer_is_beside(backbone, i);
     offset += (gsize)layers[i].channels;
   }
+  /* Alone, its map is the map. */
+  if (*n > 0 && velm_patch_layers_in_map(layers, *n, 0) == *n)
+    for (gsize i = 0; i < *n; i++)
+      layers[i].beside = FALSE;
   return layers;
+}
+
+gsize velm_patch_layers_in_map(const VelmPatchLayer *layers, gsize n, gsize index) {
+  gsize alike = 0;
+  for (gsize i = 0; i < n; i++)
+    alike += layers[i].beside == layers[index].beside;
+  return alike;
+}
+
+gboolean velm_patch_layers_beside(const VelmPatchLayer *layers, gsize n) {
+  for (gsize i = 0; i < n; i++)
+    if (layers[i].beside)
+      return TRUE;
+  return FALSE;
 }
 
 VelmPatchLayer velm_patch_contrast_layer(const VelmBackbone *backbone) {
@@ -99,6 +121,12 @@ double velm_patch_map_score(const VelmPlane *map, double top) {
   for (gsize i = n - n_top; i < n; i++)
     sum += (double)sorted[i];
   return sum / (double)n_top;
+}
+
+double velm_patch_maps_score(const VelmPlane *map, const VelmPlane *beside, double top) {
+  double score = velm_patch_map_score(map, top);
+  double other = beside ? velm_patch_map_score(beside, top) : score;
+  return pow(score, 1 - BESIDE_WEIGHT) * pow(other, BESIDE_WEIGHT);
 }
 
 double velm_patch_map_median(const VelmPlane *map) {

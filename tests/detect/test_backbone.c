@@ -443,6 +443,36 @@ static void test_half_of_one_network(void) {
   }
 }
 
+/* The network beside it looks at the image in its own way. */
+static void test_beside(void) {
+  if (!models) {
+    g_test_skip("no backbones");
+    return;
+  }
+  g_autoptr(VelmBackbone) both = open("dinov2s", "block1,stage4@3@lite2", 224);
+  g_autoptr(VelmBackbone) lite2 = open("lite2", "stage4@3", 256);
+  g_autoptr(VelmImage) image = noise(300, 200, 6);
+  g_autoptr(VelmFeatures) a = extract(both, image), b = extract(lite2, image);
+  g_assert_false(velm_backbone_layer_is_coarse(both, 0));
+  g_assert_true(velm_backbone_layer_is_coarse(both, 1));
+  check_size(a, 16, 384 + 120);
+  check_same(a, 384, b, 0, 120);
+}
+
+static void test_other_network_beside(void) {
+  if (!models) {
+    g_test_skip("no backbones");
+    return;
+  }
+  g_autoptr(VelmBackboneSpec) spec = spec_of(network, "doubled,stage4@lite2", 64);
+  g_autoptr(VelmModel) model = stored(spec);
+  g_autoptr(GError) error = NULL;
+  g_autoptr(VelmBackboneSpec) back = velm_backbone_spec_restore(model, &error);
+  g_assert_no_error(error);
+  velm_model_set_string(model, "backbone.beside.sha256", "0123");
+  refuse_model(model, VELM_ERROR_MODEL, "lite2.onnx: is another network");
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   folder = scratch_new();
@@ -471,6 +501,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/backbone/lite2", test_lite2);
   g_test_add_func("/backbone/dinov2s", test_dinov2s);
   g_test_add_func("/backbone/half-of-one-network", test_half_of_one_network);
+  g_test_add_func("/backbone/beside", test_beside);
+  g_test_add_func("/backbone/other-network-beside", test_other_network_beside);
   int result = g_test_run();
   g_free(models);
   g_free(network);

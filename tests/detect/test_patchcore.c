@@ -133,6 +133,31 @@ static double score(VelmDetector *detector, VelmImage *image) {
 #define FIRST_NEW 100
 #define N_NEW 4
 
+/* Of two networks, each has its map, and the score is of both. */
+static void test_two_maps(void) {
+  VelmPlane *map = velm_plane_new(2, 2), *beside = velm_plane_new(2, 2);
+  for (int i = 0; i < 4; i++) {
+    map->values[i] = 1;
+    beside->values[i] = (float)i;
+  }
+  map->values[2] = 2;
+  g_assert_cmpfloat_with_epsilon(velm_patch_maps_score(map, NULL, 0.25), 2, 1e-6);
+  g_assert_cmpfloat_with_epsilon(velm_patch_maps_score(map, beside, 0.25),
+                                 pow(2, 0.7) * pow(3, 0.3), 1e-6);
+  velm_plane_free(map);
+  velm_plane_free(beside);
+}
+
+/* Which layers share a map; a second network alone is no second. */
+static void test_layers_of_two_networks(void) {
+  const VelmPatchLayer layers[] = {
+      {.channels = 1}, {.channels = 2, .beside = TRUE}, {.channels = 3}};
+  g_assert_true(velm_patch_layers_beside(layers, 3));
+  g_assert_false(velm_patch_layers_beside(layers, 1));
+  g_assert_cmpuint(velm_patch_layers_in_map(layers, 3, 0), ==, 2);
+  g_assert_cmpuint(velm_patch_layers_in_map(layers, 3, 1), ==, 1);
+}
+
 static void test_defects_score_higher(void) {
   VelmDetector *detector = real_detector;
   const char *const *classes = velm_procedural_classes();
@@ -604,6 +629,8 @@ int main(int argc, char **argv) {
   add_with_backbone("/patchcore/parts-are-held-back", test_parts_are_held_back);
   add_with_backbone("/patchcore/unit", test_unit);
   add_with_backbone("/patchcore/reference", test_reference);
+  g_test_add_func("/patchcore/two-maps", test_two_maps);
+  g_test_add_func("/patchcore/layers-of-two-networks", test_layers_of_two_networks);
   g_test_add_func("/patchcore/record", test_record);
   g_test_add_func("/patchcore/any-size", test_any_size);
   g_test_add_func("/patchcore/deterministic", test_deterministic);
