@@ -9,8 +9,6 @@
  * between two of its entries. Each row of the table is a process of its own, held to as many
  * processors as the row has threads.
  */
-#include "core/engine.h"
-#include "core/file.h"
 #include "core/model.h"
 #include "core/scratch.h"
 #include "dataset/dataset.h"
@@ -18,6 +16,7 @@
 #include "detect/detector.h"
 #include "detect/inspection.h"
 #include "mark/mark.h"
+#include "median.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -38,33 +37,22 @@ static const struct {
 } settings[] = {{"lite2", 256}, {"lite2", 384}, {"dinov2s", 224}, {"dinov2s", 448}};
 static const gsize banks[] = {1000, 10000, 100000};
 
-static double ms_since(gint64 start) { return (double)(g_get_monotonic_time() - start) / 1e3; }
-
-static int compare(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(double *values, gsize n) {
-  qsort(values, n, sizeof *values, compare);
-  return values[n / 2];
-}
-
 /* ---- the machine ---- */
 
-/* Billions of floating-point operations a second in a product of matrices. */
+/* Billions of floating-point operations a second in a product of matrices, on all processors. */
 static double peak_flops(void) {
   enum { N = 1024 };
   g_autofree float *a = g_new(float, N *N), *b = g_new(float, N *N), *c = g_new(float, N *N);
   for (gsize i = 0; i < N * N; i++)
     a[i] = b[i] = (float)(i % 7);
-  double times[7];
-  for (gsize i = 0; i < G_N_ELEMENTS(times); i++) {
+  g_autoptr(GArray) times = g_array_new(FALSE, FALSE, sizeof(double));
+  for (gsize i = 0; i < 7; i++) {
     gint64 start = g_get_monotonic_time();
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, N, N, N, 1, a, N, b, N, 0, c, N);
-    times[i] = ms_since(start);
+    double ms = velm_timing_since(start);
+    g_array_append_val(times, ms);
   }
-  return 2.0 * N * N * N / median(times, G_N_ELEMENTS(times)) / 1e6;
+  return 2.0 * N * N * N / median(times) / 1e6;
 }
 
 /* GB a second that are read from memory, by one thread. */
@@ -72,13 +60,15 @@ static double peak_reading(void) {
   gsize n = 64 << 20;
   g_autofree float *values = g_new0(float, n);
   memset(values, 1, n * sizeof *values);
-  double times[5], sum = 0;
-  for (gsize k = 0; k < G_N_ELEMENTS(times); k++) {
+  g_autoptr(GArray) times = g_array_new(FALSE, FALSE, sizeof(double));
+  double sum = 0;
+  for (gsize k = 0; k < 5; k++) {
     gint64 start = g_get_monotonic_time();
     sum += (double)cblas_sasum((blasint)n, values, 1);
-    times[k] = ms_since(start);
+    double ms = velm_timing_since(start);
+    g_array_append_val(times, ms);
   }
-  return sum > 0 ? (double)(n * sizeof *values) / median(times, G_N_ELEMENTS(times)) / 1e6 : 0;
+  return sum > 0 ? (double)(n * sizeof *values) / median(times) / 1e6 : 0;
 }
 
 /* ---- one row, in a process of its own ---- */
@@ -101,7 +91,7 @@ static VelmInspection *inspect(VelmDetector *detector, const VelmSample *sample,
   gint64 start = g_get_monotonic_time();
   if (inspection->anomalous && !velm_mark_regions(inspection, TRUE, error))
     return NULL;
-  inspection->timings_ms[VELM_TIMING_MARK] = ms_since(start);
+  inspection->timings_ms[VELM_TIMING_MARK] = velm_timing_since(start);
   return g_steal_pointer(&inspection);
 }
 
@@ -124,8 +114,7 @@ static gboolean measure_row(const char *model_path, const char *images, GError *
     }
   for (gsize i = 0; i < N_STAGES; i++) {
     if (ok)
-      printf("%.3f ",
-             series[i]->len ? median((double *)(void *)series[i]->data, series[i]->len) : 0.0);
+      printf("%.3f ", series[i]->len ? median(series[i]) : 0.0);
     g_array_unref(series[i]);
   }
   struct rusage usage;
@@ -236,7 +225,8 @@ static gboolean measure_setting(const char *program, const char *folder, gsize i
          "100,000)\n",
          log10(search[1] / search[0]), log10(search[last] / search[1]));
   if (g_str_equal(backbone, "dinov2s"))
-    printf("  network: %.0f GFLOP/s, %.0f %% of what products of matrices reach\n",
+    printf("  network: %.0f GFLOP/s, %.0f %% of what products of matrices reach on "
+           "all processors\n",
            1e3 * transformer_gflop(settings[index].size) / row[FEATURES],
            100e3 * transformer_gflop(settings[index].size) / row[FEATURES] / flops);
   return TRUE;

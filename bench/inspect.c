@@ -14,6 +14,8 @@
 #include "dataset/dataset.h"
 #include "dataset/procedural.h"
 #include "detect/backbone.h"
+#include "detect/inspection.h"
+#include "median.h"
 
 #include <gio/gio.h>
 #include <glib/gstdio.h>
@@ -55,16 +57,6 @@ static void times_clear(Times *times) {
 }
 
 static void add(GArray *series, double ms) { g_array_append_val(series, ms); }
-
-static int compare(gconstpointer a, gconstpointer b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(GArray *series) {
-  g_array_sort(series, compare);
-  return g_array_index(series, double, series->len / 2);
-}
 
 static void print_row(const char *name, GArray *series, double network) {
   if (series->len == 0)
@@ -172,8 +164,6 @@ static gboolean open_subject(Subject *subject, VelmModel *model, GError **error)
   return subject->batch != NULL;
 }
 
-static double ms_since(gint64 start) { return (double)(g_get_monotonic_time() - start) / 1e3; }
-
 static gboolean time_backbone(Subject *subject, const VelmSample *sample, Times *times,
                               GError **error) {
   g_autoptr(VelmImage) image = velm_image_load(sample->path, 0, error);
@@ -184,14 +174,14 @@ static gboolean time_backbone(Subject *subject, const VelmSample *sample, Times 
   gint64 start = g_get_monotonic_time();
   if (!velm_net_run_image(subject->whole, resized->pixels, error))
     return FALSE;
-  add(times->whole, ms_since(start));
+  add(times->whole, velm_timing_since(start));
   start = g_get_monotonic_time();
   if (!velm_net_run_image(subject->net, resized->pixels, error))
     return FALSE;
-  add(times->network, ms_since(start));
+  add(times->network, velm_timing_since(start));
   start = g_get_monotonic_time();
   g_autoptr(VelmFeatures) features = velm_backbone_extract(subject->backbone, image, error);
-  add(times->backbone, ms_since(start));
+  add(times->backbone, velm_timing_since(start));
   return features != NULL;
 }
 
@@ -202,7 +192,7 @@ static gboolean time_inspection(Subject *subject, const VelmSample *sample, Time
       velm_inspector_inspect(subject->inspector, sample->path, sample->reference, error);
   if (!inspection)
     return FALSE;
-  double ms = ms_since(start);
+  double ms = velm_timing_since(start);
   add(times->all, ms);
   add(times->total[inspection->anomalous ? 1 : 0], ms);
   for (gsize i = 0; i < G_N_ELEMENTS(times->stages); i++)
@@ -240,7 +230,7 @@ static double rate_network(Subject *subject, guint n) {
   }
   for (guint i = 0; i < subject->n_threads; i++)
     g_thread_join(threads[i]);
-  double rate = 1e3 * (double)(share * subject->n_threads) / ms_since(start);
+  double rate = 1e3 * (double)(share * subject->n_threads) / velm_timing_since(start);
   velm_image_free(image);
   return rate;
 }
@@ -264,7 +254,7 @@ static double rate_batch(Subject *subject, const GPtrArray *samples) {
   }
   while (on_their_way > 0)
     velm_inspector_iterate(subject->batch, 1000);
-  return 1e3 * (double)samples->len / ms_since(start);
+  return 1e3 * (double)samples->len / velm_timing_since(start);
 }
 
 static void measure_batch(Subject *subject, const GPtrArray *samples) {

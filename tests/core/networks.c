@@ -176,20 +176,26 @@ static GByteArray *value(const char *name) {
   return out;
 }
 
-GBytes *network_onnx(void) {
-  GByteArray *graph = g_byte_array_new(), *opset = g_byte_array_new(), *model = g_byte_array_new();
-  put_message(graph, 1, node("Relu", "x", "a"));
-  put_message(graph, 1, node("Neg", "a", "b"));
-  put_message(graph, 1, node("Abs", "b", "c"));
-  put_string(graph, 2, "small");
-  put_message(graph, 11, value("x"));
-  put_message(graph, 12, value("c"));
+/* The model of @graph, which it takes. */
+static GBytes *model_of(GByteArray *graph) {
+  GByteArray *opset = g_byte_array_new(), *model = g_byte_array_new();
   put_string(opset, 1, "");
   put_number(opset, 2, 13);
   put_number(model, 1, 8);
   put_message(model, 7, graph);
   put_message(model, 8, opset);
   return g_byte_array_free_to_bytes(model);
+}
+
+GBytes *network_onnx(void) {
+  GByteArray *graph = g_byte_array_new();
+  put_message(graph, 1, node("Relu", "x", "a"));
+  put_message(graph, 1, node("Neg", "a", "b"));
+  put_message(graph, 1, node("Abs", "b", "c"));
+  put_string(graph, 2, "small");
+  put_message(graph, 11, value("x"));
+  put_message(graph, 12, value("c"));
+  return model_of(graph);
 }
 
 /* ---- an anomaly model ---- */
@@ -297,7 +303,7 @@ static GByteArray *image_value(guint8 height, guint8 width) {
 }
 
 GBytes *network_anomaly_onnx(guint8 height, guint8 width, const NetworkOutput *outputs, gsize n) {
-  GByteArray *graph = g_byte_array_new(), *opset = g_byte_array_new(), *model = g_byte_array_new();
+  GByteArray *graph = g_byte_array_new();
   for (gsize i = 0; i < n; i++)
     put_nodes(graph, &outputs[i]);
   put_string(graph, 2, "anomaly");
@@ -305,12 +311,7 @@ GBytes *network_anomaly_onnx(guint8 height, guint8 width, const NetworkOutput *o
   for (gsize i = 0; i < n; i++)
     put_message(graph, 12,
                 typed_value(outputs[i].name, outputs[i].kind == NETWORK_MASK ? 9 : 1, NULL));
-  put_string(opset, 1, "");
-  put_number(opset, 2, 13);
-  put_number(model, 1, 8);
-  put_message(model, 7, graph);
-  put_message(model, 8, opset);
-  return g_byte_array_free_to_bytes(model);
+  return model_of(graph);
 }
 
 /* ---- a resize ---- */
@@ -335,7 +336,7 @@ static GByteArray *sizes_value(const char *name, guint8 height, guint8 width) {
 }
 
 GBytes *network_resize_onnx(guint8 height, guint8 width, const char *mode) {
-  GByteArray *graph = g_byte_array_new(), *opset = g_byte_array_new(), *model = g_byte_array_new();
+  GByteArray *graph = g_byte_array_new();
   GByteArray *resize = g_byte_array_new();
   static const char *const inputs[] = {"same", "", "", "sizes"};
   for (gsize i = 0; i < G_N_ELEMENTS(inputs); i++)
@@ -351,10 +352,5 @@ GBytes *network_resize_onnx(guint8 height, guint8 width, const char *mode) {
   put_message(graph, 5, sizes_value("sizes", height, width));
   put_message(graph, 11, image_value(0, 0));
   put_message(graph, 12, typed_value("negative", 1, NULL));
-  put_string(opset, 1, "");
-  put_number(opset, 2, 13);
-  put_number(model, 1, 8);
-  put_message(model, 7, graph);
-  put_message(model, 8, opset);
-  return g_byte_array_free_to_bytes(model);
+  return model_of(graph);
 }
