@@ -96,15 +96,24 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmModel, velm_model_free)
 /**
  * VelmFitParams: how a detector is fitted. Start from velm_fit_params_default().
  * @detector: NULL for "patchcore" (arXiv 2106.08265); "two-speed": a fast PatchCore before an
- * accurate one; or "exported": an anomaly model that another tool trained and exported
+ * accurate one; "exported": an anomaly model that another tool trained and exported; or "ddad"
+ * (arXiv 2305.15956): a denoiser that tools/ddad trained makes each part anew
  * @model_file: exported: its ONNX or OpenVINO IR file, which the model refers to by path and
  * SHA-256
  * @mean, @scale: exported: a byte v of channel c (red, green, blue) goes in as (v - mean[c]) /
  * scale[c]; 0 and 255 by default
  * @threshold: exported: the score from which an image is anomalous; NaN, the default, to find it
  * from the good images
+ * @denoiser: ddad: its ONNX or OpenVINO IR file, with its settings beside it as JSON
+ * @ddad_steps: ddad: in how many steps noise is taken away; 0 for what the settings say
+ * @ddad_start: ddad: from which step of the noise; 0 for what the settings say
+ * @ddad_guidance: ddad: how strongly what is made is held to the part; NaN, the default, for what
+ * the settings say
+ * @ddad_budget_ms: ddad: as many steps as an image may take so long for on this machine; 0 for
+ * none
  * @backbone: "dinov2s", "lite2", or the path of an ONNX or OpenVINO IR file; of two, the accurate
- * detector's
+ * detector's; ddad: the file whose features are compared, where it is not to be lite2 or the one
+ * that the settings name
  * @layers: NULL for the backbone's own choice, else layer (tensor) names separated by commas
  * @size: side in pixels of the square that images are resized to; 0 for the backbone's or the
  * exported model's own choice
@@ -124,6 +133,9 @@ typedef struct {
   const char *model_file;
   float mean[3], scale[3];
   double threshold;
+  const char *denoiser;
+  int ddad_steps, ddad_start;
+  double ddad_guidance, ddad_budget_ms;
   const char *backbone;
   const char *layers;
   int size;
@@ -148,7 +160,8 @@ VELM_API VelmFitParams velm_fit_params_default(void);
  * The decision threshold and the calibration come from the training images alone. PatchCore: in
  * four turns a quarter of the parts is held back and scored against a bank of the others. Exported:
  * from the scores that the model gives the images, as it is; give it images that it was not trained
- * on.
+ * on. DDAD: from the good images that the denoiser's settings say were held back from its training,
+ * or from all.
  */
 VELM_API VelmModel *velm_model_fit(const char *directory, const VelmFitParams *params,
                                    GError **error);

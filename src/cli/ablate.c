@@ -94,7 +94,7 @@ int velm_cli_ablate(int argc, char **argv) {
       "Classifies the labelled images in DIR/test by a language model, with the full prompt and "
       "with each part of it\n"
       "left out in turn, and says what each part is worth.",
-      entries, velm_cli_llm_options(&options.llm), 1, 1, &code);
+      entries, (GOptionGroup *[]){velm_cli_llm_options(&options.llm), NULL}, 1, 1, &code);
   if (!paths)
     return code;
   if (!options.model || !options.spec) {

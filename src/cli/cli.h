@@ -56,7 +56,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmCliLlm, velm_cli_llm_clear)
  * Parses the options of a subcommand; help and mistakes are printed. @usage: what follows the
  * subcommand's name.
  * @entries: NULL-terminated
- * @group: (transfer full) (nullable): further options under a heading of their own
+ * @groups: (element-type GOptionGroup) (transfer full) (nullable): further options, each group
+ * under a heading of its own; NULL-terminated
  * @min, @max: number of arguments that may be left; @max under 0 for any
  * @exit_code: (out): set where the caller is to return at once
  * Returns: (transfer full): the arguments that are left, or NULL to return @exit_code
@@ -64,8 +65,23 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmCliLlm, velm_cli_llm_clear)
 char **velm_cli_parse(int argc, char **argv, const char *usage, const char *summary,
                       const GOptionEntry *entries, int min, int max, int *exit_code);
 char **velm_cli_parse_with(int argc, char **argv, const char *usage, const char *summary,
-                           const GOptionEntry *entries, GOptionGroup *group, int min, int max,
-                           int *exit_code);
+                           const GOptionEntry *entries, GOptionGroup *const *groups, int min,
+                           int max, int *exit_code);
+
+/* What the command line says of the detector ddad. */
+typedef struct {
+  char *denoiser;
+  int steps, start;
+  double budget_ms, guidance;
+} VelmCliDdad;
+
+/** The option group that fills @ddad, with the heading "Diffusion". Returns: (transfer full). */
+GOptionGroup *velm_cli_ddad_options(VelmCliDdad *ddad);
+/** Hands the options over to @params, whose detector is set; strings are borrowed. Returns: FALSE
+ * with VELM_ERROR_USAGE where the detector is another. */
+gboolean velm_cli_ddad_params(const VelmCliDdad *ddad, VelmFitParams *params, GError **error);
+void velm_cli_ddad_clear(VelmCliDdad *ddad);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmCliDdad, velm_cli_ddad_clear)
 
 /** Prints "velm: message" on stderr, clear of the progress line. Returns: the exit code for it. */
 int velm_cli_fail(const GError *error);

@@ -94,7 +94,7 @@ static int evaluate_folder(int argc, char **argv) {
       "Exits with 1 where an image could not be inspected; the figures are of the others.\n\n"
       "  velm evaluate compare RUN RUN    holds stored runs against each other\n"
       "  velm evaluate predictions FILE   measures answers that were recorded elsewhere",
-      entries, velm_cli_llm_options(&options.llm), 1, 1, &code);
+      entries, (GOptionGroup *[]){velm_cli_llm_options(&options.llm), NULL}, 1, 1, &code);
   if (!paths)
     return code;
   if (!options.model) {

@@ -130,6 +130,7 @@ int velm_cli_fit(int argc, char **argv) {
   double coreset = 0, false_alarms = params.false_alarms;
   gboolean standardise = FALSE, robust = FALSE;
   g_auto(Exported) exported = {.threshold = params.threshold};
+  g_auto(VelmCliDdad) ddad = {.guidance = params.ddad_guidance};
   const GOptionEntry entries[] = {
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "Model file to write", "MODEL.velm"},
       {"add", 0, 0, G_OPTION_ARG_FILENAME, &add,
@@ -137,7 +138,8 @@ int velm_cli_fit(int argc, char **argv) {
        "MODEL.velm"},
       {"detector", 0, 0, G_OPTION_ARG_STRING, &exported.detector,
        "patchcore (the default); two-speed: lite2 looks at every part, --backbone at those that "
-       "are not clearly normal; exported: an anomaly model that another tool trained",
+       "are not clearly normal; exported: an anomaly model that another tool trained; ddad: a "
+       "denoiser makes each part anew",
        "NAME"},
       {"backbone", 0, 0, G_OPTION_ARG_FILENAME, &backbone,
        "dinov2s (the default: localises best), lite2 (fast), or an ONNX or OpenVINO IR file",
@@ -175,7 +177,8 @@ int velm_cli_fit(int argc, char **argv) {
       argc, argv, "DIR -o MODEL.velm",
       "Fits a detector to good images: those in DIR/train/good, or all below DIR where it has "
       "neither train nor test.",
-      entries, exported_options(&exported), 1, 1, &code);
+      entries, (GOptionGroup *[]){exported_options(&exported), velm_cli_ddad_options(&ddad), NULL},
+      1, 1, &code);
   if (!paths)
     return code;
   if (!output && !add) {
@@ -197,7 +200,8 @@ int velm_cli_fit(int argc, char **argv) {
   g_autoptr(GError) error = NULL;
   g_autoptr(VelmModel) model = NULL;
   g_autoptr(VelmTuning) tuning = NULL;
-  if (exported_params(&exported, &params, &error) && check_output(output, &error) &&
+  if (exported_params(&exported, &params, &error) && velm_cli_ddad_params(&ddad, &params, &error) &&
+      check_output(output, &error) &&
       (!tune || tune_params(paths[0], tune, &params, &tuning, &error)))
     model = velm_model_fit(paths[0], &params, &error);
   if (!model || !velm_model_save(model, output, &error))

@@ -242,7 +242,7 @@ int velm_cli_inspect(int argc, char **argv) {
       "folder has one\n"
       "(DIR/reference/CLASS/NAME for DIR/test/CLASS/NAME).\n"
       "Exits with 1 where an image could not be inspected; the others are inspected all the same.",
-      entries, velm_cli_llm_options(&llm), 1, -1, &code);
+      entries, (GOptionGroup *[]){velm_cli_llm_options(&llm), NULL}, 1, -1, &code);
   if (!paths)
     return code;
   if (!model_path) {

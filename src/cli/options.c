@@ -11,8 +11,8 @@ char **velm_cli_parse(int argc, char **argv, const char *usage, const char *summ
 }
 
 char **velm_cli_parse_with(int argc, char **argv, const char *usage, const char *summary,
-                           const GOptionEntry *entries, GOptionGroup *group, int min, int max,
-                           int *exit_code) {
+                           const GOptionEntry *entries, GOptionGroup *const *groups, int min,
+                           int max, int *exit_code) {
   g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
   for (int i = 0; i < argc; i++)
     g_strv_builder_add(builder, argv[i]);
@@ -22,8 +22,8 @@ char **velm_cli_parse_with(int argc, char **argv, const char *usage, const char 
   g_autoptr(GOptionContext) context = g_option_context_new(usage);
   g_option_context_set_summary(context, summary);
   g_option_context_add_main_entries(context, entries, NULL);
-  if (group)
-    g_option_context_add_group(context, group);
+  for (gsize i = 0; groups && groups[i]; i++)
+    g_option_context_add_group(context, groups[i]);
   g_option_context_set_help_enabled(context, FALSE);
   for (int i = 1; i < argc && !g_str_equal(argv[i], "--"); i++)
     if (g_str_equal(argv[i], "--help") || g_str_equal(argv[i], "-h")) {

@@ -48,7 +48,7 @@ int velm_cli_teach(int argc, char **argv) {
       "the "
       "model was taught\n"
       "before is replaced. Up to three images of each class are kept in the model, for --examples.",
-      entries, velm_cli_llm_options(&llm), 1, 1, &code);
+      entries, (GOptionGroup *[]){velm_cli_llm_options(&llm), NULL}, 1, 1, &code);
   if (!paths)
     return code;
   if (!model_path || !spec_path || params.shots < 0 || !(params.trust >= 0 && params.trust <= 1)) {

@@ -21,7 +21,9 @@ struct _VelmNet {
   Compiled *compiled; /* of g_atomic_rc_box */
   ov_infer_request_t *request;
   ov_tensor_t *input;
-  gsize n_input;     /* bytes */
+  gsize n_input;  /* bytes */
+  gsize n_others; /* inputs after the first */
+  ov_tensor_t **others;
   int width, height; /* of the image; 0 where the input is none */
   gboolean any_size; /* the compiled network takes images of any */
   gboolean any_type; /* an output of another type is let be */
@@ -279,6 +281,72 @@ static ov_model_t *take_images(ov_model_t *model, const VelmNetParams *params, c
   return built;
 }
 
+/* ---- inputs that are no images: floats in, converted in the graph ---- */
+
+static gboolean check_n_inputs(const ov_model_t *model, gsize expected, const char *name,
+                               GError **error) {
+  size_t n = 0;
+  if (!check(ov_model_inputs_size(model, &n), name, error))
+    return FALSE;
+  if (n == expected)
+    return TRUE;
+  g_set_error(error, VELM_ERROR, VELM_ERROR_ENGINE,
+              "%s: has %" G_GSIZE_FORMAT " inputs; %" G_GSIZE_FORMAT " are needed", name, (gsize)n,
+              expected);
+  return FALSE;
+}
+
+static gboolean set_input_shapes(ov_model_t *model, const VelmNetParams *params, const char *name,
+                                 GError **error) {
+  g_autofree size_t *indices = g_new(size_t, params->n_inputs);
+  g_autofree ov_partial_shape_t *shapes = g_new0(ov_partial_shape_t, params->n_inputs);
+  gboolean ok = TRUE;
+  for (gsize i = 0; ok && i < params->n_inputs; i++) {
+    const VelmNetShape *shape = &params->inputs[i];
+    indices[i] = i;
+    ok = check(ov_partial_shape_create_static((int64_t)shape->rank, shape->dims, &shapes[i]), name,
+               error);
+  }
+  ok = ok && check(ov_model_reshape_by_port_indexes(model, indices, shapes, params->n_inputs), name,
+                   error);
+  for (gsize i = 0; i < params->n_inputs; i++)
+    ov_partial_shape_free(&shapes[i]);
+  return ok;
+}
+
+static ov_status_e take_floats(const ov_preprocess_prepostprocessor_t *all, gsize index) {
+  ov_preprocess_input_info_t *input = NULL;
+  ov_preprocess_input_tensor_info_t *tensor = NULL;
+  ov_status_e status = ov_preprocess_prepostprocessor_get_input_info_by_index(all, index, &input);
+  if (status == OK)
+    status = ov_preprocess_input_info_get_tensor_info(input, &tensor);
+  if (status == OK)
+    status = ov_preprocess_input_tensor_info_set_element_type(tensor, F32);
+  if (tensor)
+    ov_preprocess_input_tensor_info_free(tensor);
+  if (input)
+    ov_preprocess_input_info_free(input);
+  return status;
+}
+
+/* Returns @model with all its inputs taking floats of the shapes that @params say; takes @model. */
+static ov_model_t *take_inputs(ov_model_t *model, const VelmNetParams *params, const char *name,
+                               GError **error) {
+  ov_preprocess_prepostprocessor_t *all = NULL;
+  ov_model_t *built = NULL;
+  gboolean ok = check_n_inputs(model, params->n_inputs, name, error) &&
+                set_input_shapes(model, params, name, error) &&
+                check(ov_preprocess_prepostprocessor_create(model, &all), name, error);
+  for (gsize i = 0; ok && i < params->n_inputs; i++)
+    ok = check(take_floats(all, i), name, error);
+  if (ok)
+    check(ov_preprocess_prepostprocessor_build(all, &built), name, error);
+  if (all)
+    ov_preprocess_prepostprocessor_free(all);
+  ov_model_free(model);
+  return built;
+}
+
 /* ---- compiling ---- */
 
 static void compiled_clear(gpointer data) {
@@ -350,10 +418,12 @@ static gboolean bind_output(VelmNet *net, gsize index, GError **error) {
   return TRUE;
 }
 
-/* Takes @model. Returns: with its input made an image where @params have one, or NULL. */
+/* Takes @model. Returns: with its inputs as @params say, or NULL. */
 static ov_model_t *fit_input(VelmNet *net, ov_model_t *model, const VelmNetParams *params,
                              GError **error) {
   VelmNetParams sized = *params;
+  if (model && params->inputs)
+    return take_inputs(model, params, net->name, error);
   if (model && params->own_size && !take_own_size(model, &sized, net->name, error)) {
     ov_model_free(model);
     return NULL;
@@ -395,6 +465,15 @@ static gboolean bind_size(VelmNet *net, GError **error) {
   return infer(net, error);
 }
 
+static gboolean bind_others(VelmNet *net, GError **error) {
+  net->others = g_new0(ov_tensor_t *, net->n_others);
+  for (gsize i = 0; i < net->n_others; i++)
+    if (!check(ov_infer_request_get_input_tensor_by_index(net->request, i + 1, &net->others[i]),
+               net->name, error))
+      return FALSE;
+  return TRUE;
+}
+
 /* Gives @net, whose network is compiled, an inference with input and outputs. */
 static gboolean bind(VelmNet *net, GError **error) {
   ov_compiled_model_t *compiled = net->compiled->compiled;
@@ -408,7 +487,7 @@ static gboolean bind(VelmNet *net, GError **error) {
   return check(ov_infer_request_get_input_tensor_by_index(net->request, 0, &net->input), net->name,
                error) &&
          check(ov_tensor_get_byte_size(net->input, &net->n_input), net->name, error) &&
-         bind_outputs(net, error);
+         bind_others(net, error) && bind_outputs(net, error);
 }
 
 /* Takes @model and @weights. */
@@ -418,6 +497,7 @@ static VelmNet *net_new(ov_model_t *model, ov_tensor_t *weights, const VelmNetPa
   net->name = g_strdup(name);
   net->any_size = params->any_size;
   net->any_type = params->any_type;
+  net->n_others = params->inputs ? params->n_inputs - 1 : 0;
   net->compiled = g_atomic_rc_box_new0(Compiled);
   net->compiled->weights = weights;
   model = fit_input(net, model, params, error);
@@ -434,6 +514,7 @@ VelmNet *velm_net_share_at(VelmNet *net, int width, int height, GError **error) 
   other->compiled = g_atomic_rc_box_acquire(net->compiled);
   other->any_size = net->any_size;
   other->any_type = net->any_type;
+  other->n_others = net->n_others;
   other->width = width;
   other->height = height;
   return bind(other, error) ? g_steal_pointer(&other) : NULL;
@@ -467,12 +548,16 @@ void velm_net_free(VelmNet *net) {
   for (gsize i = 0; net->tensors && i < net->n_outputs; i++)
     if (net->tensors[i])
       ov_tensor_free(net->tensors[i]);
+  for (gsize i = 0; net->others && i < net->n_others; i++)
+    if (net->others[i])
+      ov_tensor_free(net->others[i]);
   if (net->input)
     ov_tensor_free(net->input);
   if (net->request)
     ov_infer_request_free(net->request);
   if (net->compiled)
     g_atomic_rc_box_release_full(net->compiled, compiled_clear);
+  g_free(net->others);
   g_free(net->tensors);
   g_free(net->outputs);
   g_free(net->name);
@@ -501,6 +586,23 @@ gboolean velm_net_run_image(VelmNet *net, const guint8 *pixels, GError **error) 
 
 gboolean velm_net_run_floats(VelmNet *net, const float *values, gsize n, GError **error) {
   return run(net, values, n * sizeof(float), error);
+}
+
+static gboolean fill(VelmNet *net, ov_tensor_t *tensor, const float *values, GError **error) {
+  size_t size = 0;
+  void *data = NULL;
+  if (!check(ov_tensor_get_byte_size(tensor, &size), net->name, error) ||
+      !check(ov_tensor_data(tensor, &data), net->name, error))
+    return FALSE;
+  memcpy(data, values, size);
+  return TRUE;
+}
+
+gboolean velm_net_run_inputs(VelmNet *net, const float *const *values, GError **error) {
+  for (gsize i = 0; i < net->n_others; i++)
+    if (!fill(net, net->others[i], values[i + 1], error))
+      return FALSE;
+  return run(net, values[0], net->n_input, error);
 }
 
 gsize velm_net_n_outputs(const VelmNet *net) { return net->n_outputs; }

@@ -11,6 +11,12 @@
 
 typedef struct _VelmNet VelmNet;
 
+/** The shape of an input that is no image: @dims of @rank. */
+typedef struct {
+  gsize rank;
+  gint64 dims[4];
+} VelmNetShape;
+
 /**
  * VelmNetParams:
  * @layers: NULL-terminated tensor names to become the outputs, in this order (the network is cut
@@ -27,6 +33,9 @@ typedef struct _VelmNet VelmNet;
  * @exact: compute in f32 even where the processor has bf16
  * @any_type: an output that is no tensor of 32-bit floats is let be, without data, in place of an
  * error
+ * @inputs: the shapes of all @n_inputs inputs, in the network's order, none of them an image: each
+ * is given in 32-bit floats, whatever type the network takes (velm_net_run_inputs()); NULL for a
+ * network of one input
  * @streams: how many inferences there are to be at the same time (velm_net_share()), each with its
  * part of the processors; 0: one at a time, as fast as can be
  */
@@ -36,6 +45,8 @@ typedef struct {
   gboolean own_size;
   float mean[3], scale[3];
   gboolean any_size, float_pixels, exact, any_type;
+  const VelmNetShape *inputs;
+  gsize n_inputs;
   guint streams;
 } VelmNetParams;
 
@@ -69,6 +80,10 @@ gboolean velm_net_run_image(VelmNet *net, const guint8 *pixels, GError **error);
 
 /** Runs on the first input's floats, whose number must be the input's. */
 gboolean velm_net_run_floats(VelmNet *net, const float *values, gsize n, GError **error);
+
+/** Runs on all inputs of a network opened with VelmNetParams.inputs: @values[i] has as many floats
+ * as the shape of input i. */
+gboolean velm_net_run_inputs(VelmNet *net, const float *const *values, GError **error);
 
 gsize velm_net_n_outputs(const VelmNet *net);
 const VelmTensor *velm_net_output(const VelmNet *net, gsize index);

@@ -1,5 +1,6 @@
 #include "detect/detector.h"
 
+#include "detect/ddad.h"
 #include "detect/exported.h"
 #include "detect/patchcore.h"
 #include "detect/twospeed.h"
@@ -10,6 +11,7 @@ static const VelmDetectorClass *const detectors[] = {
     &velm_detector_patchcore,
     &velm_detector_exported,
     &velm_detector_two_speed,
+    &velm_detector_ddad,
 };
 
 const VelmDetectorClass *velm_detector_find(const char *name) {

@@ -4,8 +4,11 @@
 #include <math.h>
 
 VelmFitParams velm_fit_params_default(void) {
-  return (VelmFitParams){
-      .scale = {255, 255, 255}, .threshold = NAN, .backbone = "dinov2s", .false_alarms = 0.05};
+  return (VelmFitParams){.scale = {255, 255, 255},
+                         .threshold = NAN,
+                         .backbone = "dinov2s",
+                         .false_alarms = 0.05,
+                         .ddad_guidance = NAN};
 }
 
 static gboolean check_params(const VelmFitParams *params, GError **error) {

@@ -354,3 +354,71 @@ GBytes *network_resize_onnx(guint8 height, guint8 width, const char *mode) {
   put_message(graph, 12, typed_value("negative", 1, NULL));
   return model_of(graph);
 }
+
+/* ---- a denoiser ---- */
+
+/* Of @rank dimensions, all open but the second of an image. */
+static GByteArray *open_value(const char *name, const char *const *dimensions) {
+  GByteArray *shape = g_byte_array_new();
+  for (gsize i = 0; dimensions[i]; i++) {
+    GByteArray *dimension = g_byte_array_new();
+    if (g_str_equal(dimensions[i], "3"))
+      put_number(dimension, 1, 3);
+    else
+      put_string(dimension, 2, dimensions[i]);
+    put_message(shape, 1, dimension);
+  }
+  return typed_value(name, 1, shape);
+}
+
+/* The constant 1, 2, 3: the axes of an image but for the batch's. */
+static GByteArray *axes_value(const char *name) {
+  const guint8 axes[] = {1, 2, 3};
+  GByteArray *out = g_byte_array_new();
+  put_number(out, 1, G_N_ELEMENTS(axes));
+  put_number(out, 2, 7);
+  put_bytes(out, 7, axes, sizeof axes);
+  put_string(out, 8, name);
+  return out;
+}
+
+static GByteArray *pair_node(const char *op, const char *first, const char *second,
+                             const char *output) {
+  GByteArray *out = g_byte_array_new();
+  put_string(out, 1, first);
+  put_string(out, 1, second);
+  put_string(out, 2, output);
+  put_string(out, 4, op);
+  return out;
+}
+
+/* Means over squares of 2 x 2. */
+static GByteArray *halving_node(const char *input, const char *output) {
+  const guint8 two[] = {2, 2};
+  GByteArray *out = node("AveragePool", input, output);
+  static const char *const names[] = {"kernel_shape", "strides"};
+  for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+    GByteArray *sizes = g_byte_array_new();
+    put_string(sizes, 1, names[i]);
+    put_bytes(sizes, 8, two, sizeof two);
+    put_number(sizes, 20, 7);
+    put_message(out, 5, sizes);
+  }
+  return out;
+}
+
+GBytes *network_denoiser_onnx(gboolean coarse) {
+  static const char *const image[] = {"n", "3", "h", "w", NULL}, *const step[] = {"n", NULL};
+  GByteArray *graph = g_byte_array_new();
+  put_message(graph, 1, pair_node("Unsqueeze", "step", "axes", "level"));
+  put_message(graph, 1, pair_node("Sub", "level", "level", "zero"));
+  put_message(graph, 1, pair_node("Add", "image", "zero", "whole"));
+  put_message(graph, 1,
+              coarse ? halving_node("whole", "noise") : node("Identity", "whole", "noise"));
+  put_string(graph, 2, "denoiser");
+  put_message(graph, 5, axes_value("axes"));
+  put_message(graph, 11, open_value("image", image));
+  put_message(graph, 11, open_value("step", step));
+  put_message(graph, 12, typed_value("noise", 1, NULL));
+  return model_of(graph);
+}

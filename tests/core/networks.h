@@ -55,3 +55,11 @@ GBytes *network_anomaly_onnx(guint8 height, guint8 width, const NetworkOutput *o
  * Returns: (transfer full): an ONNX model
  */
 GBytes *network_resize_onnx(guint8 height, guint8 width, const char *mode);
+
+/**
+ * A denoiser that takes all of an image for noise: image (N x 3 x height x width, any) and "step"
+ * (N) -> "noise", the image.
+ * @coarse: gives one of half the size, which is none
+ * Returns: (transfer full): an ONNX model
+ */
+GBytes *network_denoiser_onnx(gboolean coarse);
