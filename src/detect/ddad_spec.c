@@ -1,6 +1,7 @@
 #include "detect/ddad_spec.h"
 
 #include "core/file.h"
+#include "detect/exported_spec.h"
 
 #include <math.h>
 
@@ -80,17 +81,9 @@ static const Field ints[] = {
     {"ddad.steps", G_STRUCT_OFFSET(VelmDdadSpec, how.n_steps)},
 };
 
-/* An IR's weights are the file beside it; or NULL. */
-static char *weights_path(const char *path) {
-  if (!g_str_has_suffix(path, ".xml"))
-    return NULL;
-  g_autofree char *stem = g_strndup(path, strlen(path) - strlen(".xml"));
-  return g_strconcat(stem, ".bin", NULL);
-}
-
 /* Of the network, and of its weights where they are another file. Returns: (transfer full). */
 static char *digest_of(const char *path, GError **error) {
-  g_autofree char *weights = weights_path(path);
+  g_autofree char *weights = velm_exported_weights_path(path);
   g_autofree char *first = velm_file_sha256(path, error);
   if (!first || !weights)
     return g_steal_pointer(&first);

@@ -14,12 +14,7 @@ void velm_exported_spec_free(VelmExportedSpec *spec) {
 
 /* ---- the files ---- */
 
-/*
- * The file that holds the weights of the network at @path, or NULL where they are in it: the .bin
- * of an OpenVINO IR, which must be there, or the NAME.onnx.data that PyTorch writes beside a
- * NAME.onnx.
- */
-static char *weights_path(const char *path) {
+char *velm_exported_weights_path(const char *path) {
   if (g_str_has_suffix(path, ".xml")) {
     g_autofree char *stem = g_strndup(path, strlen(path) - strlen(".xml"));
     return g_strconcat(stem, ".bin", NULL);
@@ -29,7 +24,7 @@ static char *weights_path(const char *path) {
 }
 
 gboolean velm_exported_spec_check_files(const VelmExportedSpec *spec, GError **error) {
-  g_autofree char *weights = weights_path(spec->path);
+  g_autofree char *weights = velm_exported_weights_path(spec->path);
   if (!g_file_test(spec->path, G_FILE_TEST_IS_REGULAR))
     g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: no such exported model", spec->path);
   else if (weights && !g_file_test(weights, G_FILE_TEST_IS_REGULAR))
@@ -53,7 +48,7 @@ gboolean velm_exported_spec_check_normalisation(const VelmExportedSpec *spec, GE
 /* ---- in the model ---- */
 
 gboolean velm_exported_spec_store(const VelmExportedSpec *spec, VelmModel *model, GError **error) {
-  g_autofree char *weights = weights_path(spec->path);
+  g_autofree char *weights = velm_exported_weights_path(spec->path);
   g_autofree char *digest = velm_file_sha256(spec->path, error);
   g_autofree char *weights_digest = digest && weights ? velm_file_sha256(weights, error) : NULL;
   if (!digest || (weights && !weights_digest))

@@ -51,6 +51,32 @@ static void test_known_numbers(void) {
   check_square(net, first, 1e-6f);
 }
 
+/* Two inputs of a batch; the second is taken for floats, and both keep to their shapes. */
+static void test_inputs(void) {
+  static const float images[2 * 3 * 2 * 4] = {0.5f, -3, 1000, -40, [47] = 7}, steps[2] = {3, 4};
+  const VelmNetShape shapes[] = {{4, {2, 3, 2, 4}}, {1, {2}}};
+  VelmNetParams params = {.inputs = shapes, .n_inputs = 2, .exact = TRUE};
+  g_autoptr(GBytes) onnx = network_denoiser_onnx(FALSE);
+  gsize size = 0;
+  gconstpointer data = g_bytes_get_data(onnx, &size);
+  g_autofree char *path = scratch_write(folder, "inputs.onnx", data, size);
+  GError *error = NULL;
+  g_autoptr(VelmNet) net = velm_net_open(path, &params, &error);
+  g_assert_no_error(error);
+  g_autoptr(VelmNet) other = velm_net_share(net, &error);
+  g_assert_no_error(error);
+  VelmNet *const both[] = {net, other};
+  for (gsize i = 0; i < G_N_ELEMENTS(both); i++) {
+    g_assert_true(velm_net_run_inputs(both[i], (const float *const[]){images, steps}, &error));
+    const VelmTensor *output = velm_net_output(both[i], 0);
+    g_assert_cmpuint(output->n, ==, G_N_ELEMENTS(images));
+    g_assert_cmpmem(output->data, sizeof images, images, sizeof images);
+  }
+  params.n_inputs = 1;
+  g_assert_null(velm_net_open(path, &params, &error));
+  assert_failure(&error, VELM_ERROR_ENGINE, "inputs.onnx: has 2 inputs; 1 are needed");
+}
+
 /* Where the processor has bf16, eight bits of a number remain. */
 static void test_fast(void) {
   static const float input[4] = {0.5f, -3, 1000, -40};
@@ -362,6 +388,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/engine/any-size", test_any_size);
   g_test_add_func("/engine/not-for-images", test_not_for_images);
   g_test_add_func("/engine/no-size", test_no_size);
+  g_test_add_func("/engine/inputs", test_inputs);
   g_test_add_func("/engine/garbage", test_garbage);
   g_test_add_func("/engine/few-weights", test_few_weights);
   g_test_add_func("/engine/unknown-operation", test_unknown_operation);
