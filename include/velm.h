@@ -95,16 +95,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmModel, velm_model_free)
 
 /**
  * VelmFitParams: how a detector is fitted. Start from velm_fit_params_default().
- * @detector: NULL for "patchcore" (arXiv 2106.08265); "two-speed": a fast PatchCore before an
- * accurate one; or "exported": an anomaly model that another tool trained and exported
+ * @detector: NULL for "patchcore" (arXiv 2106.08265); "two-speed": one that does
+ * not look in full at what is clearly normal; or "exported": an anomaly model that another tool trained and exported
  * @model_file: exported: its ONNX or OpenVINO IR file, which the model refers to by path and
  * SHA-256
  * @mean, @scale: exported: a byte v of channel c (red, green, blue) goes in as (v - mean[c]) /
  * scale[c]; 0 and 255 by default
  * @threshold: exported: the score from which an image is anomalous; NaN, the default, to find it
  * from the good images
- * @backbone: "dinov2s", "lite2", or the path of an ONNX or OpenVINO IR file; of two, the accurate
- * detector's
+ * @backbone: "dinov2s", "lite2", or the path of an ONNX or OpenVINO IR file
  * @layers: NULL for the backbone's own choice, else layer (tensor) names separated by commas
  * @size: side in pixels of the square that images are resized to; 0 for the backbone's or the
  * exported model's own choice

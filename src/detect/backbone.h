@@ -8,6 +8,10 @@
 
 typedef struct _VelmBackbone VelmBackbone;
 
+/** Where a layer looks: at the image in full size, or, in a fraction of the time, at half the size,
+ * or by the network beside. */
+typedef enum { VELM_LOOK_FULL, VELM_LOOK_HALF, VELM_LOOK_BESIDE, VELM_N_LOOKS } VelmLook;
+
 /**
  * How a backbone is used.
  * @name: "dinov2s", "lite2", or "file"
@@ -42,6 +46,11 @@ VelmBackboneSpec *velm_backbone_spec_new(const char *backbone, const char *layer
 void velm_backbone_spec_free(VelmBackboneSpec *spec);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmBackboneSpec, velm_backbone_spec_free)
 
+/** The layers for looking at two speeds: those of @spec, separated by commas, and where none of
+ * them looks early those of EfficientNet-Lite2 besides. Returns: (transfer full): NULL with
+ * VELM_ERROR_USAGE where none looks at the full size, or the backbone is the fast one itself. */
+char *velm_backbone_layers_of_two_speeds(const VelmBackboneSpec *spec, GError **error);
+
 /** Writes @spec and the network file's SHA-256 to @model under "backbone.". */
 gboolean velm_backbone_spec_store(const VelmBackboneSpec *spec, VelmModel *model, GError **error);
 
@@ -63,12 +72,18 @@ int velm_backbone_layer_channels(const VelmBackbone *backbone, gsize index);
 /** Whether layer @index shows more than its own cell: averaged over neighbours, or of the image at
  * half the size. */
 gboolean velm_backbone_layer_is_coarse(const VelmBackbone *backbone, gsize index);
-/** Whether layer @index is of the network beside the backbone. */
-gboolean velm_backbone_layer_is_beside(const VelmBackbone *backbone, gsize index);
+VelmLook velm_backbone_layer_look(const VelmBackbone *backbone, gsize index);
 /** Whether the last layer is there for the contrast within the image. */
 gboolean velm_backbone_has_contrast(const VelmBackbone *backbone);
 
-/** The patch features of @image. Returns: (transfer full). */
+/** The patch features of @image in the layers that do not look at its full size; 0 in the others.
+ * Returns: (transfer full). */
+VelmFeatures *velm_backbone_extract_early(VelmBackbone *backbone, const VelmImage *image,
+                                          GError **error);
+/** Fills in the other layers' @features of the same @image. */
+gboolean velm_backbone_extract_rest(VelmBackbone *backbone, const VelmImage *image,
+                                    VelmFeatures *features, GError **error);
+/** Both. Returns: (transfer full). */
 VelmFeatures *velm_backbone_extract(VelmBackbone *backbone, const VelmImage *image, GError **error);
 
 void velm_backbone_free(VelmBackbone *backbone);
