@@ -107,6 +107,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmModel, velm_model_free)
  * @layers: NULL for the backbone's own choice, else layer (tensor) names separated by commas
  * @size: side in pixels of the square that images are resized to; 0 for the backbone's or the
  * exported model's own choice
+ * @squeeze: resize images to a square even where the backbone (dinov2s) could keep their shape
  * @coreset: share of the training patches that the memory bank keeps, over 0 to 1; 0 for the
  * default (a bank of 6,000 at most)
  * @top_share: share of the score map's values, its highest, that the score is the mean of, one
@@ -126,6 +127,7 @@ typedef struct {
   const char *backbone;
   const char *layers;
   int size;
+  gboolean squeeze;
   double coreset;
   double top_share;
   gboolean standardise;

@@ -3,6 +3,7 @@
 #include "core/engine.h"
 #include "core/file.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- the known ones ---- */
@@ -10,6 +11,7 @@
 typedef struct {
   const char *name, *file, *layers;
   int size, multiple; /* the side of the input must divide by multiple */
+  gboolean any_shape; /* a patch is a square of that side, and images need not be square */
   float mean[3], scale[3];
 } Known;
 
@@ -23,6 +25,7 @@ static const Known known[] = {
      "block8@half@3@contrast",
      448,
      14,
+     TRUE,
      {123.675f, 116.28f, 103.53f},
      {58.395f, 57.12f, 57.375f}},
     {"lite2",
@@ -30,9 +33,13 @@ static const Known known[] = {
      "stage4@3,stage5@3,stage4@5",
      256,
      32,
+     FALSE,
      {127.0f, 127.0f, 127.0f},
      {128.0f, 128.0f, 128.0f}},
 };
+
+/* Longer images are taken for as long as this many squares: positions were learnt in a square. */
+#define MAX_ASPECT 8.0
 
 /* What may look at the image beside any of these. */
 #define NAME_BESIDE "lite2"
@@ -40,7 +47,7 @@ static const Known known[] = {
 /* A network by file is taken to expect what most were trained with: ImageNet's mean and deviation.
  */
 static const Known by_file = {
-    "file", NULL, NULL, 224, 1, {123.675f, 116.28f, 103.53f}, {58.395f, 57.12f, 57.375f}};
+    "file", NULL, NULL, 224, 1, FALSE, {123.675f, 116.28f, 103.53f}, {58.395f, 57.12f, 57.375f}};
 
 static const Known *find_known(const char *name) {
   for (gsize i = 0; i < G_N_ELEMENTS(known); i++)
@@ -98,6 +105,11 @@ void velm_backbone_spec_free(VelmBackboneSpec *spec) {
   g_free(spec->path);
   g_strfreev(spec->layers);
   g_free(spec);
+}
+
+gboolean velm_backbone_may_keep_shape(const VelmBackboneSpec *spec) {
+  const Known *base = find_known(spec->name);
+  return base && base->any_shape;
 }
 
 static gboolean has_addition(const char *layer, const char *addition) {
@@ -160,6 +172,7 @@ gboolean velm_backbone_spec_store(const VelmBackboneSpec *spec, VelmModel *model
   velm_model_set_string(model, "backbone.sha256", digest);
   velm_model_set_strv(model, "backbone.layers", (const char *const *)spec->layers);
   velm_model_set_int(model, "backbone.size", spec->size);
+  velm_model_set_int(model, "backbone.keeps_shape", spec->keeps_shape ? 1 : 0);
   velm_model_set_floats(model, "backbone.mean", spec->mean, 3);
   velm_model_set_floats(model, "backbone.scale", spec->scale, 3);
   return TRUE;
@@ -178,6 +191,20 @@ static gboolean check_digest(VelmModel *model, const char *key, const char *path
   return FALSE;
 }
 
+/* Models of before it was kept have squares. */
+static gboolean restore_shape(VelmBackboneSpec *spec, VelmModel *model, GError **error) {
+  gint64 keeps = 0;
+  if (velm_model_has(model, "backbone.keeps_shape") &&
+      !velm_model_get_int(model, "backbone.keeps_shape", &keeps, error))
+    return FALSE;
+  spec->keeps_shape = keeps != 0;
+  if ((keeps == 0 || keeps == 1) && (!keeps || velm_backbone_may_keep_shape(spec)))
+    return TRUE;
+  g_set_error(error, VELM_ERROR, VELM_ERROR_MODEL,
+              "the model's way of resizing images does not fit its backbone; fit it again");
+  return FALSE;
+}
+
 VelmBackboneSpec *velm_backbone_spec_restore(VelmModel *model, GError **error) {
   g_autoptr(VelmBackboneSpec) spec = g_new0(VelmBackboneSpec, 1);
   const char *name = velm_model_get_string(model, "backbone.name", error);
@@ -192,7 +219,8 @@ VelmBackboneSpec *velm_backbone_spec_restore(VelmModel *model, GError **error) {
   /* A known one is where this installation has it, which need not be where the model was fitted. */
   spec->path = base ? known_path(base) : g_strdup(path);
   gint64 size = 0;
-  if (!velm_model_get_int(model, "backbone.size", &size, error))
+  if (!velm_model_get_int(model, "backbone.size", &size, error) ||
+      !restore_shape(spec, model, error))
     return NULL;
   const float *mean = velm_model_get_floats(model, "backbone.mean", 3, NULL, error);
   const float *scale = mean ? velm_model_get_floats(model, "backbone.scale", 3, NULL, error) : NULL;
@@ -224,7 +252,8 @@ typedef struct {
 
 struct _VelmBackbone {
   VelmNet *nets[VELM_N_LOOKS]; /* NULL where no layer is of that look */
-  int sides[VELM_N_LOOKS];
+  int sides[VELM_N_LOOKS];     /* of the squares that go in */
+  int patch;                   /* side of a patch where images keep their shape, else 0 */
   gsize n_layers;
   Grid *grids;
   int rows, columns, channels; /* of the result */
@@ -250,6 +279,10 @@ static gboolean grid_of(const VelmTensor *tensor, Grid *grid) {
   return TRUE;
 }
 
+static gboolean finest_is_own(const VelmBackbone *backbone) {
+  return backbone->nets[VELM_LOOK_FULL] || backbone->nets[VELM_LOOK_HALF];
+}
+
 static gboolean find_grids(VelmBackbone *backbone, const char *path, GError **error) {
   for (gsize i = 0; i < backbone->n_layers; i++) {
     Grid *grid = &backbone->grids[i];
@@ -259,9 +292,12 @@ static gboolean find_grids(VelmBackbone *backbone, const char *path, GError **er
                   i + 1);
       return FALSE;
     }
+    backbone->channels += grid->channels;
+    /* Images that keep their shape have their own network's grid. */
+    if (backbone->patch && grid->look == VELM_LOOK_BESIDE && finest_is_own(backbone))
+      continue;
     backbone->rows = MAX(backbone->rows, grid->rows);
     backbone->columns = MAX(backbone->columns, grid->columns);
-    backbone->channels += grid->channels;
   }
   return TRUE;
 }
@@ -380,6 +416,7 @@ static VelmBackbone *open_backbone(const VelmBackboneSpec *spec, VelmBackbone *s
   if (!parse_layers(backbone, spec->layers, names, error))
     return NULL;
   gboolean one = is_one_network(spec, names);
+  backbone->patch = spec->keeps_shape ? find_known(spec->name)->multiple : 0;
   if (one)
     take_outputs(backbone, names);
   for (gsize i = 0; i < VELM_N_LOOKS; i++) {
@@ -391,7 +428,9 @@ static VelmBackbone *open_backbone(const VelmBackboneSpec *spec, VelmBackbone *s
         shared ? velm_net_share(shared->nets[i], error)
         : i == VELM_LOOK_HALF && one
             ? velm_net_share_at(backbone->nets[VELM_LOOK_FULL], side, side, error)
-            : open_net(spec, i, names[i], i == VELM_LOOK_FULL && one, streams, error);
+            : open_net(spec, i, names[i],
+                       (i == VELM_LOOK_FULL && one) || (i != VELM_LOOK_BESIDE && spec->keeps_shape),
+                       streams, error);
     if (!backbone->nets[i])
       return NULL;
   }
@@ -516,11 +555,39 @@ static void interpolate_cell(const Grid *grid, const float *values, int row, int
     to[k] = (1 - wy) * ((1 - wx) * a[k] + wx * b[k]) + wy * ((1 - wx) * c[k] + wx * d[k]);
 }
 
+/* How many patches of an image of that shape go across and down: as many as a square has, at most.
+ */
+typedef struct {
+  int rows, columns;
+} Shape;
+
+static Shape shape_of(const VelmBackbone *backbone, const VelmImage *image, VelmLook look) {
+  int side = backbone->sides[look];
+  if (!backbone->patch || look == VELM_LOOK_BESIDE)
+    return (Shape){side, side};
+  int n = side / backbone->patch;
+  double aspect = CLAMP((double)image->width / image->height, 1 / MAX_ASPECT, MAX_ASPECT);
+  int columns = CLAMP((int)lround(n * sqrt(aspect)), 1, n * n);
+  int rows = MIN(MAX(1, (int)lround(n / sqrt(aspect))), MAX(1, n * n / columns));
+  return (Shape){rows, columns};
+}
+
+/* The layer's grid, for an image that keeps its shape: patches come last among the tokens. */
+static Grid grid_for(const VelmBackbone *backbone, gsize layer, const VelmImage *image) {
+  Grid grid = backbone->grids[layer];
+  if (!backbone->patch || grid.look == VELM_LOOK_BESIDE)
+    return grid;
+  Shape shape = shape_of(backbone, image, grid.look);
+  grid.rows = shape.rows;
+  grid.columns = shape.columns;
+  return grid;
+}
+
 /* Writes one layer to the channels from @offset on: pooled on its own grid, then bilinear on the
  * finest. */
 static void gather_layer(const VelmBackbone *backbone, gsize layer, gsize offset,
-                         VelmFeatures *out) {
-  const Grid *grid = &backbone->grids[layer];
+                         const VelmImage *image, VelmFeatures *out) {
+  const Grid own = grid_for(backbone, layer, image), *grid = &own;
   gboolean same = grid->rows == out->rows && grid->columns == out->columns;
   gsize channels = (gsize)grid->channels;
   g_autofree float *values =
@@ -539,9 +606,30 @@ static void gather_layer(const VelmBackbone *backbone, gsize layer, gsize offset
 
 static gboolean run_net(VelmBackbone *backbone, gsize look, const VelmImage *image,
                         GError **error) {
-  int side = backbone->sides[look];
-  g_autoptr(VelmImage) resized = velm_image_resize(image, side, side, error);
-  return resized && velm_net_run_image(backbone->nets[look], resized->pixels, error);
+  gboolean keeps = backbone->patch && look != VELM_LOOK_BESIDE;
+  Shape shape = shape_of(backbone, image, (VelmLook)look);
+  int width = shape.columns * (keeps ? backbone->patch : 1);
+  int height = shape.rows * (keeps ? backbone->patch : 1);
+  g_autoptr(VelmImage) resized = velm_image_resize(image, width, height, error);
+  return resized && (!keeps || velm_net_set_size(backbone->nets[look], width, height, error)) &&
+         velm_net_run_image(backbone->nets[look], resized->pixels, error);
+}
+
+/* Zeros, on the grid of an image. */
+static VelmFeatures *features_for(const VelmBackbone *backbone, const VelmImage *image) {
+  VelmFeatures *features = g_new0(VelmFeatures, 1);
+  features->rows = backbone->rows;
+  features->columns = backbone->columns;
+  if (backbone->patch && finest_is_own(backbone)) {
+    VelmLook look = backbone->nets[VELM_LOOK_FULL] ? VELM_LOOK_FULL : VELM_LOOK_HALF;
+    Shape shape = shape_of(backbone, image, look);
+    features->rows = shape.rows;
+    features->columns = shape.columns;
+  }
+  features->channels = backbone->channels;
+  features->values =
+      g_new0(float, (gsize)features->rows *(gsize)features->columns *(gsize)features->channels);
+  return features;
 }
 
 /* Runs the looks that are early or not, and writes their layers. */
@@ -553,7 +641,7 @@ static gboolean extract_looks(VelmBackbone *backbone, const VelmImage *image, gb
   gsize offset = 0;
   for (gsize i = 0; i < backbone->n_layers; i++) {
     if (early == (backbone->grids[i].look != VELM_LOOK_FULL))
-      gather_layer(backbone, i, offset, features);
+      gather_layer(backbone, i, offset, image, features);
     offset += (gsize)backbone->grids[i].channels;
   }
   return TRUE;
@@ -561,12 +649,7 @@ static gboolean extract_looks(VelmBackbone *backbone, const VelmImage *image, gb
 
 VelmFeatures *velm_backbone_extract_early(VelmBackbone *backbone, const VelmImage *image,
                                           GError **error) {
-  g_autoptr(VelmFeatures) features = g_new0(VelmFeatures, 1);
-  features->rows = backbone->rows;
-  features->columns = backbone->columns;
-  features->channels = backbone->channels;
-  features->values =
-      g_new0(float, (gsize)features->rows *(gsize)features->columns *(gsize)features->channels);
+  g_autoptr(VelmFeatures) features = features_for(backbone, image);
   return extract_looks(backbone, image, TRUE, features, error) ? g_steal_pointer(&features) : NULL;
 }
 

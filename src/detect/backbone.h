@@ -25,6 +25,8 @@ typedef enum { VELM_LOOK_FULL, VELM_LOOK_HALF, VELM_LOOK_BESIDE, VELM_N_LOOKS } 
  * in any order. The features are concatenated, on the finest of their grids. A layer may stand
  * several times, with other additions.
  * @size: side of the square that images are resized to
+ * @keeps_shape: they are resized to a rectangle of their own shape instead, with as many patches at
+ * most; the network beside still sees a square
  * @mean, @scale: an image byte v of channel c becomes (v - mean[c]) / scale[c]
  */
 typedef struct {
@@ -32,6 +34,7 @@ typedef struct {
   char *path;
   char **layers;
   int size;
+  gboolean keeps_shape;
   float mean[3], scale[3];
 } VelmBackboneSpec;
 
@@ -43,6 +46,8 @@ typedef struct {
  */
 VelmBackboneSpec *velm_backbone_spec_new(const char *backbone, const char *layers, int size,
                                          GError **error);
+/** Whether @spec may keep the images' shape; velm_backbone_spec_new() does not. */
+gboolean velm_backbone_may_keep_shape(const VelmBackboneSpec *spec);
 void velm_backbone_spec_free(VelmBackboneSpec *spec);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmBackboneSpec, velm_backbone_spec_free)
 
@@ -64,7 +69,8 @@ VelmBackbone *velm_backbone_open(const VelmBackboneSpec *spec, GError **error);
  * (transfer full): of VelmBackbone, one a thread. */
 GPtrArray *velm_backbone_open_many(const VelmBackboneSpec *spec, guint n, GError **error);
 
-/** The grid of the features, and the channels of all layers together. */
+/** The grid of a square image's features, which has the most patches; and the channels of all
+ * layers together. */
 void velm_backbone_grid(const VelmBackbone *backbone, int *rows, int *columns, int *channels);
 gsize velm_backbone_n_layers(const VelmBackbone *backbone);
 /** Channels of layer @index; the layers' channels follow one another in the features. */

@@ -105,7 +105,7 @@ static gboolean search_banks(Patchcore *self, const VelmFeatures *features, gboo
     const VelmPatchLayer *layer = &self->layers[i];
     if (early != (layer->look != VELM_LOOK_FULL))
       continue;
-    velm_patch_layer_take(layer, features, layer->scale, rows);
+    velm_patch_layer_take(layer, features, layer->scale, n, rows);
     if (!velm_nearest_distances(layer->nearest, rows, distances, error))
       return FALSE;
     velm_patch_maps_add(maps, layer, distances);
@@ -122,14 +122,17 @@ static VelmPlane *add_contrast(Patchcore *self, const VelmFeatures *features, Ve
     return map;
   g_autofree float *rows = g_new(float, n *(gsize)self->contrast_layer.channels);
   g_autoptr(VelmPlane) raw = velm_plane_new(self->columns, self->rows);
-  velm_patch_layer_take(&self->contrast_layer, features, NULL, rows);
+  velm_patch_layer_sample(&self->contrast_layer, features, self->rows, self->columns, rows);
   velm_contrast_measure(&self->contrast, rows, raw->values);
-  g_autoptr(VelmPlane) contrasts = velm_plane_blur(raw, VELM_PATCHCORE_BLUR, error);
+  g_autoptr(VelmPlane) smooth = velm_plane_blur(raw, VELM_PATCHCORE_BLUR, error);
+  g_autoptr(VelmPlane) contrasts =
+      smooth ? velm_plane_resize(smooth, map->width, map->height, error) : NULL;
   if (!contrasts) {
     velm_plane_free(map);
     return NULL;
   }
-  velm_patch_map_add_contrast(map->values, contrasts->values, n);
+  velm_patch_map_add_contrast(map->values, contrasts->values,
+                              (gsize)map->width * (gsize)map->height);
   return map;
 }
 
@@ -137,7 +140,8 @@ static VelmPlane *add_contrast(Patchcore *self, const VelmFeatures *features, Ve
 static gboolean judge_by_banks(Patchcore *self, const VelmPatchMaps *maps, gboolean early,
                                VelmInspection *inspection, GError **error) {
   g_autoptr(VelmPlane) map = NULL, beside = NULL;
-  if (!velm_patch_maps_get(maps, 0, early, &map, &beside, error))
+  if (!velm_patch_maps_get(maps, 0, inspection->features->rows, inspection->features->columns,
+                           early, &map, &beside, error))
     return FALSE;
   inspection->score = velm_patch_maps_score(map, beside, self->top_share);
   inspection->threshold = self->threshold;
@@ -198,9 +202,13 @@ static void take_time(VelmInspection *inspection, VelmTiming timing, gint64 *sta
 static gboolean detect_by_reference(Patchcore *self, VelmBackbone *backbone,
                                     VelmInspection *inspection, GError **error) {
   gint64 start = g_get_monotonic_time();
-  inspection->features = velm_backbone_extract(backbone, inspection->image, error);
+  /* Of the image's shape, so that patches correspond. */
+  g_autoptr(VelmImage) reference = velm_image_resize(
+      inspection->reference, inspection->image->width, inspection->image->height, error);
+  inspection->features =
+      reference ? velm_backbone_extract(backbone, inspection->image, error) : NULL;
   inspection->reference_features =
-      inspection->features ? velm_backbone_extract(backbone, inspection->reference, error) : NULL;
+      inspection->features ? velm_backbone_extract(backbone, reference, error) : NULL;
   if (!inspection->reference_features)
     return FALSE;
   take_time(inspection, VELM_TIMING_FEATURES, &start);
@@ -237,10 +245,14 @@ static gboolean look_fully(Patchcore *self, VelmBackbone *backbone, VelmInspecti
   return ok;
 }
 
+static VelmPatchMaps maps_new(const Patchcore *self) {
+  return (VelmPatchMaps){.n_patches = (gsize)self->rows * (gsize)self->columns, .n_images = 1};
+}
+
 gboolean velm_patchcore_look(VelmDetector *detector, VelmInspection *inspection,
                              const VelmScreen *screen, GError **error) {
   Patchcore *self = (Patchcore *)detector;
-  g_auto(VelmPatchMaps) maps = {.rows = self->rows, .columns = self->columns, .n_images = 1};
+  g_auto(VelmPatchMaps) maps = maps_new(self);
   gboolean go_on = FALSE;
   VelmBackbone *backbone = take_backbone(self);
   gboolean ok = inspection->reference
@@ -262,10 +274,10 @@ gboolean velm_patchcore_look(VelmDetector *detector, VelmInspection *inspection,
 gboolean velm_patchcore_early_score(VelmDetector *detector, const VelmFeatures *features,
                                     double *score, GError **error) {
   Patchcore *self = (Patchcore *)detector;
-  g_auto(VelmPatchMaps) maps = {.rows = self->rows, .columns = self->columns, .n_images = 1};
+  g_auto(VelmPatchMaps) maps = maps_new(self);
   g_autoptr(VelmPlane) map = NULL, beside = NULL;
   if (!search_banks(self, features, TRUE, &maps, error) ||
-      !velm_patch_maps_get(&maps, 0, TRUE, &map, &beside, error))
+      !velm_patch_maps_get(&maps, 0, features->rows, features->columns, TRUE, &map, &beside, error))
     return FALSE;
   *score = velm_patch_maps_score(map, beside, self->top_share);
   return TRUE;
@@ -276,8 +288,10 @@ static gboolean patchcore_detect(VelmDetector *detector, VelmInspection *inspect
   return velm_patchcore_look(detector, inspection, NULL, error);
 }
 
-const VelmPatchLayer *velm_patchcore_get_layers(const VelmDetector *detector, gsize *n_layers) {
+const VelmPatchLayer *velm_patchcore_get_layers(const VelmDetector *detector, gsize *n_layers,
+                                                gsize *n_patches) {
   const Patchcore *self = (const Patchcore *)detector;
+  *n_patches = (gsize)self->rows * (gsize)self->columns;
   *n_layers = self->n_layers;
   return self->layers;
 }
@@ -327,7 +341,7 @@ static void describe_banks(VelmModel *model, GString *text) {
 }
 
 static void patchcore_describe(VelmModel *model, GString *text) {
-  gint64 images = 0, parts = 0, size = 0;
+  gint64 images = 0, parts = 0, size = 0, keeps_shape = 0;
   double threshold = 0;
   if (velm_model_get_int(model, "patchcore.images", &images, NULL) &&
       velm_model_get_int(model, "patchcore.parts", &parts, NULL))
@@ -337,10 +351,12 @@ static void patchcore_describe(VelmModel *model, GString *text) {
   describe_dropped(model, text);
   const char *name = velm_model_get_string(model, "backbone.name", NULL);
   g_autofree const char **layers = velm_model_get_strv(model, "backbone.layers", NULL);
+  if (velm_model_has(model, "backbone.keeps_shape"))
+    velm_model_get_int(model, "backbone.keeps_shape", &keeps_shape, NULL);
   g_autofree char *joined = layers ? g_strjoinv(", ", (char **)layers) : g_strdup("?");
   if (name && velm_model_get_int(model, "backbone.size", &size, NULL))
-    g_string_append_printf(text, "backbone: %s, %s, images at %" G_GINT64_FORMAT " px\n", name,
-                           joined, size);
+    g_string_append_printf(text, "backbone: %s, %s, images at %" G_GINT64_FORMAT " px%s\n", name,
+                           joined, size, keeps_shape ? ", in their shape" : "");
   describe_banks(model, text);
   if (velm_model_get_double(model, "patchcore.threshold", &threshold, NULL))
     g_string_append_printf(text, "threshold: %.4g (1 is the typical distance of good patches)\n",

@@ -25,5 +25,7 @@ gboolean velm_patchcore_look(VelmDetector *detector, VelmInspection *inspection,
 gboolean velm_patchcore_early_score(VelmDetector *detector, const VelmFeatures *features,
                                     double *score, GError **error);
 
-/** The layers of an open PatchCore, with their banks. */
-const VelmPatchLayer *velm_patchcore_get_layers(const VelmDetector *detector, gsize *n_layers);
+/** The layers of an open PatchCore, with their banks, which are searched for @n_patches at a time.
+ */
+const VelmPatchLayer *velm_patchcore_get_layers(const VelmDetector *detector, gsize *n_layers,
+                                                gsize *n_patches);

@@ -30,7 +30,7 @@ typedef struct {
 typedef struct {
   VelmModel *model;
   VelmDetector *detector;
-  gsize n_layers;
+  gsize n_layers, n_patches;
   Bank *banks;
   double false_alarms;
   GArray *scores;       /* of float: of good images that the bank did not know */
@@ -148,7 +148,8 @@ static gboolean add_open(Add *add, GError **error) {
   add->detector = velm_detector_patchcore.open(add->model, error);
   if (!add->detector)
     return FALSE;
-  const VelmPatchLayer *layers = velm_patchcore_get_layers(add->detector, &add->n_layers);
+  const VelmPatchLayer *layers =
+      velm_patchcore_get_layers(add->detector, &add->n_layers, &add->n_patches);
   add->banks = g_new0(Bank, add->n_layers);
   for (gsize i = 0; i < add->n_layers; i++) {
     add->banks[i].layer = &layers[i];
@@ -209,12 +210,12 @@ static gboolean grow_bank(Bank *bank, const float *rows, gsize n, float *distanc
 }
 
 static gboolean grow_banks(Add *add, const VelmFeatures *features, GError **error) {
-  gsize n = (gsize)features->rows * (gsize)features->columns;
+  gsize n = add->n_patches;
   g_autofree float *rows = g_new(float, n *(gsize)features->channels);
   g_autofree float *distances = g_new(float, n);
   for (gsize i = 0; i < add->n_layers; i++) {
     const VelmPatchLayer *layer = add->banks[i].layer;
-    velm_patch_layer_take(layer, features, layer->scale, rows);
+    velm_patch_layer_take(layer, features, layer->scale, n, rows);
     if (!velm_nearest_distances(layer->nearest, rows, distances, error))
       return FALSE;
     if (!grow_bank(&add->banks[i], rows, n, distances))

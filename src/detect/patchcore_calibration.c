@@ -72,7 +72,9 @@ gboolean velm_patch_fit_calibrate_layer(VelmPatchFit *fit, gsize layer, const Ve
 static gboolean score_image(const VelmPatchFit *fit, gsize index, gboolean early, float *score,
                             float *level, GError **error) {
   g_autoptr(VelmPlane) map = NULL, beside = NULL;
-  if (!velm_patch_maps_get(&fit->maps, index, early, &map, &beside, error))
+  VelmPatchShape shape = fit->shapes[fit->images[velm_patch_fit_scored_image(fit, index)]];
+  if (!velm_patch_maps_get(&fit->maps, index, shape.rows, shape.columns, early, &map, &beside,
+                           error))
     return FALSE;
   *score = (float)velm_patch_maps_score(map, beside, fit->params->top_share);
   if (level)

@@ -17,6 +17,7 @@ static void fit_clear(VelmPatchFit *fit) {
   g_clear_pointer(&fit->digests, g_ptr_array_unref);
   g_free(fit->spools);
   velm_patch_layers_free(fit->layers, fit->n_layers);
+  g_free(fit->shapes);
   g_free(fit->images);
   g_free(fit->groups);
   g_free(fit->folds);
@@ -97,8 +98,7 @@ static gboolean fit_layer(VelmPatchFit *fit, gsize layer, VelmModel *model, GErr
 static gboolean fit_layers(VelmPatchFit *fit, VelmModel *model, GError **error) {
   /* Which do not belong is asked of all. */
   fit->n_scored = fit->params->robust > 0 ? fit->n_images : MIN(fit->n_images, MAX_CALIBRATION);
-  fit->maps =
-      (VelmPatchMaps){.rows = fit->rows, .columns = fit->columns, .n_images = fit->n_scored};
+  fit->maps = (VelmPatchMaps){.n_patches = fit->n_patches, .n_images = fit->n_scored};
   number_groups(fit);
   velm_patch_fit_deal_folds(fit);
   for (gsize i = 0; i < fit->n_layers; i++)
@@ -164,6 +164,8 @@ gboolean velm_patchcore_fit(const VelmDataset *dataset, const VelmFitParams *par
     return FALSE;
   }
   fit.spec = velm_backbone_spec_new(params->backbone, params->layers, params->size, error);
+  if (fit.spec)
+    fit.spec->keeps_shape = !params->squeeze && velm_backbone_may_keep_shape(fit.spec);
   fit.backbone = fit.spec ? velm_backbone_open(fit.spec, error) : NULL;
   if (!fit.backbone || !velm_backbone_spec_store(fit.spec, model, error))
     return FALSE;

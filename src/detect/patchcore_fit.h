@@ -10,10 +10,15 @@
 /* Parts are held back for the calibration in this many turns. */
 #define VELM_PATCH_FOLDS 4
 
+typedef struct {
+  int rows, columns;
+} VelmPatchShape;
+
 /**
  * VelmPatchFit: a fit on its way. "Image" is an index below n_images.
  * @dataset: its training images are the samples
  * @images: those in use, as indices of the samples: fitting robustly drops some
+ * @shapes: of each sample, how many patches it has down and across, n_patches at most
  * @digests: (element-type utf8): of each sample, what its pixels are known by
  * @spools: the features of all samples, one spool a layer, n_patches rows a sample
  * @contrast_spool: likewise, of the layer for the contrast; NULL where there is none
@@ -32,11 +37,12 @@ typedef struct {
   VelmBackboneSpec *spec;
   VelmBackbone *backbone;
   int rows, columns, channels;
-  gsize n_patches; /* of an image */
+  gsize n_patches; /* of an image, at most; those of one with less are repeated */
   gsize n_layers;
   VelmPatchLayer *layers;
   VelmPatchLayer contrast; /* has no channels where there is none */
   VelmSpool **spools, *means, *contrast_spool;
+  VelmPatchShape *shapes;
   GPtrArray *digests;
   guint *groups, n_groups;
   guint *folds, n_folds;

@@ -66,14 +66,30 @@ float velm_patch_row_distance(const float *row, const float *entries, gsize n, g
   return sqrtf(least);
 }
 
+static void copy_patch(const VelmPatchLayer *layer, const VelmFeatures *features, gsize patch,
+                       float *to) {
+  memcpy(to, features->values + patch * (gsize)features->channels + layer->offset,
+         (gsize)layer->channels * sizeof(float));
+}
+
 void velm_patch_layer_take(const VelmPatchLayer *layer, const VelmFeatures *features,
-                           const float *scale, float *rows) {
-  gsize n = (gsize)features->rows * (gsize)features->columns, channels = (gsize)layer->channels;
-  for (gsize i = 0; i < n; i++)
-    memcpy(rows + i * channels, features->values + i * (gsize)features->channels + layer->offset,
-           channels * sizeof(float));
+                           const float *scale, gsize n_rows, float *rows) {
+  gsize n = (gsize)features->rows * (gsize)features->columns;
+  for (gsize i = 0; i < n_rows; i++)
+    copy_patch(layer, features, i % n, rows + i * (gsize)layer->channels);
   if (scale)
-    velm_patch_rows_scale(rows, n, channels, scale);
+    velm_patch_rows_scale(rows, n_rows, (gsize)layer->channels, scale);
+}
+
+void velm_patch_layer_sample(const VelmPatchLayer *layer, const VelmFeatures *features, int n_down,
+                             int n_across, float *rows) {
+  for (int y = 0; y < n_down; y++)
+    for (int x = 0; x < n_across; x++) {
+      int row = (2 * y + 1) * features->rows / (2 * n_down);
+      int column = (2 * x + 1) * features->columns / (2 * n_across);
+      copy_patch(layer, features, (gsize)(row * features->columns + column),
+                 rows + (gsize)(y * n_across + x) * (gsize)layer->channels);
+    }
 }
 
 char *velm_patch_layer_key(gsize layer, const char *what) {

@@ -37,9 +37,14 @@ gboolean velm_patch_layers_may_stop(const VelmPatchLayer *layers, gsize n);
 /** The layers' typical distances. Returns: (transfer full). */
 float *velm_patch_layers_typical(const VelmPatchLayer *layers, gsize n);
 
-/** Copies the channels of @layer out of @features, row by row, each times its @scale. */
+/** Copies the channels of @layer out of @features, row by row, each times its @scale.
+ * @n_rows: where the image has fewer patches, they are repeated */
 void velm_patch_layer_take(const VelmPatchLayer *layer, const VelmFeatures *features,
-                           const float *scale, float *rows);
+                           const float *scale, gsize n_rows, float *rows);
+
+/** Likewise, of the patches nearest to the cells of a grid of @n_down x @n_across. */
+void velm_patch_layer_sample(const VelmPatchLayer *layer, const VelmFeatures *features, int n_down,
+                             int n_across, float *rows);
 
 /** Euclidean distance of @row to the nearest of @n @entries, computed in full precision: for few
  * rows. Infinite where there are none. */

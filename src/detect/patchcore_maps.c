@@ -15,8 +15,8 @@
 /* The weight of the network beside the backbone in the score. */
 #define BESIDE_WEIGHT 0.2
 
-/* Two networks' maps together: each blurred by this share of its columns, and their product times
- * this factor; a value at the map's median is multiplied by it to this power. */
+/* Two networks' maps together: each blurred by this share of a square's side, and their product
+ * times this factor; a value at the map's median is multiplied by it to this power. */
 #define WIDE_BLUR (5.0 / 32)
 #define WIDE_FACTOR 0.55f
 #define WIDE_POWER 1.5f
@@ -27,7 +27,7 @@ void velm_patch_maps_clear(VelmPatchMaps *maps) {
 }
 
 void velm_patch_maps_add(VelmPatchMaps *maps, const VelmPatchLayer *layer, const float *distances) {
-  gsize n = maps->n_images * (gsize)maps->rows * (gsize)maps->columns;
+  gsize n = maps->n_images * maps->n_patches;
   float scale = 1.0f / layer->typical;
   if (!maps->sums[layer->look])
     maps->sums[layer->look] = g_new0(float, n);
@@ -37,26 +37,29 @@ void velm_patch_maps_add(VelmPatchMaps *maps, const VelmPatchLayer *layer, const
 }
 
 /* The mean over the layers of two looks, which may be one; NULL where they have none. */
-static VelmPlane *mean_map(const VelmPatchMaps *maps, gsize index, VelmLook a, VelmLook b) {
-  gsize n = (gsize)maps->rows * (gsize)maps->columns;
+static VelmPlane *mean_map(const VelmPatchMaps *maps, gsize index, int rows, int columns,
+                           VelmLook a, VelmLook b) {
+  gsize n = (gsize)rows * (gsize)columns;
   guint n_layers = maps->n_layers[a] + (a == b ? 0 : maps->n_layers[b]);
   if (n_layers == 0)
     return NULL;
-  VelmPlane *map = velm_plane_new(maps->columns, maps->rows);
+  VelmPlane *map = velm_plane_new(columns, rows);
   const VelmLook looks[] = {a, b};
   for (gsize k = 0; k < (a == b ? 1 : 2); k++) {
-    const float *sums = maps->sums[looks[k]] ? maps->sums[looks[k]] + index * n : NULL;
+    const float *sums =
+        maps->sums[looks[k]] ? maps->sums[looks[k]] + index * maps->n_patches : NULL;
     for (gsize i = 0; sums && i < n; i++)
       map->values[i] += sums[i] / (float)n_layers;
   }
   return map;
 }
 
-gboolean velm_patch_maps_get(const VelmPatchMaps *maps, gsize index, gboolean early,
-                             VelmPlane **map, VelmPlane **beside, GError **error) {
-  g_autoptr(VelmPlane) own =
-      mean_map(maps, index, VELM_LOOK_HALF, early ? VELM_LOOK_HALF : VELM_LOOK_FULL);
-  g_autoptr(VelmPlane) other = mean_map(maps, index, VELM_LOOK_BESIDE, VELM_LOOK_BESIDE);
+gboolean velm_patch_maps_get(const VelmPatchMaps *maps, gsize index, int rows, int columns,
+                             gboolean early, VelmPlane **map, VelmPlane **beside, GError **error) {
+  VelmLook last = early ? VELM_LOOK_HALF : VELM_LOOK_FULL;
+  g_autoptr(VelmPlane) own = mean_map(maps, index, rows, columns, VELM_LOOK_HALF, last);
+  g_autoptr(VelmPlane) other =
+      mean_map(maps, index, rows, columns, VELM_LOOK_BESIDE, VELM_LOOK_BESIDE);
   *map = *beside = NULL;
   if (!own)
     own = g_steal_pointer(&other);
@@ -90,8 +93,9 @@ double velm_patch_maps_score(const VelmPlane *map, const VelmPlane *beside, doub
 
 gboolean velm_patch_map_widen(VelmPlane *map, const VelmPlane *beside, GError **error) {
   gsize n = (gsize)map->width * (gsize)map->height;
-  g_autoptr(VelmPlane) wide = velm_plane_blur(map, WIDE_BLUR * map->width, error);
-  g_autoptr(VelmPlane) other = wide ? velm_plane_blur(beside, WIDE_BLUR * map->width, error) : NULL;
+  double blur = WIDE_BLUR * sqrt((double)n);
+  g_autoptr(VelmPlane) wide = velm_plane_blur(map, blur, error);
+  g_autoptr(VelmPlane) other = wide ? velm_plane_blur(beside, blur, error) : NULL;
   if (!other)
     return FALSE;
   float middle = (float)velm_patch_map_median(map), peak = middle;

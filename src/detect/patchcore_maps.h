@@ -9,14 +9,13 @@
 #include "detect/patchcore_layers.h"
 
 /**
- * VelmPatchMaps: of @n_images images, with @rows x @columns patches each.
+ * VelmPatchMaps: of @n_images images, with @n_patches rows each, of which an image may have less.
  * @sums: of each look, over its layers, of the distances to the bank in units of what is typical;
  * NULL where it has none yet
  * @n_layers: that were summed
  */
 typedef struct {
-  int rows, columns;
-  gsize n_images;
+  gsize n_patches, n_images;
   float *sums[VELM_N_LOOKS];
   guint n_layers[VELM_N_LOOKS];
 } VelmPatchMaps;
@@ -24,17 +23,17 @@ typedef struct {
 void velm_patch_maps_clear(VelmPatchMaps *maps);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmPatchMaps, velm_patch_maps_clear)
 
-/** Adds the @distances of all patches of all images in a layer. */
+/** Adds the @distances of all rows of all images in a layer. */
 void velm_patch_maps_add(VelmPatchMaps *maps, const VelmPatchLayer *layer, const float *distances);
 
 /**
- * The maps of image @index: means over the layers, blurred.
+ * The maps of image @index, which has @rows x @columns patches: means over the layers, blurred.
  * @early: leaves out the full look
  * @map: (out) (transfer full): the backbone's, or where it has none that of the network beside it
  * @beside: (out) (transfer full): of the network beside it; NULL where @map is alone
  */
-gboolean velm_patch_maps_get(const VelmPatchMaps *maps, gsize index, gboolean early,
-                             VelmPlane **map, VelmPlane **beside, GError **error);
+gboolean velm_patch_maps_get(const VelmPatchMaps *maps, gsize index, int rows, int columns,
+                             gboolean early, VelmPlane **map, VelmPlane **beside, GError **error);
 
 /** Adds the @contrasts of an image's @n patches to its map: the map stays on its scale. */
 void velm_patch_map_add_contrast(float *map, const float *contrasts, gsize n);

@@ -70,8 +70,8 @@ static VelmDetector *two_speed_open(VelmModel *model, GError **error) {
       open_screen(&self->screen, model, error) ? velm_detector_patchcore.open(model, error) : NULL;
   if (!self->patchcore)
     return NULL;
-  gsize n_layers = 0;
-  const VelmPatchLayer *layers = velm_patchcore_get_layers(self->patchcore, &n_layers);
+  gsize n_layers = 0, n_patches = 0;
+  const VelmPatchLayer *layers = velm_patchcore_get_layers(self->patchcore, &n_layers, &n_patches);
   if (velm_patch_layers_may_stop(layers, n_layers))
     return g_steal_pointer(&detector);
   g_set_error(error, VELM_ERROR, VELM_ERROR_MODEL,

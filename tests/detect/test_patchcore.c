@@ -156,7 +156,7 @@ static void test_maps_of_looks(void) {
                        other = {.typical = 1, .look = VELM_LOOK_BESIDE};
   const VelmPatchLayer layers[] = {full, half, other};
   const float distances[] = {9, 9, 9, 9, 4, 4, 4, 4}; /* of two images */
-  g_auto(VelmPatchMaps) maps = {.rows = 2, .columns = 2, .n_images = 2};
+  g_auto(VelmPatchMaps) maps = {.n_patches = 4, .n_images = 2};
   g_autoptr(GError) error = NULL;
   g_assert_true(velm_patch_layers_may_stop(layers, 3));
   g_assert_false(velm_patch_layers_may_stop(layers, 1));
@@ -164,7 +164,7 @@ static void test_maps_of_looks(void) {
   velm_patch_maps_add(&maps, &other, distances);
   VelmPlane *map = NULL, *beside = NULL;
   /* Alone, its map is the map. */
-  g_assert_true(velm_patch_maps_get(&maps, 1, TRUE, &map, &beside, &error));
+  g_assert_true(velm_patch_maps_get(&maps, 1, 2, 2, TRUE, &map, &beside, &error));
   g_assert_cmpfloat_with_epsilon((double)map->values[0], 4, 1e-5);
   g_assert_null(beside);
   velm_plane_free(map);
@@ -172,12 +172,29 @@ static void test_maps_of_looks(void) {
   velm_patch_maps_add(&maps, &full, distances);
   velm_patch_maps_add(&maps, &half, distances);
   for (int early = 0; early < 2; early++) {
-    g_assert_true(velm_patch_maps_get(&maps, 1, early, &map, &beside, &error));
+    g_assert_true(velm_patch_maps_get(&maps, 1, 2, 2, early, &map, &beside, &error));
     g_assert_cmpfloat_with_epsilon((double)map->values[3], early ? 4 : 8.0 / 3, 1e-5);
     g_assert_cmpfloat_with_epsilon((double)beside->values[3], 4, 1e-5);
     velm_plane_free(map);
     velm_plane_free(beside);
   }
+}
+
+/* An image with fewer patches than there is room for: the rest are its own again. */
+static void test_fewer_patches(void) {
+  float values[2 * 3 * 2], rows[8], sampled[4];
+  for (int i = 0; i < 12; i++)
+    values[i] = (float)i;
+  const VelmFeatures features = {.rows = 2, .columns = 3, .channels = 2, .values = values};
+  const VelmPatchLayer layer = {.channels = 1, .offset = 1};
+  velm_patch_layer_take(&layer, &features, NULL, 8, rows);
+  const float taken[] = {1, 3, 5, 7, 9, 11, 1, 3};
+  for (int i = 0; i < 8; i++)
+    g_assert_cmpfloat(rows[i], ==, taken[i]);
+  velm_patch_layer_sample(&layer, &features, 4, 1, sampled);
+  const float middle[] = {3, 3, 9, 9};
+  for (int i = 0; i < 4; i++)
+    g_assert_cmpfloat(sampled[i], ==, middle[i]);
 }
 
 /* What surrounds a low value ranks it; the peak stays, and is the only one. */
@@ -684,6 +701,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/patchcore/two-maps", test_two_maps);
   g_test_add_func("/patchcore/maps-of-looks", test_maps_of_looks);
   g_test_add_func("/patchcore/widened", test_widened);
+  g_test_add_func("/patchcore/fewer-patches", test_fewer_patches);
   g_test_add_func("/patchcore/record", test_record);
   g_test_add_func("/patchcore/any-size", test_any_size);
   g_test_add_func("/patchcore/deterministic", test_deterministic);
