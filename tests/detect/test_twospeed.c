@@ -126,7 +126,7 @@ static void test_described(void) {
   g_autofree char *text = velm_model_describe(model);
   g_assert_nonnull(strstr(text, "detector: two-speed\n"));
   g_assert_nonnull(strstr(text, ", eighth, stage4@3@lite2, "));
-  g_assert_nonnull(strstr(text, "ends it for 70 % of good parts\n"));
+  g_assert_nonnull(strstr(text, "ends it for 60 % of good parts\n"));
 }
 
 static void refuse(VelmModel *changed, const char *text) {
