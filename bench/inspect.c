@@ -11,6 +11,7 @@
 #include "act/spec.h"
 #include "core/engine.h"
 #include "core/file.h"
+#include "core/scratch.h"
 #include "dataset/dataset.h"
 #include "dataset/procedural.h"
 #include "detect/backbone.h"
@@ -18,7 +19,6 @@
 #include "median.h"
 
 #include <gio/gio.h>
-#include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -319,20 +319,8 @@ static gboolean measure_backbone(const char *parts, const char *backbone, GError
   return measure(model, samples, error);
 }
 
-static void remove_tree(const char *path) {
-  g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
-  const char *name;
-  while (folder && (name = g_dir_read_name(folder))) {
-    g_autofree char *below = g_build_filename(path, name, NULL);
-    remove_tree(below);
-  }
-  g_remove(path);
-}
-
 static gboolean measure_made_up(GError **error) {
-  g_autofree char *folder = g_dir_make_tmp("velm-bench-XXXXXX", error);
-  if (!folder)
-    return FALSE;
+  g_autofree char *folder = scratch_new();
   g_autofree char *parts = g_build_filename(folder, "parts", NULL);
   VelmProceduralParams params = velm_procedural_params_default();
   params.size = 512;
@@ -342,7 +330,7 @@ static gboolean measure_made_up(GError **error) {
   gboolean ok = velm_procedural_write(&params, parts, NULL, NULL, error) &&
                 measure_backbone(parts, "lite2", error) &&
                 measure_backbone(parts, "dinov2s", error);
-  remove_tree(folder);
+  scratch_remove(folder);
   return ok;
 }
 

@@ -95,9 +95,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmModel, velm_model_free)
 
 /**
  * VelmFitParams: how a detector is fitted. Start from velm_fit_params_default().
- * @detector: NULL for "patchcore" (arXiv 2106.08265); "two-speed": a fast PatchCore before an
- * accurate one; "exported": an anomaly model that another tool trained and exported; or "ddad"
- * (arXiv 2305.15956): a denoiser that tools/ddad trained makes each part anew
+ * @detector: NULL for "patchcore" (arXiv 2106.08265); "two-speed": one that does
+ * not look in full at what is clearly normal; "exported": an anomaly model that another tool
+ * trained and exported; or "ddad" (arXiv 2305.15956): a denoiser that tools/ddad trained makes each
+ * part anew
  * @model_file: exported: its ONNX or OpenVINO IR file, which the model refers to by path and
  * SHA-256
  * @mean, @scale: exported: a byte v of channel c (red, green, blue) goes in as (v - mean[c]) /
@@ -111,12 +112,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmModel, velm_model_free)
  * the settings say
  * @ddad_budget_ms: ddad: as many steps as an image may take so long for on this machine; 0 for
  * none
- * @backbone: "dinov2s", "lite2", or the path of an ONNX or OpenVINO IR file; of two, the accurate
- * detector's; ddad: the file whose features are compared, where it is not to be lite2 or the one
- * that the settings name
+ * @backbone: "dinov2s", "lite2", or the path of an ONNX or OpenVINO IR file; ddad: the file whose
+ * features are compared, where it is not to be lite2 or the one that the settings name
  * @layers: NULL for the backbone's own choice, else layer (tensor) names separated by commas
  * @size: side in pixels of the square that images are resized to; 0 for the backbone's or the
  * exported model's own choice
+ * @squeeze: resize images to a square even where the backbone (dinov2s) could keep their shape
  * @coreset: share of the training patches that the memory bank keeps, over 0 to 1; 0 for the
  * default (a bank of 6,000 at most)
  * @top_share: share of the score map's values, its highest, that the score is the mean of, one
@@ -139,6 +140,7 @@ typedef struct {
   const char *backbone;
   const char *layers;
   int size;
+  gboolean squeeze;
   double coreset;
   double top_share;
   gboolean standardise;

@@ -8,7 +8,8 @@ chooses itself. BUILD is velm's build folder, DIR a folder of images in the layo
 Measured in turn, so that whatever else the machine does meets all of them, one image at a time:
   torch       anomalib's model in PyTorch, its input in memory and resized already
   OpenVINO    the same, exported and run as anomalib's inferencer runs it: as the processor likes it, and in f32
-  velm        `velm inspect` as it tells it itself: from the file to the decision
+  velm        `velm inspect` as it tells it itself: from the file to the decision; and, as the others, without what comes
+              before the resized image and after the score map
 Prints the median and the fastest in milliseconds, and the ratios of the medians.
 """
 
@@ -129,10 +130,11 @@ def fit_velm(build, folder, work, name, *options):
     return model
 
 
-def time_velm(build, model, paths):
-    text = subprocess.run([build / "velm", "inspect", "-m", model, "--json", *paths], check=True,
+def time_velm(build, model, paths, stages=("total",)):
+    text = subprocess.run([build / "velm", "inspect", "-m", model, "--json", "--parallel", "1", *paths], check=True,
                           stdout=subprocess.PIPE, text=True).stdout  # fmt: skip
-    return [json.loads(line)["timings_ms"]["total"] for line in text.splitlines()]
+    timings = [json.loads(line)["timings_ms"] for line in text.splitlines()]
+    return [sum(times[stage] for stage in stages) for times in timings]
 
 
 # ---- measuring ----
@@ -171,7 +173,9 @@ def make_subjects(build, train, test, work):
         "OpenVINO": lambda: time_each(compiled, arrays),
         "OpenVINO, f32": lambda: time_each(exact, arrays),
         "velm, its own layers": lambda: time_velm(build, own, test),
+        "  features, search": lambda: time_velm(build, own, test, ("features", "search")),
         "velm, stages 2 and 4": lambda: time_velm(build, same, test),
+        "  their features, search": lambda: time_velm(build, same, test, ("features", "search")),
     }
 
 

@@ -26,8 +26,8 @@ static gboolean has_fit_options(const VelmFitParams *params) {
   const VelmFitParams usual = velm_fit_params_default();
   return !g_str_equal(params->backbone, usual.backbone) ||
          g_strcmp0(params->detector, usual.detector) != 0 || params->layers || params->size ||
-         params->coreset != usual.coreset || params->standardise || params->seed ||
-         params->robust > 0 || params->false_alarms != usual.false_alarms;
+         params->squeeze || params->coreset != usual.coreset || params->standardise ||
+         params->seed || params->robust > 0 || params->false_alarms != usual.false_alarms;
 }
 
 static int fit_add(const char *model, const char *directory, const char *output,
@@ -137,18 +137,21 @@ int velm_cli_fit(int argc, char **argv) {
        "Add the good images of DIR to this model, in place or as -o says, without fitting again",
        "MODEL.velm"},
       {"detector", 0, 0, G_OPTION_ARG_STRING, &exported.detector,
-       "patchcore (the default); two-speed: lite2 looks at every part, --backbone at those that "
-       "are not clearly normal; exported: an anomaly model that another tool trained; ddad: a "
-       "denoiser makes each part anew",
+       "patchcore (the default); two-speed: at parts that are clearly normal it does not look in "
+       "full; exported: an anomaly model that another tool trained; ddad: a denoiser makes each "
+       "part "
+       "anew",
        "NAME"},
       {"backbone", 0, 0, G_OPTION_ARG_FILENAME, &backbone,
        "dinov2s (the default: localises best), lite2 (fast), or an ONNX or OpenVINO IR file",
        "NAME|FILE"},
       {"layers", 0, 0, G_OPTION_ARG_STRING, &layers,
        "Layers whose features are used; A@N: averaged over N x N patches; A@half: of the image at "
-       "half the size; A@contrast, the last: compared within the image (default: the backbone's "
-       "own; a file needs them)",
+       "half the size; A@lite2: of the network lite2 beside; A@contrast, the last: compared within "
+       "the image (default: the backbone's own; a file needs them)",
        "A,B"},
+      {"squeeze", 0, 0, G_OPTION_ARG_NONE, &params.squeeze,
+       "Resize images to a square even with dinov2s, which keeps their shape", NULL},
       {"size", 0, 0, G_OPTION_ARG_INT, &size,
        "Side of the square that images are resized to, in pixels (default: 448 for dinov2s, 256 "
        "for "

@@ -446,20 +446,26 @@ static gboolean infer(VelmNet *net, GError **error) {
          (!net->any_size || bind_outputs(net, error));
 }
 
-/* Gives @net, whose network takes any size, an input of its own size, and tries it, for only then
- * is it known how large the outputs are. */
-static gboolean bind_size(VelmNet *net, GError **error) {
+/* Gives @net, whose network takes any size, an input of its own size. */
+static gboolean make_input(VelmNet *net, GError **error) {
   ov_shape_t shape;
-  void *data = NULL;
+  if (net->input)
+    ov_tensor_free(net->input);
+  net->input = NULL;
   if (!check(ov_shape_create(4, (const int64_t[]){1, net->height, net->width, 3}, &shape),
              net->name, error))
     return FALSE;
   gboolean ok = check(ov_tensor_create(U8, shape, &net->input), net->name, error);
   ov_shape_free(&shape);
   net->n_input = (gsize)net->height * (gsize)net->width * 3;
-  if (!ok || !check(ov_tensor_data(net->input, &data), net->name, error) ||
-      !check(ov_infer_request_set_input_tensor_by_index(net->request, 0, net->input), net->name,
-             error))
+  return ok && check(ov_infer_request_set_input_tensor_by_index(net->request, 0, net->input),
+                     net->name, error);
+}
+
+/* And tries it, for only then is it known how large the outputs are. */
+static gboolean bind_size(VelmNet *net, GError **error) {
+  void *data = NULL;
+  if (!make_input(net, error) || !check(ov_tensor_data(net->input, &data), net->name, error))
     return FALSE;
   memset(data, 0, net->n_input);
   return infer(net, error);
@@ -472,6 +478,14 @@ static gboolean bind_others(VelmNet *net, GError **error) {
                net->name, error))
       return FALSE;
   return TRUE;
+}
+
+gboolean velm_net_set_size(VelmNet *net, int width, int height, GError **error) {
+  if (net->width == width && net->height == height)
+    return TRUE;
+  net->width = width;
+  net->height = height;
+  return make_input(net, error);
 }
 
 /* Gives @net, whose network is compiled, an inference with input and outputs. */

@@ -75,6 +75,9 @@ VelmNet *velm_net_share(VelmNet *net, GError **error);
 /** Likewise, for images of @width x @height; @net must have been opened for any size. */
 VelmNet *velm_net_share_at(VelmNet *net, int width, int height, GError **error);
 
+/** From now on @net, which must have been opened for any size, takes images of @width x @height. */
+gboolean velm_net_set_size(VelmNet *net, int width, int height, GError **error);
+
 /** Runs on one image: @pixels of width x height x 3 bytes, RGB. */
 gboolean velm_net_run_image(VelmNet *net, const guint8 *pixels, GError **error);
 

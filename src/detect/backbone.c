@@ -3,6 +3,7 @@
 #include "core/engine.h"
 #include "core/file.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- the known ones ---- */
@@ -10,17 +11,21 @@
 typedef struct {
   const char *name, *file, *layers;
   int size, multiple; /* the side of the input must divide by multiple */
+  gboolean any_shape; /* a patch is a square of that side, and images need not be square */
   float mean[3], scale[3];
 } Known;
 
 static const Known known[] = {
     /* Middle blocks localise best: the last ones know what a thing is, no longer where. At half the
-       size each patch shows what is wrong with a wider area. */
+       size each patch shows what is wrong with a wider area. A convolutional network errs
+       otherwise. */
     {"dinov2s",
      "dinov2s.onnx",
-     "block4,block6,block8,block8@half,block8@half@3@contrast",
+     "block4,block6,block8,block8@half,stage4@3@lite2,stage5@3@lite2,stage4@5@lite2,"
+     "block8@half@3@contrast",
      448,
      14,
+     TRUE,
      {123.675f, 116.28f, 103.53f},
      {58.395f, 57.12f, 57.375f}},
     {"lite2",
@@ -28,9 +33,13 @@ static const Known known[] = {
      "stage4@3,stage5@3,stage4@5",
      256,
      32,
+     FALSE,
      {127.0f, 127.0f, 127.0f},
      {128.0f, 128.0f, 128.0f}},
 };
+
+/* Longer images are taken for as long as this many squares: positions were learnt in a square. */
+#define MAX_ASPECT 8.0
 
 /* What may look at the image beside any of these. */
 #define NAME_BESIDE "lite2"
@@ -38,7 +47,7 @@ static const Known known[] = {
 /* A network by file is taken to expect what most were trained with: ImageNet's mean and deviation.
  */
 static const Known by_file = {
-    "file", NULL, NULL, 224, 1, {123.675f, 116.28f, 103.53f}, {58.395f, 57.12f, 57.375f}};
+    "file", NULL, NULL, 224, 1, FALSE, {123.675f, 116.28f, 103.53f}, {58.395f, 57.12f, 57.375f}};
 
 static const Known *find_known(const char *name) {
   for (gsize i = 0; i < G_N_ELEMENTS(known); i++)
@@ -98,13 +107,55 @@ void velm_backbone_spec_free(VelmBackboneSpec *spec) {
   g_free(spec);
 }
 
+gboolean velm_backbone_may_keep_shape(const VelmBackboneSpec *spec) {
+  const Known *base = find_known(spec->name);
+  return base && base->any_shape;
+}
+
+static gboolean has_addition(const char *layer, const char *addition) {
+  g_auto(GStrv) parts = g_strsplit(layer, "@", -1);
+  return parts[0] && g_strv_contains((const char *const *)parts + 1, addition);
+}
+
+/* The layers of the network beside, as it has them alone, before the last of @layers where that is
+ * the one for the contrast. */
+static char *layers_with_beside(char **layers) {
+  g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(g_free);
+  g_auto(GStrv) beside = g_strsplit(find_known(NAME_BESIDE)->layers, ",", -1);
+  for (gsize i = 0; layers[i]; i++)
+    g_ptr_array_add(all, g_strdup(layers[i]));
+  gsize at = all->len - (all->len && has_addition(all->pdata[all->len - 1], "contrast") ? 1 : 0);
+  for (gsize i = 0; beside[i]; i++)
+    g_ptr_array_insert(all, (gint)(at + i), g_strconcat(beside[i], "@" NAME_BESIDE, NULL));
+  g_ptr_array_add(all, NULL);
+  return g_strjoinv(",", (char **)all->pdata);
+}
+
+char *velm_backbone_layers_of_two_speeds(const VelmBackboneSpec *spec, GError **error) {
+  gsize n_early = 0, n_full = 0;
+  for (gsize i = 0; spec->layers[i]; i++) {
+    if (has_addition(spec->layers[i], "contrast"))
+      continue;
+    gboolean early =
+        has_addition(spec->layers[i], "half") || has_addition(spec->layers[i], NAME_BESIDE);
+    *(early ? &n_early : &n_full) += 1;
+  }
+  if (g_str_equal(spec->name, NAME_BESIDE) || n_full == 0) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "%s",
+                n_full ? "the two-speed detector has " NAME_BESIDE
+                         " for its fast look already; name a more accurate backbone"
+                       : "the two-speed detector needs a layer of the image at its full size, "
+                         "without @half or @" NAME_BESIDE);
+    return NULL;
+  }
+  return n_early ? g_strjoinv(",", spec->layers) : layers_with_beside(spec->layers);
+}
+
 /* The network beside the backbone, where a layer names it; NULL where none does. */
 static char *path_beside(const VelmBackboneSpec *spec) {
-  for (char **layer = spec->layers; *layer; layer++) {
-    g_auto(GStrv) parts = g_strsplit(*layer, "@", -1);
-    if (parts[0] && g_strv_contains((const char *const *)parts + 1, NAME_BESIDE))
+  for (char **layer = spec->layers; *layer; layer++)
+    if (has_addition(*layer, NAME_BESIDE))
       return known_path(find_known(NAME_BESIDE));
-  }
   return NULL;
 }
 
@@ -121,6 +172,7 @@ gboolean velm_backbone_spec_store(const VelmBackboneSpec *spec, VelmModel *model
   velm_model_set_string(model, "backbone.sha256", digest);
   velm_model_set_strv(model, "backbone.layers", (const char *const *)spec->layers);
   velm_model_set_int(model, "backbone.size", spec->size);
+  velm_model_set_int(model, "backbone.keeps_shape", spec->keeps_shape ? 1 : 0);
   velm_model_set_floats(model, "backbone.mean", spec->mean, 3);
   velm_model_set_floats(model, "backbone.scale", spec->scale, 3);
   return TRUE;
@@ -139,6 +191,20 @@ static gboolean check_digest(VelmModel *model, const char *key, const char *path
   return FALSE;
 }
 
+/* Models of before it was kept have squares. */
+static gboolean restore_shape(VelmBackboneSpec *spec, VelmModel *model, GError **error) {
+  gint64 keeps = 0;
+  if (velm_model_has(model, "backbone.keeps_shape") &&
+      !velm_model_get_int(model, "backbone.keeps_shape", &keeps, error))
+    return FALSE;
+  spec->keeps_shape = keeps != 0;
+  if ((keeps == 0 || keeps == 1) && (!keeps || velm_backbone_may_keep_shape(spec)))
+    return TRUE;
+  g_set_error(error, VELM_ERROR, VELM_ERROR_MODEL,
+              "the model's way of resizing images does not fit its backbone; fit it again");
+  return FALSE;
+}
+
 VelmBackboneSpec *velm_backbone_spec_restore(VelmModel *model, GError **error) {
   g_autoptr(VelmBackboneSpec) spec = g_new0(VelmBackboneSpec, 1);
   const char *name = velm_model_get_string(model, "backbone.name", error);
@@ -153,7 +219,8 @@ VelmBackboneSpec *velm_backbone_spec_restore(VelmModel *model, GError **error) {
   /* A known one is where this installation has it, which need not be where the model was fitted. */
   spec->path = base ? known_path(base) : g_strdup(path);
   gint64 size = 0;
-  if (!velm_model_get_int(model, "backbone.size", &size, error))
+  if (!velm_model_get_int(model, "backbone.size", &size, error) ||
+      !restore_shape(spec, model, error))
     return NULL;
   const float *mean = velm_model_get_floats(model, "backbone.mean", 3, NULL, error);
   const float *scale = mean ? velm_model_get_floats(model, "backbone.scale", 3, NULL, error) : NULL;
@@ -183,12 +250,10 @@ typedef struct {
   gsize skip;      /* class and register tokens before the patches */
 } Grid;
 
-/* The network at the image's full size, and at half of it; and the one beside it. */
-enum { FULL, HALF, BESIDE, N_LOOKS };
-
 struct _VelmBackbone {
-  VelmNet *nets[N_LOOKS]; /* NULL where no layer is of that look */
-  int sides[N_LOOKS];
+  VelmNet *nets[VELM_N_LOOKS]; /* NULL where no layer is of that look */
+  int sides[VELM_N_LOOKS];     /* of the squares that go in */
+  int patch;                   /* side of a patch where images keep their shape, else 0 */
   gsize n_layers;
   Grid *grids;
   int rows, columns, channels; /* of the result */
@@ -214,6 +279,10 @@ static gboolean grid_of(const VelmTensor *tensor, Grid *grid) {
   return TRUE;
 }
 
+static gboolean finest_is_own(const VelmBackbone *backbone) {
+  return backbone->nets[VELM_LOOK_FULL] || backbone->nets[VELM_LOOK_HALF];
+}
+
 static gboolean find_grids(VelmBackbone *backbone, const char *path, GError **error) {
   for (gsize i = 0; i < backbone->n_layers; i++) {
     Grid *grid = &backbone->grids[i];
@@ -223,9 +292,12 @@ static gboolean find_grids(VelmBackbone *backbone, const char *path, GError **er
                   i + 1);
       return FALSE;
     }
+    backbone->channels += grid->channels;
+    /* Images that keep their shape have their own network's grid. */
+    if (backbone->patch && grid->look == VELM_LOOK_BESIDE && finest_is_own(backbone))
+      continue;
     backbone->rows = MAX(backbone->rows, grid->rows);
     backbone->columns = MAX(backbone->columns, grid->columns);
-    backbone->channels += grid->channels;
   }
   return TRUE;
 }
@@ -242,9 +314,9 @@ static gboolean parse_addition(Grid *grid, const char *layer, const char *additi
                                GError **error) {
   guint64 pool = 0;
   if (g_str_equal(addition, "half"))
-    grid->look = HALF;
+    grid->look = VELM_LOOK_HALF;
   else if (g_str_equal(addition, NAME_BESIDE))
-    grid->look = BESIDE;
+    grid->look = VELM_LOOK_BESIDE;
   else if (g_str_equal(addition, "contrast"))
     grid->contrast = TRUE;
   else if (g_ascii_string_to_unsigned(addition, 10, 1, 99, &pool, NULL))
@@ -291,26 +363,27 @@ static gboolean parse_layers(VelmBackbone *backbone, char **layers, GPtrArray *c
 static int side_of(const VelmBackboneSpec *spec, gsize look) {
   const Known *base = find_known(spec->name);
   int multiple = base ? base->multiple : 1;
-  if (look == BESIDE)
+  if (look == VELM_LOOK_BESIDE)
     return find_known(NAME_BESIDE)->size;
-  return look == FULL ? spec->size : MAX(1, spec->size / 2 / multiple) * multiple;
+  return look == VELM_LOOK_FULL ? spec->size : MAX(1, spec->size / 2 / multiple) * multiple;
 }
 
 /* One network, which takes any size, does for both sizes where half the size needs no more of it
  * than the full size: half the memory. Networks from elsewhere may rely on their size. */
 static gboolean is_one_network(const VelmBackboneSpec *spec, GPtrArray *const *names) {
-  for (guint i = 0; i < names[HALF]->len; i++)
-    if (!g_ptr_array_find_with_equal_func(names[FULL], names[HALF]->pdata[i], g_str_equal, NULL))
+  for (guint i = 0; i < names[VELM_LOOK_HALF]->len; i++)
+    if (!g_ptr_array_find_with_equal_func(names[VELM_LOOK_FULL], names[VELM_LOOK_HALF]->pdata[i],
+                                          g_str_equal, NULL))
       return FALSE;
-  return names[HALF]->len > 0 && find_known(spec->name);
+  return names[VELM_LOOK_HALF]->len > 0 && find_known(spec->name);
 }
 
 /* Lets the layers of half the size take their outputs from among those of the full size. */
 static void take_outputs(VelmBackbone *backbone, GPtrArray *const *names) {
   for (gsize i = 0; i < backbone->n_layers; i++) {
     Grid *grid = &backbone->grids[i];
-    if (grid->look == HALF)
-      grid->output = index_of(names[FULL], names[HALF]->pdata[grid->output]);
+    if (grid->look == VELM_LOOK_HALF)
+      grid->output = index_of(names[VELM_LOOK_FULL], names[VELM_LOOK_HALF]->pdata[grid->output]);
   }
 }
 
@@ -318,7 +391,7 @@ static VelmNet *open_net(const VelmBackboneSpec *spec, gsize look, GPtrArray *na
                          gboolean any_size, guint streams, GError **error) {
   int side = side_of(spec, look);
   g_autoptr(VelmBackboneSpec) beside = NULL;
-  if (look == BESIDE && !(beside = velm_backbone_spec_new(NAME_BESIDE, NULL, 0, error)))
+  if (look == VELM_LOOK_BESIDE && !(beside = velm_backbone_spec_new(NAME_BESIDE, NULL, 0, error)))
     return NULL;
   const VelmBackboneSpec *of = beside ? beside : spec;
   g_ptr_array_add(names, NULL);
@@ -339,21 +412,25 @@ static VelmBackbone *open_backbone(const VelmBackboneSpec *spec, VelmBackbone *s
   g_autoptr(GPtrArray) full = g_ptr_array_new_with_free_func(g_free);
   g_autoptr(GPtrArray) half = g_ptr_array_new_with_free_func(g_free);
   g_autoptr(GPtrArray) beside = g_ptr_array_new_with_free_func(g_free);
-  GPtrArray *const names[N_LOOKS] = {full, half, beside};
+  GPtrArray *const names[VELM_N_LOOKS] = {full, half, beside};
   if (!parse_layers(backbone, spec->layers, names, error))
     return NULL;
   gboolean one = is_one_network(spec, names);
+  backbone->patch = spec->keeps_shape ? find_known(spec->name)->multiple : 0;
   if (one)
     take_outputs(backbone, names);
-  for (gsize i = 0; i < N_LOOKS; i++) {
+  for (gsize i = 0; i < VELM_N_LOOKS; i++) {
     backbone->sides[i] = side_of(spec, i);
     if (names[i]->len == 0)
       continue;
     int side = backbone->sides[i];
-    backbone->nets[i] = shared ? velm_net_share(shared->nets[i], error)
-                        : i == HALF && one
-                            ? velm_net_share_at(backbone->nets[FULL], side, side, error)
-                            : open_net(spec, i, names[i], i == FULL && one, streams, error);
+    backbone->nets[i] =
+        shared ? velm_net_share(shared->nets[i], error)
+        : i == VELM_LOOK_HALF && one
+            ? velm_net_share_at(backbone->nets[VELM_LOOK_FULL], side, side, error)
+            : open_net(spec, i, names[i],
+                       (i == VELM_LOOK_FULL && one) || (i != VELM_LOOK_BESIDE && spec->keeps_shape),
+                       streams, error);
     if (!backbone->nets[i])
       return NULL;
   }
@@ -380,7 +457,7 @@ GPtrArray *velm_backbone_open_many(const VelmBackboneSpec *spec, guint n, GError
 void velm_backbone_free(VelmBackbone *backbone) {
   if (!backbone)
     return;
-  for (gsize i = 0; i < N_LOOKS; i++)
+  for (gsize i = 0; i < VELM_N_LOOKS; i++)
     velm_net_free(backbone->nets[i]);
   g_free(backbone->grids);
   g_free(backbone);
@@ -399,11 +476,11 @@ int velm_backbone_layer_channels(const VelmBackbone *backbone, gsize index) {
 }
 
 gboolean velm_backbone_layer_is_coarse(const VelmBackbone *backbone, gsize index) {
-  return backbone->grids[index].pool > 1 || backbone->grids[index].look != FULL;
+  return backbone->grids[index].pool > 1 || backbone->grids[index].look != VELM_LOOK_FULL;
 }
 
-gboolean velm_backbone_layer_is_beside(const VelmBackbone *backbone, gsize index) {
-  return backbone->grids[index].look == BESIDE;
+VelmLook velm_backbone_layer_look(const VelmBackbone *backbone, gsize index) {
+  return (VelmLook)backbone->grids[index].look;
 }
 
 gboolean velm_backbone_has_contrast(const VelmBackbone *backbone) {
@@ -478,11 +555,39 @@ static void interpolate_cell(const Grid *grid, const float *values, int row, int
     to[k] = (1 - wy) * ((1 - wx) * a[k] + wx * b[k]) + wy * ((1 - wx) * c[k] + wx * d[k]);
 }
 
+/* How many patches of an image of that shape go across and down: as many as a square has, at most.
+ */
+typedef struct {
+  int rows, columns;
+} Shape;
+
+static Shape shape_of(const VelmBackbone *backbone, const VelmImage *image, VelmLook look) {
+  int side = backbone->sides[look];
+  if (!backbone->patch || look == VELM_LOOK_BESIDE)
+    return (Shape){side, side};
+  int n = side / backbone->patch;
+  double aspect = CLAMP((double)image->width / image->height, 1 / MAX_ASPECT, MAX_ASPECT);
+  int columns = CLAMP((int)lround(n * sqrt(aspect)), 1, n * n);
+  int rows = MIN(MAX(1, (int)lround(n / sqrt(aspect))), MAX(1, n * n / columns));
+  return (Shape){rows, columns};
+}
+
+/* The layer's grid, for an image that keeps its shape: patches come last among the tokens. */
+static Grid grid_for(const VelmBackbone *backbone, gsize layer, const VelmImage *image) {
+  Grid grid = backbone->grids[layer];
+  if (!backbone->patch || grid.look == VELM_LOOK_BESIDE)
+    return grid;
+  Shape shape = shape_of(backbone, image, grid.look);
+  grid.rows = shape.rows;
+  grid.columns = shape.columns;
+  return grid;
+}
+
 /* Writes one layer to the channels from @offset on: pooled on its own grid, then bilinear on the
  * finest. */
 static void gather_layer(const VelmBackbone *backbone, gsize layer, gsize offset,
-                         VelmFeatures *out) {
-  const Grid *grid = &backbone->grids[layer];
+                         const VelmImage *image, VelmFeatures *out) {
+  const Grid own = grid_for(backbone, layer, image), *grid = &own;
   gboolean same = grid->rows == out->rows && grid->columns == out->columns;
   gsize channels = (gsize)grid->channels;
   g_autofree float *values =
@@ -501,26 +606,62 @@ static void gather_layer(const VelmBackbone *backbone, gsize layer, gsize offset
 
 static gboolean run_net(VelmBackbone *backbone, gsize look, const VelmImage *image,
                         GError **error) {
-  int side = backbone->sides[look];
-  g_autoptr(VelmImage) resized = velm_image_resize(image, side, side, error);
-  return resized && velm_net_run_image(backbone->nets[look], resized->pixels, error);
+  gboolean keeps = backbone->patch && look != VELM_LOOK_BESIDE;
+  Shape shape = shape_of(backbone, image, (VelmLook)look);
+  int width = shape.columns * (keeps ? backbone->patch : 1);
+  int height = shape.rows * (keeps ? backbone->patch : 1);
+  g_autoptr(VelmImage) resized = velm_image_resize(image, width, height, error);
+  return resized && (!keeps || velm_net_set_size(backbone->nets[look], width, height, error)) &&
+         velm_net_run_image(backbone->nets[look], resized->pixels, error);
+}
+
+/* Zeros, on the grid of an image. */
+static VelmFeatures *features_for(const VelmBackbone *backbone, const VelmImage *image) {
+  VelmFeatures *features = g_new0(VelmFeatures, 1);
+  features->rows = backbone->rows;
+  features->columns = backbone->columns;
+  if (backbone->patch && finest_is_own(backbone)) {
+    VelmLook look = backbone->nets[VELM_LOOK_FULL] ? VELM_LOOK_FULL : VELM_LOOK_HALF;
+    Shape shape = shape_of(backbone, image, look);
+    features->rows = shape.rows;
+    features->columns = shape.columns;
+  }
+  features->channels = backbone->channels;
+  features->values =
+      g_new0(float, (gsize)features->rows *(gsize)features->columns *(gsize)features->channels);
+  return features;
+}
+
+/* Runs the looks that are early or not, and writes their layers. */
+static gboolean extract_looks(VelmBackbone *backbone, const VelmImage *image, gboolean early,
+                              VelmFeatures *features, GError **error) {
+  for (gsize i = 0; i < VELM_N_LOOKS; i++)
+    if (backbone->nets[i] && early == (i != VELM_LOOK_FULL) && !run_net(backbone, i, image, error))
+      return FALSE;
+  gsize offset = 0;
+  for (gsize i = 0; i < backbone->n_layers; i++) {
+    if (early == (backbone->grids[i].look != VELM_LOOK_FULL))
+      gather_layer(backbone, i, offset, image, features);
+    offset += (gsize)backbone->grids[i].channels;
+  }
+  return TRUE;
+}
+
+VelmFeatures *velm_backbone_extract_early(VelmBackbone *backbone, const VelmImage *image,
+                                          GError **error) {
+  g_autoptr(VelmFeatures) features = features_for(backbone, image);
+  return extract_looks(backbone, image, TRUE, features, error) ? g_steal_pointer(&features) : NULL;
+}
+
+gboolean velm_backbone_extract_rest(VelmBackbone *backbone, const VelmImage *image,
+                                    VelmFeatures *features, GError **error) {
+  return extract_looks(backbone, image, FALSE, features, error);
 }
 
 VelmFeatures *velm_backbone_extract(VelmBackbone *backbone, const VelmImage *image,
                                     GError **error) {
-  for (gsize i = 0; i < N_LOOKS; i++)
-    if (backbone->nets[i] && !run_net(backbone, i, image, error))
-      return NULL;
-  VelmFeatures *features = g_new0(VelmFeatures, 1);
-  features->rows = backbone->rows;
-  features->columns = backbone->columns;
-  features->channels = backbone->channels;
-  features->values =
-      g_new(float, (gsize)features->rows *(gsize)features->columns *(gsize)features->channels);
-  gsize offset = 0;
-  for (gsize i = 0; i < backbone->n_layers; i++) {
-    gather_layer(backbone, i, offset, features);
-    offset += (gsize)backbone->grids[i].channels;
-  }
-  return features;
+  g_autoptr(VelmFeatures) features = velm_backbone_extract_early(backbone, image, error);
+  return features && velm_backbone_extract_rest(backbone, image, features, error)
+             ? g_steal_pointer(&features)
+             : NULL;
 }

@@ -8,6 +8,10 @@
 
 typedef struct _VelmBackbone VelmBackbone;
 
+/** Where a layer looks: at the image in full size, or, in a fraction of the time, at half the size,
+ * or by the network beside. */
+typedef enum { VELM_LOOK_FULL, VELM_LOOK_HALF, VELM_LOOK_BESIDE, VELM_N_LOOKS } VelmLook;
+
 /**
  * How a backbone is used.
  * @name: "dinov2s", "lite2", or "file"
@@ -21,6 +25,8 @@ typedef struct _VelmBackbone VelmBackbone;
  * in any order. The features are concatenated, on the finest of their grids. A layer may stand
  * several times, with other additions.
  * @size: side of the square that images are resized to
+ * @keeps_shape: they are resized to a rectangle of their own shape instead, with as many patches at
+ * most; the network beside still sees a square
  * @mean, @scale: an image byte v of channel c becomes (v - mean[c]) / scale[c]
  */
 typedef struct {
@@ -28,6 +34,7 @@ typedef struct {
   char *path;
   char **layers;
   int size;
+  gboolean keeps_shape;
   float mean[3], scale[3];
 } VelmBackboneSpec;
 
@@ -39,8 +46,15 @@ typedef struct {
  */
 VelmBackboneSpec *velm_backbone_spec_new(const char *backbone, const char *layers, int size,
                                          GError **error);
+/** Whether @spec may keep the images' shape; velm_backbone_spec_new() does not. */
+gboolean velm_backbone_may_keep_shape(const VelmBackboneSpec *spec);
 void velm_backbone_spec_free(VelmBackboneSpec *spec);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmBackboneSpec, velm_backbone_spec_free)
+
+/** The layers for looking at two speeds: those of @spec, separated by commas, and where none of
+ * them looks early those of EfficientNet-Lite2 besides. Returns: (transfer full): NULL with
+ * VELM_ERROR_USAGE where none looks at the full size, or the backbone is the fast one itself. */
+char *velm_backbone_layers_of_two_speeds(const VelmBackboneSpec *spec, GError **error);
 
 /** Writes @spec and the network file's SHA-256 to @model under "backbone.". */
 gboolean velm_backbone_spec_store(const VelmBackboneSpec *spec, VelmModel *model, GError **error);
@@ -55,7 +69,8 @@ VelmBackbone *velm_backbone_open(const VelmBackboneSpec *spec, GError **error);
  * (transfer full): of VelmBackbone, one a thread. */
 GPtrArray *velm_backbone_open_many(const VelmBackboneSpec *spec, guint n, GError **error);
 
-/** The grid of the features, and the channels of all layers together. */
+/** The grid of a square image's features, which has the most patches; and the channels of all
+ * layers together. */
 void velm_backbone_grid(const VelmBackbone *backbone, int *rows, int *columns, int *channels);
 gsize velm_backbone_n_layers(const VelmBackbone *backbone);
 /** Channels of layer @index; the layers' channels follow one another in the features. */
@@ -63,12 +78,18 @@ int velm_backbone_layer_channels(const VelmBackbone *backbone, gsize index);
 /** Whether layer @index shows more than its own cell: averaged over neighbours, or of the image at
  * half the size. */
 gboolean velm_backbone_layer_is_coarse(const VelmBackbone *backbone, gsize index);
-/** Whether layer @index is of the network beside the backbone. */
-gboolean velm_backbone_layer_is_beside(const VelmBackbone *backbone, gsize index);
+VelmLook velm_backbone_layer_look(const VelmBackbone *backbone, gsize index);
 /** Whether the last layer is there for the contrast within the image. */
 gboolean velm_backbone_has_contrast(const VelmBackbone *backbone);
 
-/** The patch features of @image. Returns: (transfer full). */
+/** The patch features of @image in the layers that do not look at its full size; 0 in the others.
+ * Returns: (transfer full). */
+VelmFeatures *velm_backbone_extract_early(VelmBackbone *backbone, const VelmImage *image,
+                                          GError **error);
+/** Fills in the other layers' @features of the same @image. */
+gboolean velm_backbone_extract_rest(VelmBackbone *backbone, const VelmImage *image,
+                                    VelmFeatures *features, GError **error);
+/** Both. Returns: (transfer full). */
 VelmFeatures *velm_backbone_extract(VelmBackbone *backbone, const VelmImage *image, GError **error);
 
 void velm_backbone_free(VelmBackbone *backbone);

@@ -1,6 +1,7 @@
 #include "detect/patchcore.h"
 
 #include "detect/contrast.h"
+#include "detect/patchcore_maps.h"
 #include "detect/reference.h"
 #include "detect/region_level.h"
 
@@ -94,23 +95,22 @@ static VelmDetector *patchcore_open(VelmModel *model, GError **error) {
   return g_steal_pointer(&detector);
 }
 
-/* The map of the layers of the backbone, or of the network @beside it, blurred. */
-static VelmPlane *bank_map(Patchcore *self, const VelmFeatures *features, gboolean beside,
-                           GError **error) {
+/* Searches the banks of the layers that look early, or of the others. */
+static gboolean search_banks(Patchcore *self, const VelmFeatures *features, gboolean early,
+                             VelmPatchMaps *maps, GError **error) {
   gsize n = (gsize)self->rows * (gsize)self->columns;
-  g_autoptr(VelmPlane) map = velm_plane_new(self->columns, self->rows);
   g_autofree float *rows = g_new(float, n *(gsize)self->channels);
   g_autofree float *distances = g_new(float, n);
   for (gsize i = 0; i < self->n_layers; i++) {
-    if (self->layers[i].beside != beside)
+    const VelmPatchLayer *layer = &self->layers[i];
+    if (early != (layer->look != VELM_LOOK_FULL))
       continue;
-    velm_patch_layer_take(&self->layers[i], features, self->layers[i].scale, rows);
-    if (!velm_nearest_distances(self->layers[i].nearest, rows, distances, error))
-      return NULL;
-    velm_patch_map_add(map->values, distances, n, self->layers[i].typical,
-                       velm_patch_layers_in_map(self->layers, self->n_layers, i));
+    velm_patch_layer_take(layer, features, layer->scale, n, rows);
+    if (!velm_nearest_distances(layer->nearest, rows, distances, error))
+      return FALSE;
+    velm_patch_maps_add(maps, layer, distances);
   }
-  return velm_plane_blur(map, VELM_PATCHCORE_BLUR, error);
+  return TRUE;
 }
 
 /* The map with what differs from the rest of the image: it marks, but does not count for the score.
@@ -122,31 +122,39 @@ static VelmPlane *add_contrast(Patchcore *self, const VelmFeatures *features, Ve
     return map;
   g_autofree float *rows = g_new(float, n *(gsize)self->contrast_layer.channels);
   g_autoptr(VelmPlane) raw = velm_plane_new(self->columns, self->rows);
-  velm_patch_layer_take(&self->contrast_layer, features, NULL, rows);
+  velm_patch_layer_sample(&self->contrast_layer, features, self->rows, self->columns, rows);
   velm_contrast_measure(&self->contrast, rows, raw->values);
-  g_autoptr(VelmPlane) contrasts = velm_plane_blur(raw, VELM_PATCHCORE_BLUR, error);
+  g_autoptr(VelmPlane) smooth = velm_plane_blur(raw, VELM_PATCHCORE_BLUR, error);
+  g_autoptr(VelmPlane) contrasts =
+      smooth ? velm_plane_resize(smooth, map->width, map->height, error) : NULL;
   if (!contrasts) {
     velm_plane_free(map);
     return NULL;
   }
-  velm_patch_map_add_contrast(map->values, contrasts->values, n);
+  velm_patch_map_add_contrast(map->values, contrasts->values,
+                              (gsize)map->width * (gsize)map->height);
   return map;
 }
 
-/* Scores by the banks. Returns: (transfer full): the map. */
-static VelmPlane *look_by_banks(Patchcore *self, VelmInspection *inspection, GError **error) {
-  const VelmFeatures *features = inspection->features;
-  gboolean two = velm_patch_layers_beside(self->layers, self->n_layers);
-  g_autoptr(VelmPlane) map = bank_map(self, features, FALSE, error);
-  g_autoptr(VelmPlane) beside = map && two ? bank_map(self, features, TRUE, error) : NULL;
-  if (!map || (two && !beside))
-    return NULL;
+/* Scores by the banks that were searched, and marks. */
+static gboolean judge_by_banks(Patchcore *self, const VelmPatchMaps *maps, gboolean early,
+                               VelmInspection *inspection, GError **error) {
+  g_autoptr(VelmPlane) map = NULL, beside = NULL;
+  if (!velm_patch_maps_get(maps, 0, inspection->features->rows, inspection->features->columns,
+                           early, &map, &beside, error))
+    return FALSE;
   inspection->score = velm_patch_maps_score(map, beside, self->top_share);
   inspection->threshold = self->threshold;
-  return add_contrast(self, features, g_steal_pointer(&map), error);
+  g_autoptr(VelmPlane) marked =
+      add_contrast(self, inspection->features, g_steal_pointer(&map), error);
+  if (!marked || (beside && !velm_patch_map_widen(marked, beside, error)))
+    return FALSE;
+  velm_plane_free(inspection->map);
+  inspection->map = g_steal_pointer(&marked);
+  return TRUE;
 }
 
-/* Likewise against the reference. */
+/* Scores against the reference. Returns: (transfer full): the map. */
 static VelmPlane *look_by_reference(Patchcore *self, const VelmBackbone *backbone,
                                     VelmInspection *inspection, GError **error) {
   g_autofree float *typical = velm_patch_layers_typical(self->layers, self->n_layers);
@@ -185,41 +193,105 @@ static void give_backbone(Patchcore *self, VelmBackbone *backbone) {
     g_async_queue_push(self->backbones, backbone);
 }
 
-static gboolean extract(VelmBackbone *backbone, VelmInspection *inspection, GError **error) {
+/* Adds the time since @start, and starts anew. */
+static void take_time(VelmInspection *inspection, VelmTiming timing, gint64 *start) {
+  inspection->timings_ms[timing] += velm_timing_since(*start);
+  *start = g_get_monotonic_time();
+}
+
+static gboolean detect_by_reference(Patchcore *self, VelmBackbone *backbone,
+                                    VelmInspection *inspection, GError **error) {
   gint64 start = g_get_monotonic_time();
-  inspection->features = velm_backbone_extract(backbone, inspection->image, error);
+  /* Of the image's shape, so that patches correspond. */
+  g_autoptr(VelmImage) reference = velm_image_resize(
+      inspection->reference, inspection->image->width, inspection->image->height, error);
+  inspection->features =
+      reference ? velm_backbone_extract(backbone, inspection->image, error) : NULL;
+  inspection->reference_features =
+      inspection->features ? velm_backbone_extract(backbone, reference, error) : NULL;
+  if (!inspection->reference_features)
+    return FALSE;
+  take_time(inspection, VELM_TIMING_FEATURES, &start);
+  inspection->map = look_by_reference(self, backbone, inspection, error);
+  take_time(inspection, VELM_TIMING_SEARCH, &start);
+  return inspection->map != NULL;
+}
+
+/* The early look; @go_on: (out): whether its score asks for the full one. */
+static gboolean look_early(Patchcore *self, VelmBackbone *backbone, VelmInspection *inspection,
+                           VelmPatchMaps *maps, const VelmScreen *screen, gboolean *go_on,
+                           GError **error) {
+  gint64 start = g_get_monotonic_time();
+  inspection->features = velm_backbone_extract_early(backbone, inspection->image, error);
   if (!inspection->features)
     return FALSE;
-  if (inspection->reference) {
-    inspection->reference_features = velm_backbone_extract(backbone, inspection->reference, error);
-    if (!inspection->reference_features)
-      return FALSE;
-  }
-  inspection->timings_ms[VELM_TIMING_FEATURES] = velm_timing_since(start);
+  take_time(inspection, VELM_TIMING_FEATURES, &start);
+  gboolean ok = search_banks(self, inspection->features, TRUE, maps, error) &&
+                (!screen || judge_by_banks(self, maps, TRUE, inspection, error));
+  *go_on = !ok || !screen || !velm_screen_is_clearly_normal(screen, inspection->score);
+  take_time(inspection, VELM_TIMING_SEARCH, &start);
+  return ok;
+}
+
+static gboolean look_fully(Patchcore *self, VelmBackbone *backbone, VelmInspection *inspection,
+                           VelmPatchMaps *maps, GError **error) {
+  gint64 start = g_get_monotonic_time();
+  if (!velm_backbone_extract_rest(backbone, inspection->image, inspection->features, error))
+    return FALSE;
+  take_time(inspection, VELM_TIMING_FEATURES, &start);
+  gboolean ok = search_banks(self, inspection->features, FALSE, maps, error) &&
+                judge_by_banks(self, maps, FALSE, inspection, error);
+  take_time(inspection, VELM_TIMING_SEARCH, &start);
+  return ok;
+}
+
+static VelmPatchMaps maps_new(const Patchcore *self) {
+  return (VelmPatchMaps){.n_patches = (gsize)self->rows * (gsize)self->columns, .n_images = 1};
+}
+
+gboolean velm_patchcore_look(VelmDetector *detector, VelmInspection *inspection,
+                             const VelmScreen *screen, GError **error) {
+  Patchcore *self = (Patchcore *)detector;
+  g_auto(VelmPatchMaps) maps = maps_new(self);
+  gboolean go_on = FALSE;
+  VelmBackbone *backbone = take_backbone(self);
+  gboolean ok = inspection->reference
+                    ? detect_by_reference(self, backbone, inspection, error)
+                    : look_early(self, backbone, inspection, &maps, screen, &go_on, error) &&
+                          (!go_on || look_fully(self, backbone, inspection, &maps, error));
+  give_backbone(self, backbone);
+  if (!ok)
+    return FALSE;
+  inspection->anomalous = inspection->score >= inspection->threshold;
+  inspection->region_threshold = velm_region_level(inspection->map);
+  if (!inspection->reference && !go_on)
+    velm_screen_settle(screen, inspection);
+  else if (screen)
+    inspection->look = "accurate";
+  return TRUE;
+}
+
+gboolean velm_patchcore_early_score(VelmDetector *detector, const VelmFeatures *features,
+                                    double *score, GError **error) {
+  Patchcore *self = (Patchcore *)detector;
+  g_auto(VelmPatchMaps) maps = maps_new(self);
+  g_autoptr(VelmPlane) map = NULL, beside = NULL;
+  if (!search_banks(self, features, TRUE, &maps, error) ||
+      !velm_patch_maps_get(&maps, 0, features->rows, features->columns, TRUE, &map, &beside, error))
+    return FALSE;
+  *score = velm_patch_maps_score(map, beside, self->top_share);
   return TRUE;
 }
 
 static gboolean patchcore_detect(VelmDetector *detector, VelmInspection *inspection,
                                  GError **error) {
-  Patchcore *self = (Patchcore *)detector;
-  VelmBackbone *backbone = take_backbone(self);
-  gboolean ok = extract(backbone, inspection, error);
-  gint64 start = g_get_monotonic_time();
-  if (ok && inspection->reference)
-    inspection->map = look_by_reference(self, backbone, inspection, error);
-  give_backbone(self, backbone);
-  if (ok && !inspection->reference)
-    inspection->map = look_by_banks(self, inspection, error);
-  if (!inspection->map)
-    return FALSE;
-  inspection->anomalous = inspection->score >= inspection->threshold;
-  inspection->region_threshold = velm_region_level(inspection->map);
-  inspection->timings_ms[VELM_TIMING_SEARCH] = velm_timing_since(start);
-  return TRUE;
+  return velm_patchcore_look(detector, inspection, NULL, error);
 }
 
-const VelmPatchLayer *velm_patchcore_get_layers(const VelmDetector *detector, gsize *n_layers) {
+const VelmPatchLayer *velm_patchcore_get_layers(const VelmDetector *detector, gsize *n_layers,
+                                                gsize *n_patches) {
   const Patchcore *self = (const Patchcore *)detector;
+  *n_patches = (gsize)self->rows * (gsize)self->columns;
   *n_layers = self->n_layers;
   return self->layers;
 }
@@ -269,7 +341,7 @@ static void describe_banks(VelmModel *model, GString *text) {
 }
 
 static void patchcore_describe(VelmModel *model, GString *text) {
-  gint64 images = 0, parts = 0, size = 0;
+  gint64 images = 0, parts = 0, size = 0, keeps_shape = 0;
   double threshold = 0;
   if (velm_model_get_int(model, "patchcore.images", &images, NULL) &&
       velm_model_get_int(model, "patchcore.parts", &parts, NULL))
@@ -279,10 +351,12 @@ static void patchcore_describe(VelmModel *model, GString *text) {
   describe_dropped(model, text);
   const char *name = velm_model_get_string(model, "backbone.name", NULL);
   g_autofree const char **layers = velm_model_get_strv(model, "backbone.layers", NULL);
+  if (velm_model_has(model, "backbone.keeps_shape"))
+    velm_model_get_int(model, "backbone.keeps_shape", &keeps_shape, NULL);
   g_autofree char *joined = layers ? g_strjoinv(", ", (char **)layers) : g_strdup("?");
   if (name && velm_model_get_int(model, "backbone.size", &size, NULL))
-    g_string_append_printf(text, "backbone: %s, %s, images at %" G_GINT64_FORMAT " px\n", name,
-                           joined, size);
+    g_string_append_printf(text, "backbone: %s, %s, images at %" G_GINT64_FORMAT " px%s\n", name,
+                           joined, size, keeps_shape ? ", in their shape" : "");
   describe_banks(model, text);
   if (velm_model_get_double(model, "patchcore.threshold", &threshold, NULL))
     g_string_append_printf(text, "threshold: %.4g (1 is the typical distance of good patches)\n",

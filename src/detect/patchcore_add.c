@@ -30,13 +30,14 @@ typedef struct {
 typedef struct {
   VelmModel *model;
   VelmDetector *detector;
-  gsize n_layers;
+  gsize n_layers, n_patches;
   Bank *banks;
   double false_alarms;
-  GArray *scores;     /* of float: of good images that the bank did not know */
-  GPtrArray *digests; /* of images, in order */
-  GHashTable *known;  /* the same, as a set */
-  GPtrArray *parts;   /* names, in order; NULL where the model has none */
+  GArray *scores;       /* of float: of good images that the bank did not know */
+  GArray *early_scores; /* likewise, without the full look; NULL where the model has none */
+  GPtrArray *digests;   /* of images, in order */
+  GHashTable *known;    /* the same, as a set */
+  GPtrArray *parts;     /* names, in order; NULL where the model has none */
   GHashTable *old_parts, *new_parts;
   GPtrArray *added;    /* of VelmSample: images that were added, */
   GArray *added_means; /* of float: the mean features of each */
@@ -50,6 +51,7 @@ static void add_clear(Add *add) {
     g_clear_pointer(&add->banks[i].rows, g_array_unref);
   g_free(add->banks);
   g_clear_pointer(&add->scores, g_array_unref);
+  g_clear_pointer(&add->early_scores, g_array_unref);
   g_clear_pointer(&add->digests, g_ptr_array_unref);
   g_clear_pointer(&add->known, g_hash_table_unref);
   g_clear_pointer(&add->parts, g_ptr_array_unref);
@@ -123,6 +125,13 @@ static gboolean read_scores(Add *add, GError **error) {
   }
   add->scores = g_array_new(FALSE, FALSE, sizeof(float));
   g_array_append_vals(add->scores, scores, (guint)n);
+  if (velm_model_has(add->model, "patchcore.early_scores")) {
+    const float *early = velm_model_get_floats(add->model, "patchcore.early_scores", 0, &n, error);
+    if (!early)
+      return FALSE;
+    add->early_scores = g_array_new(FALSE, FALSE, sizeof(float));
+    g_array_append_vals(add->early_scores, early, (guint)n);
+  }
   return velm_model_get_double(add->model, "patchcore.threshold", &add->addition->threshold_before,
                                error);
 }
@@ -135,10 +144,12 @@ static gboolean add_open(Add *add, GError **error) {
       (velm_model_has(add->model, "patchcore.part_names") &&
        !read_names(add->model, "patchcore.part_names", &add->parts, &add->old_parts, error)))
     return FALSE;
-  add->detector = velm_detector_open(add->model, error);
+  /* Of two speeds the slower: the banks need all layers. */
+  add->detector = velm_detector_patchcore.open(add->model, error);
   if (!add->detector)
     return FALSE;
-  const VelmPatchLayer *layers = velm_patchcore_get_layers(add->detector, &add->n_layers);
+  const VelmPatchLayer *layers =
+      velm_patchcore_get_layers(add->detector, &add->n_layers, &add->n_patches);
   add->banks = g_new0(Bank, add->n_layers);
   for (gsize i = 0; i < add->n_layers; i++) {
     add->banks[i].layer = &layers[i];
@@ -199,12 +210,12 @@ static gboolean grow_bank(Bank *bank, const float *rows, gsize n, float *distanc
 }
 
 static gboolean grow_banks(Add *add, const VelmFeatures *features, GError **error) {
-  gsize n = (gsize)features->rows * (gsize)features->columns;
+  gsize n = add->n_patches;
   g_autofree float *rows = g_new(float, n *(gsize)features->channels);
   g_autofree float *distances = g_new(float, n);
   for (gsize i = 0; i < add->n_layers; i++) {
     const VelmPatchLayer *layer = add->banks[i].layer;
-    velm_patch_layer_take(layer, features, layer->scale, rows);
+    velm_patch_layer_take(layer, features, layer->scale, n, rows);
     if (!velm_nearest_distances(layer->nearest, rows, distances, error))
       return FALSE;
     if (!grow_bank(&add->banks[i], rows, n, distances))
@@ -225,17 +236,26 @@ static void keep_added(Add *add, const VelmSample *sample, const VelmInspection 
 
 /* The score by the model as it was. It says what new parts score, so that of a part that the bank
  * knows does not count. */
-static void keep_score(Add *add, const VelmDataset *dataset, const VelmSample *sample,
-                       double score) {
-  float value = (float)score;
+static gboolean keep_score(Add *add, const VelmDataset *dataset, const VelmSample *sample,
+                           const VelmInspection *inspection, GError **error) {
+  float score = (float)inspection->score;
+  double early = 0;
   add->addition->n_images++;
-  add->addition->n_over += score >= add->addition->threshold_before;
-  if (dataset->has_groups && add->old_parts && g_hash_table_contains(add->old_parts, sample->group))
+  add->addition->n_over += inspection->score >= add->addition->threshold_before;
+  if (dataset->has_groups && add->old_parts &&
+      g_hash_table_contains(add->old_parts, sample->group)) {
     add->addition->n_known_parts++;
-  else {
-    g_array_append_val(add->scores, value);
-    g_hash_table_add(add->new_parts, sample->group);
+    return TRUE;
   }
+  g_array_append_val(add->scores, score);
+  g_hash_table_add(add->new_parts, sample->group);
+  if (!add->early_scores)
+    return TRUE;
+  if (!velm_patchcore_early_score(add->detector, inspection->features, &early, error))
+    return FALSE;
+  score = (float)early;
+  g_array_append_val(add->early_scores, score);
+  return TRUE;
 }
 
 static gboolean add_image(Add *add, const VelmDataset *dataset, const VelmSample *sample,
@@ -250,9 +270,9 @@ static gboolean add_image(Add *add, const VelmDataset *dataset, const VelmSample
   }
   g_ptr_array_add(add->digests, g_strdup(digest));
   if (!velm_detector_detect(add->detector, inspection, error) ||
+      !keep_score(add, dataset, sample, inspection, error) ||
       !grow_banks(add, inspection->features, error))
     return FALSE;
-  keep_score(add, dataset, sample, inspection->score);
   keep_added(add, sample, inspection);
   return TRUE;
 }
@@ -294,10 +314,18 @@ static void store_banks(Add *add) {
   }
 }
 
+/* Returns them, borrowed from @scores. */
+static const float *store_sorted(Add *add, const char *name, GArray *scores) {
+  float *values = (float *)(void *)scores->data;
+  qsort(values, scores->len, sizeof *values, velm_compare_floats);
+  velm_model_set_floats(add->model, name, values, scores->len);
+  return values;
+}
+
 static void store_threshold(Add *add) {
-  float *scores = (float *)(void *)add->scores->data;
-  qsort(scores, add->scores->len, sizeof *scores, velm_compare_floats);
-  velm_model_set_floats(add->model, "patchcore.good_scores", scores, add->scores->len);
+  const float *scores = store_sorted(add, "patchcore.good_scores", add->scores);
+  if (add->early_scores)
+    store_sorted(add, "patchcore.early_scores", add->early_scores);
   add->addition->threshold = velm_upper_quantile(scores, add->scores->len, add->false_alarms);
   velm_model_set_double(add->model, "patchcore.threshold", add->addition->threshold);
 }

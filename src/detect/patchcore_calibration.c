@@ -52,7 +52,7 @@ static gboolean score_fold(const VelmPatchFit *fit, gsize layer, const VelmPatch
 }
 
 gboolean velm_patch_fit_calibrate_layer(VelmPatchFit *fit, gsize layer, const VelmPatchBanks *banks,
-                                        float *maps, GError **error) {
+                                        GError **error) {
   gsize n = fit->n_scored * fit->n_patches;
   g_autofree float *distances = g_new0(float, n);
   for (guint fold = 0; fold < fit->n_folds; fold++)
@@ -64,30 +64,37 @@ gboolean velm_patch_fit_calibrate_layer(VelmPatchFit *fit, gsize layer, const Ve
   for (gsize i = 0; i < n; i++)
     sum += (double)distances[i];
   fit->layers[layer].typical = (float)MAX(sum / (double)n, 1e-6);
-  velm_patch_map_add(maps, distances, n, fit->layers[layer].typical,
-                     velm_patch_layers_in_map(fit->layers, fit->n_layers, layer));
+  velm_patch_maps_add(&fit->maps, &fit->layers[layer], distances);
   return TRUE;
 }
 
-/* The blurred map of the scored image @index. */
-static VelmPlane *scored_map(const VelmPatchFit *fit, float *maps, gsize index, GError **error) {
-  VelmPlane raw = {fit->columns, fit->rows, maps + index * fit->n_patches};
-  return velm_plane_blur(&raw, VELM_PATCHCORE_BLUR, error);
+/* The score of the scored image @index; @level: (out) (nullable): its map's median. */
+static gboolean score_image(const VelmPatchFit *fit, gsize index, gboolean early, float *score,
+                            float *level, GError **error) {
+  g_autoptr(VelmPlane) map = NULL, beside = NULL;
+  VelmPatchShape shape = fit->shapes[fit->images[velm_patch_fit_scored_image(fit, index)]];
+  if (!velm_patch_maps_get(&fit->maps, index, shape.rows, shape.columns, early, &map, &beside,
+                           error))
+    return FALSE;
+  *score = (float)velm_patch_maps_score(map, beside, fit->params->top_share);
+  if (level)
+    *level = (float)velm_patch_map_median(map);
+  return TRUE;
 }
 
-gboolean velm_patch_fit_score(VelmPatchFit *fit, float *maps, float *beside, GError **error) {
+gboolean velm_patch_fit_score(VelmPatchFit *fit, GError **error) {
+  gboolean stops = velm_patch_layers_may_stop(fit->layers, fit->n_layers);
   g_free(fit->scores);
   g_free(fit->levels);
+  g_clear_pointer(&fit->early_scores, g_free);
   fit->scores = g_new(float, fit->n_scored);
   fit->levels = g_new(float, fit->n_scored);
-  for (gsize i = 0; i < fit->n_scored; i++) {
-    g_autoptr(VelmPlane) map = scored_map(fit, maps, i, error);
-    g_autoptr(VelmPlane) other = map && beside ? scored_map(fit, beside, i, error) : NULL;
-    if (!map || (beside && !other))
+  fit->early_scores = stops ? g_new(float, fit->n_scored) : NULL;
+  for (gsize i = 0; i < fit->n_scored; i++)
+    if (!score_image(fit, i, FALSE, &fit->scores[i], &fit->levels[i], error) ||
+        (stops && !score_image(fit, i, TRUE, &fit->early_scores[i], NULL, error)))
       return FALSE;
-    fit->scores[i] = (float)velm_patch_maps_score(map, other, fit->params->top_share);
-    fit->levels[i] = (float)velm_patch_map_median(map);
-  }
+  velm_patch_maps_clear(&fit->maps);
   return TRUE;
 }
 
@@ -112,12 +119,21 @@ static gboolean store_normal_images(const VelmPatchFit *fit, VelmModel *model, G
          velm_normal_images_store_typical(model, candidates[lowest].sample, error);
 }
 
+/* Returns them: (transfer full). */
+static float *store_sorted(VelmModel *model, const char *name, const VelmPatchFit *fit,
+                           const float *scores) {
+  float *sorted = g_memdup2(scores, fit->n_scored * sizeof(float));
+  qsort(sorted, fit->n_scored, sizeof *sorted, velm_compare_floats);
+  velm_model_set_floats(model, name, sorted, fit->n_scored);
+  return sorted;
+}
+
 gboolean velm_patch_fit_store_scores(const VelmPatchFit *fit, VelmModel *model, GError **error) {
   if (!store_normal_images(fit, model, error))
     return FALSE;
-  g_autofree float *sorted = g_memdup2(fit->scores, fit->n_scored * sizeof(float));
-  qsort(sorted, fit->n_scored, sizeof *sorted, velm_compare_floats);
-  velm_model_set_floats(model, "patchcore.good_scores", sorted, fit->n_scored);
+  g_autofree float *sorted = store_sorted(model, "patchcore.good_scores", fit, fit->scores);
+  if (fit->early_scores)
+    g_free(store_sorted(model, "patchcore.early_scores", fit, fit->early_scores));
   velm_model_set_double(model, "patchcore.top_share", fit->params->top_share);
   velm_model_set_double(model, "patchcore.false_alarms", fit->params->false_alarms);
   velm_model_set_double(model, "patchcore.threshold",

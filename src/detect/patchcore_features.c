@@ -4,11 +4,9 @@
 
 #include "detect/image_digest.h"
 
-static gboolean start_spools(VelmPatchFit *fit, const VelmFeatures *features, GError **error) {
-  fit->rows = features->rows;
-  fit->columns = features->columns;
-  fit->channels = features->channels;
-  fit->n_patches = (gsize)features->rows * (gsize)features->columns;
+static gboolean start_spools(VelmPatchFit *fit, GError **error) {
+  velm_backbone_grid(fit->backbone, &fit->rows, &fit->columns, &fit->channels);
+  fit->n_patches = (gsize)fit->rows * (gsize)fit->columns;
   fit->layers = velm_patch_layers_new(fit->backbone, &fit->n_layers);
   fit->spools = g_new0(VelmSpool *, fit->n_layers);
   for (gsize i = 0; i < fit->n_layers; i++)
@@ -25,12 +23,12 @@ static gboolean start_spools(VelmPatchFit *fit, const VelmFeatures *features, GE
 static gboolean spool_image(VelmPatchFit *fit, const VelmFeatures *features, GError **error) {
   g_autofree float *rows = g_new(float, fit->n_patches *(gsize)fit->channels);
   for (gsize i = 0; i < fit->n_layers; i++) {
-    velm_patch_layer_take(&fit->layers[i], features, NULL, rows);
+    velm_patch_layer_take(&fit->layers[i], features, NULL, fit->n_patches, rows);
     if (!velm_spool_append(fit->spools[i], rows, fit->n_patches, error))
       return FALSE;
   }
   if (fit->contrast_spool) {
-    velm_patch_layer_take(&fit->contrast, features, NULL, rows);
+    velm_patch_layer_sample(&fit->contrast, features, fit->rows, fit->columns, rows);
     if (!velm_spool_append(fit->contrast_spool, rows, fit->n_patches, error))
       return FALSE;
   }
@@ -42,15 +40,18 @@ static gboolean spool_image(VelmPatchFit *fit, const VelmFeatures *features, GEr
 gboolean velm_patch_fit_extract(VelmPatchFit *fit, GError **error) {
   const GPtrArray *samples = fit->dataset->train;
   fit->digests = g_ptr_array_new_with_free_func(g_free);
+  fit->shapes = g_new0(VelmPatchShape, samples->len);
+  if (!start_spools(fit, error))
+    return FALSE;
   for (guint i = 0; i < samples->len; i++) {
     const VelmSample *sample = samples->pdata[i];
     g_autoptr(VelmImage) image = velm_image_load(sample->path, 0, error);
     g_autoptr(VelmFeatures) features =
         image ? velm_backbone_extract(fit->backbone, image, error) : NULL;
-    if (!features || (i == 0 && !start_spools(fit, features, error)) ||
-        !spool_image(fit, features, error) ||
+    if (!features || !spool_image(fit, features, error) ||
         !velm_patch_fit_report(fit, "features", i + 1, samples->len, error))
       return FALSE;
+    fit->shapes[i] = (VelmPatchShape){features->rows, features->columns};
     g_ptr_array_add(fit->digests, velm_image_digest(image));
   }
   return TRUE;

@@ -17,11 +17,14 @@ static void fit_clear(VelmPatchFit *fit) {
   g_clear_pointer(&fit->digests, g_ptr_array_unref);
   g_free(fit->spools);
   velm_patch_layers_free(fit->layers, fit->n_layers);
+  g_free(fit->shapes);
   g_free(fit->images);
   g_free(fit->groups);
   g_free(fit->folds);
   g_free(fit->scores);
   g_free(fit->levels);
+  g_free(fit->early_scores);
+  velm_patch_maps_clear(&fit->maps);
   g_clear_pointer(&fit->dropped, g_ptr_array_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmPatchFit, fit_clear)
@@ -76,11 +79,10 @@ static void store_layer(VelmModel *model, gsize layer, const float *scale, gsize
   velm_model_set_double(model, typical_key, (double)typical);
 }
 
-static gboolean fit_layer(VelmPatchFit *fit, gsize layer, float *maps, VelmModel *model,
-                          GError **error) {
+static gboolean fit_layer(VelmPatchFit *fit, gsize layer, VelmModel *model, GError **error) {
   g_auto(VelmPatchBanks) banks = {0};
   if (!velm_patch_banks_select(&banks, fit, layer, error) ||
-      !velm_patch_fit_calibrate_layer(fit, layer, &banks, maps, error))
+      !velm_patch_fit_calibrate_layer(fit, layer, &banks, error))
     return FALSE;
   const VelmPatchChoice *whole = &banks.choices[fit->n_folds];
   g_autofree float *bank = velm_patch_banks_read(&banks, fit, layer, whole, error);
@@ -96,16 +98,13 @@ static gboolean fit_layer(VelmPatchFit *fit, gsize layer, float *maps, VelmModel
 static gboolean fit_layers(VelmPatchFit *fit, VelmModel *model, GError **error) {
   /* Which do not belong is asked of all. */
   fit->n_scored = fit->params->robust > 0 ? fit->n_images : MIN(fit->n_images, MAX_CALIBRATION);
-  g_autofree float *maps = g_new0(float, fit->n_scored * fit->n_patches);
-  g_autofree float *beside = velm_patch_layers_beside(fit->layers, fit->n_layers)
-                                 ? g_new0(float, fit->n_scored * fit->n_patches)
-                                 : NULL;
+  fit->maps = (VelmPatchMaps){.n_patches = fit->n_patches, .n_images = fit->n_scored};
   number_groups(fit);
   velm_patch_fit_deal_folds(fit);
   for (gsize i = 0; i < fit->n_layers; i++)
-    if (!fit_layer(fit, i, fit->layers[i].beside ? beside : maps, model, error))
+    if (!fit_layer(fit, i, model, error))
       return FALSE;
-  return velm_patch_fit_score(fit, maps, beside, error);
+  return velm_patch_fit_score(fit, error);
 }
 
 /* Each round drops images that do not belong, as long as there are any. */
@@ -165,6 +164,8 @@ gboolean velm_patchcore_fit(const VelmDataset *dataset, const VelmFitParams *par
     return FALSE;
   }
   fit.spec = velm_backbone_spec_new(params->backbone, params->layers, params->size, error);
+  if (fit.spec)
+    fit.spec->keeps_shape = !params->squeeze && velm_backbone_may_keep_shape(fit.spec);
   fit.backbone = fit.spec ? velm_backbone_open(fit.spec, error) : NULL;
   if (!fit.backbone || !velm_backbone_spec_store(fit.spec, model, error))
     return FALSE;

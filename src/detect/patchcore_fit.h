@@ -4,23 +4,29 @@
 #pragma once
 
 #include "detect/detector.h"
-#include "detect/patchcore_layers.h"
+#include "detect/patchcore_maps.h"
 #include "detect/spool.h"
 
 /* Parts are held back for the calibration in this many turns. */
 #define VELM_PATCH_FOLDS 4
 
+typedef struct {
+  int rows, columns;
+} VelmPatchShape;
+
 /**
  * VelmPatchFit: a fit on its way. "Image" is an index below n_images.
  * @dataset: its training images are the samples
  * @images: those in use, as indices of the samples: fitting robustly drops some
+ * @shapes: of each sample, how many patches it has down and across, n_patches at most
  * @digests: (element-type utf8): of each sample, what its pixels are known by
  * @spools: the features of all samples, one spool a layer, n_patches rows a sample
  * @contrast_spool: likewise, of the layer for the contrast; NULL where there is none
  * @means: the mean features of all samples, one row each
  * @groups: of each image, its part; @folds: of each image, the fold that its part is in
- * @n_scored: images that the calibration scores, spread evenly; @scores: of these, in their order;
- * @levels: the medians of their score maps
+ * @n_scored: images that the calibration scores, spread evenly; @maps: theirs, while layers are
+ * fitted; @scores: of these, in their order; @levels: the medians of their score maps;
+ * @early_scores: without the full look, or NULL where there is no stopping before it
  * @dropped: (element-type filename): images dropped, below the folder
  */
 typedef struct {
@@ -31,16 +37,18 @@ typedef struct {
   VelmBackboneSpec *spec;
   VelmBackbone *backbone;
   int rows, columns, channels;
-  gsize n_patches; /* of an image */
+  gsize n_patches; /* of an image, at most; those of one with less are repeated */
   gsize n_layers;
   VelmPatchLayer *layers;
   VelmPatchLayer contrast; /* has no channels where there is none */
   VelmSpool **spools, *means, *contrast_spool;
+  VelmPatchShape *shapes;
   GPtrArray *digests;
   guint *groups, n_groups;
   guint *folds, n_folds;
   gsize n_scored;
-  float *scores, *levels;
+  VelmPatchMaps maps;
+  float *scores, *levels, *early_scores;
   GPtrArray *dropped;
 } VelmPatchFit;
 
@@ -103,13 +111,11 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmPatchBanks, velm_patch_banks_clear)
 void velm_patch_fit_deal_folds(VelmPatchFit *fit);
 /** Which image is number @index of those that are scored. */
 gsize velm_patch_fit_scored_image(const VelmPatchFit *fit, gsize index);
-/** Finds the typical distance of @layer, and adds the layer's share to @maps, of n_patches a scored
- * image: those of its network. */
+/** Finds the typical distance of @layer, and adds the layer's share to the maps. */
 gboolean velm_patch_fit_calibrate_layer(VelmPatchFit *fit, gsize layer, const VelmPatchBanks *banks,
-                                        float *maps, GError **error);
-/** Fills @scores and @levels from the maps. @beside: those of the network beside the backbone, or
- * NULL */
-gboolean velm_patch_fit_score(VelmPatchFit *fit, float *maps, float *beside, GError **error);
+                                        GError **error);
+/** Fills the scores and levels from the maps, which it frees. */
+gboolean velm_patch_fit_score(VelmPatchFit *fit, GError **error);
 /** Writes scores, threshold and normal images. */
 gboolean velm_patch_fit_store_scores(const VelmPatchFit *fit, VelmModel *model, GError **error);
 

@@ -32,3 +32,16 @@ double velm_screen_score(const VelmScreen *screen, double fast_score) {
     score *= fast_score / (double)screen->fast[0];
   return MIN(score, nextafter(screen->threshold, 0));
 }
+
+void velm_screen_settle(const VelmScreen *screen, VelmInspection *inspection) {
+  double score = velm_screen_score(screen, inspection->score);
+  double factor = inspection->score > 0 ? score / inspection->score : 1;
+  for (gsize i = 0; i < (gsize)inspection->map->width * (gsize)inspection->map->height; i++)
+    inspection->map->values[i] *= (float)factor;
+  g_clear_pointer(&inspection->features, velm_features_free);
+  inspection->score = score;
+  inspection->threshold = screen->threshold;
+  inspection->region_threshold *= factor;
+  inspection->anomalous = FALSE;
+  inspection->look = "fast";
+}

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include <glib.h>
+#include "detect/inspection.h"
 
 /**
  * VelmScreen: filled by the caller; arrays are borrowed and rising.
@@ -26,3 +26,7 @@ gboolean velm_screen_is_clearly_normal(const VelmScreen *screen, double fast_sco
 /** The score that the accurate detector gives as many of the good parts as score under
  * @fast_score; under the threshold. */
 double velm_screen_score(const VelmScreen *screen, double fast_score);
+
+/** Settles a part that is clearly normal by the fast look: puts score and map into the accurate
+ * one's unit, and drops the features, which are not all there. */
+void velm_screen_settle(const VelmScreen *screen, VelmInspection *inspection);

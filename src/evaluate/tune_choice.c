@@ -1,4 +1,4 @@
-#include "detect/patchcore_layers.h"
+#include "detect/patchcore_maps.h"
 #include "evaluate/metrics.h"
 #include "evaluate/tune.h"
 

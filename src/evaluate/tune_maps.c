@@ -148,7 +148,7 @@ static gboolean add_maps(Work *work, const VelmFeatures *features, float *maps, 
   g_autofree float *rows = g_new(float, work->n_cells *(gsize)work->channels);
   for (gsize k = 0; k < work->n_layers; k++) {
     g_autoptr(VelmPlane) raw = velm_plane_new(work->columns, work->rows);
-    velm_patch_layer_take(&work->layers[k], features, NULL, rows);
+    velm_patch_layer_take(&work->layers[k], features, NULL, work->n_cells, rows);
     if (!velm_nearest_distances(work->layers[k].nearest, rows, raw->values, error))
       return FALSE;
     g_autoptr(VelmPlane) smooth = velm_plane_blur(raw, VELM_PATCHCORE_BLUR, error);

@@ -4,8 +4,12 @@
 #include "core/scratch.h"
 #include "dataset/procedural.h"
 
+#include <fcntl.h>
 #include <gio/gio.h>
+#include <glib/gstdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 static char *folder;
 
@@ -69,6 +73,55 @@ Outcome *command_run(const CommandSettings *settings, const char *const *argumen
 
 /* ---- the folder ---- */
 
+static void make_models(void) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(Outcome) fit = velm("fit", PARTS, "-o", FITTED, "--backbone", "lite2", "--size", "128");
+  assert_success(fit);
+  assert_contains(fit->out, "fitted.velm: fitted in");
+  g_autofree char *taught = command_path(TAUGHT);
+  g_autoptr(GBytes) model = command_read(FITTED);
+  velm_file_write(taught, g_bytes_get_data(model, NULL), g_bytes_get_size(model), &error);
+  g_assert_no_error(error);
+  g_autoptr(Outcome) teach = velm("teach", PARTS, "-m", TAUGHT, "-s", SPEC, "--shots", "3");
+  assert_success(teach);
+  assert_contains(teach->out, "taught.velm: taught");
+}
+
+static gboolean copy(const char *from, const char *to) {
+  g_autofree char *content = NULL;
+  gsize size = 0;
+  return g_file_get_contents(from, &content, &size, NULL) &&
+         g_file_set_contents(to, content, (gssize)size, NULL);
+}
+
+/* The models are the same for all programs that use this command, and take half a minute: the first
+ * one makes them and the others, which wait for it, copy them. */
+static void share_models(const char *kept) {
+  static const char *const names[] = {FITTED, TAUGHT};
+  GStatBuf command;
+  g_autofree char *lock_path = g_build_filename(kept, "lock", NULL);
+  g_assert_cmpint(g_mkdir_with_parents(kept, 0755), ==, 0);
+  g_assert_cmpint(g_stat(g_getenv("VELM_BIN"), &command), ==, 0);
+  int lock = g_open(lock_path, O_CREAT | O_RDWR, 0644);
+  g_assert_cmpint(flock(lock, LOCK_EX), ==, 0);
+  g_autofree char *key =
+      g_strdup_printf("%" G_GINT64_FORMAT " %" G_GINT64_FORMAT, (gint64)command.st_mtim.tv_sec,
+                      (gint64)command.st_mtim.tv_nsec);
+  g_autofree char *key_path = g_build_filename(kept, "made-by", NULL), *known = NULL;
+  gboolean made = g_file_get_contents(key_path, &known, NULL, NULL) && g_str_equal(known, key);
+  if (!made) {
+    g_remove(key_path);
+    make_models();
+  }
+  for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+    g_autofree char *there = g_build_filename(kept, names[i], NULL);
+    g_autofree char *here = command_path(names[i]);
+    g_assert_true(made ? copy(there, here) : copy(here, there));
+  }
+  g_assert_true(made || g_file_set_contents(key_path, key, -1, NULL));
+  close(lock);
+}
+
 void command_set_up(void) {
   if (!g_getenv("VELM_BIN"))
     g_error("VELM_BIN does not name the command");
@@ -82,16 +135,8 @@ void command_set_up(void) {
   g_autoptr(GError) error = NULL;
   velm_procedural_write(&params, parts, NULL, NULL, &error);
   g_assert_no_error(error);
-  g_autoptr(Outcome) fit = velm("fit", PARTS, "-o", FITTED, "--backbone", "lite2", "--size", "128");
-  assert_success(fit);
-  assert_contains(fit->out, "fitted.velm: fitted in");
-  g_autofree char *taught = command_path(TAUGHT);
-  g_autoptr(GBytes) model = command_read(FITTED);
-  velm_file_write(taught, g_bytes_get_data(model, NULL), g_bytes_get_size(model), &error);
-  g_assert_no_error(error);
-  g_autoptr(Outcome) teach = velm("teach", PARTS, "-m", TAUGHT, "-s", SPEC, "--shots", "3");
-  assert_success(teach);
-  assert_contains(teach->out, "taught.velm: taught");
+  g_autofree char *kept = g_build_filename(g_test_get_dir(G_TEST_BUILT), "command-models", NULL);
+  share_models(kept);
 }
 
 void command_tear_down(void) { scratch_remove(g_steal_pointer(&folder)); }

@@ -369,8 +369,9 @@ static gboolean is_refused(VelmModel *model, const char *image) {
 
 /* Whether only adding images reads it. */
 static gboolean is_for_adding(const char *key) {
-  static const char *const keys[] = {"patchcore.bank_fitted", "patchcore.image_digests",
-                                     "patchcore.part_names", "patchcore.false_alarms", NULL};
+  static const char *const keys[] = {"patchcore.bank_fitted",  "patchcore.image_digests",
+                                     "patchcore.part_names",   "patchcore.false_alarms",
+                                     "patchcore.early_scores", NULL};
   return g_strv_contains(keys, key) || g_str_has_prefix(key, "patchcore.coverage.");
 }
 

@@ -459,6 +459,88 @@ static void test_beside(void) {
   check_same(a, 384, b, 0, 120);
 }
 
+static VelmBackbone *open_keeping(const char *layers, int size) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(VelmBackboneSpec) spec = spec_of("dinov2s", layers, size);
+  spec->keeps_shape = TRUE;
+  VelmBackbone *backbone = velm_backbone_open(spec, &error);
+  g_assert_no_error(error);
+  return backbone;
+}
+
+/* Images keep their shape, with as many patches as a square has at most; a square's features stay
+ * what they are. */
+static void test_keeps_shape(void) {
+  static const int sizes[][4] = {/* image, then grid */
+                                 {300, 300, 16, 16},
+                                 {400, 200, 11, 23},
+                                 {200, 400, 23, 11},
+                                 {1000, 10, 5, 45},
+                                 {301, 299, 16, 16}};
+  if (!models) {
+    g_test_skip("no backbones");
+    return;
+  }
+  g_autoptr(VelmBackbone) keeping = open_keeping("block1,block1@half,stage4@lite2", 224);
+  g_autoptr(VelmBackbone) square = open("dinov2s", "block1,block1@half,stage4@lite2", 224);
+  for (gsize i = 0; i < G_N_ELEMENTS(sizes); i++) {
+    g_autoptr(VelmImage) image = noise(sizes[i][0], sizes[i][1], 3);
+    g_autoptr(VelmFeatures) a = extract(keeping, image), b = extract(square, image);
+    g_assert_cmpint(a->rows, ==, sizes[i][2]);
+    g_assert_cmpint(a->columns, ==, sizes[i][3]);
+    g_assert_cmpint(a->rows * a->columns, <=, b->rows * b->columns);
+    for (gsize k = 0; k < (gsize)a->rows * (gsize)a->columns * (gsize)a->channels; k++)
+      g_assert_true(isfinite(a->values[k]));
+    if (a->rows == 16 && a->columns == 16)
+      check_same(a, 0, b, 0, a->channels);
+  }
+}
+
+/* The patches lie where they lie in the image: on their side as upright. */
+static void test_turned(void) {
+  if (!models) {
+    g_test_skip("no backbones");
+    return;
+  }
+  g_autoptr(VelmBackbone) keeping = open_keeping("block0", 112);
+  g_autoptr(VelmImage) image = velm_image_new(400, 200);
+  memset(image->pixels, 60, 400 * 200 * 3);
+  for (int y = 20; y < 60; y++)
+    memset(image->pixels + 3 * (400 * y + 320), 250, 40 * 3);
+  g_autoptr(VelmFeatures) features = extract(keeping, image);
+  gsize n = (gsize)features->channels, best = 0;
+  double most = 0;
+  for (gsize i = 0; i < (gsize)(features->rows * features->columns); i++) {
+    double sum = 0;
+    for (gsize c = 0; c < n; c++) {
+      /* Against the patch in the other half, at the same height. */
+      double difference = (double)(features->values[i * n + c] - features->values[n * 33 + c]);
+      sum += difference * difference;
+    }
+    if (sum > most) {
+      most = sum;
+      best = i;
+    }
+  }
+  g_assert_cmpuint(best / (gsize)features->columns, <=, 1);
+  g_assert_cmpuint(best % (gsize)features->columns, >=, 8);
+  g_assert_cmpuint(best % (gsize)features->columns, <=, 9);
+}
+
+static void test_shape_stored(void) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(VelmBackboneSpec) spec = spec_of(network, "doubled", 64);
+  g_assert_false(velm_backbone_may_keep_shape(spec));
+  g_autoptr(VelmModel) model = stored(spec);
+  g_autoptr(VelmBackboneSpec) back = velm_backbone_spec_restore(model, &error);
+  g_assert_no_error(error);
+  g_assert_false(back->keeps_shape);
+  for (gint64 odd = 1; odd < 3; odd++) {
+    velm_model_set_int(model, "backbone.keeps_shape", odd);
+    refuse_model(model, VELM_ERROR_MODEL, "resizing");
+  }
+}
+
 static void test_other_network_beside(void) {
   if (!models) {
     g_test_skip("no backbones");
@@ -492,6 +574,9 @@ int main(int argc, char **argv) {
   g_test_add_func("/backbone/pooled", test_pooled);
   g_test_add_func("/backbone/half", test_half);
   g_test_add_func("/backbone/contrast_layer", test_contrast_layer);
+  g_test_add_func("/backbone/keeps-shape", test_keeps_shape);
+  g_test_add_func("/backbone/turned", test_turned);
+  g_test_add_func("/backbone/shape-stored", test_shape_stored);
   g_test_add_func("/backbone/grids", test_grids);
   g_test_add_func("/backbone/any-size", test_any_size);
   g_test_add_func("/backbone/store", test_store);

@@ -4,6 +4,7 @@
 #include "core/networks.h"
 #include "core/scratch.h"
 #include "dataset/procedural.h"
+#include "detect/patchcore_maps.h"
 
 #include <glib/gstdio.h>
 #include <math.h>
@@ -143,19 +144,87 @@ static void test_two_maps(void) {
   map->values[2] = 2;
   g_assert_cmpfloat_with_epsilon(velm_patch_maps_score(map, NULL, 0.25), 2, 1e-6);
   g_assert_cmpfloat_with_epsilon(velm_patch_maps_score(map, beside, 0.25),
-                                 pow(2, 0.7) * pow(3, 0.3), 1e-6);
+                                 pow(2, 0.8) * pow(3, 0.2), 1e-6);
   velm_plane_free(map);
   velm_plane_free(beside);
 }
 
-/* Which layers share a map; a second network alone is no second. */
-static void test_layers_of_two_networks(void) {
-  const VelmPatchLayer layers[] = {
-      {.channels = 1}, {.channels = 2, .beside = TRUE}, {.channels = 3}};
-  g_assert_true(velm_patch_layers_beside(layers, 3));
-  g_assert_false(velm_patch_layers_beside(layers, 1));
-  g_assert_cmpuint(velm_patch_layers_in_map(layers, 3, 0), ==, 2);
-  g_assert_cmpuint(velm_patch_layers_in_map(layers, 3, 1), ==, 1);
+/* One map of the backbone's layers, early without the full look, and one of the network beside. */
+static void test_maps_of_looks(void) {
+  const VelmPatchLayer full = {.typical = 2, .look = VELM_LOOK_FULL},
+                       half = {.typical = 1, .look = VELM_LOOK_HALF},
+                       other = {.typical = 1, .look = VELM_LOOK_BESIDE};
+  const VelmPatchLayer layers[] = {full, half, other};
+  const float distances[] = {9, 9, 9, 9, 4, 4, 4, 4}; /* of two images */
+  g_auto(VelmPatchMaps) maps = {.n_patches = 4, .n_images = 2};
+  g_autoptr(GError) error = NULL;
+  g_assert_true(velm_patch_layers_may_stop(layers, 3));
+  g_assert_false(velm_patch_layers_may_stop(layers, 1));
+  g_assert_false(velm_patch_layers_may_stop(layers + 1, 2));
+  velm_patch_maps_add(&maps, &other, distances);
+  VelmPlane *map = NULL, *beside = NULL;
+  /* Alone, its map is the map. */
+  g_assert_true(velm_patch_maps_get(&maps, 1, 2, 2, TRUE, &map, &beside, &error));
+  g_assert_cmpfloat_with_epsilon((double)map->values[0], 4, 1e-5);
+  g_assert_null(beside);
+  velm_plane_free(map);
+  velm_patch_maps_add(&maps, &full, distances);
+  velm_patch_maps_add(&maps, &full, distances);
+  velm_patch_maps_add(&maps, &half, distances);
+  for (int early = 0; early < 2; early++) {
+    g_assert_true(velm_patch_maps_get(&maps, 1, 2, 2, early, &map, &beside, &error));
+    g_assert_cmpfloat_with_epsilon((double)map->values[3], early ? 4 : 8.0 / 3, 1e-5);
+    g_assert_cmpfloat_with_epsilon((double)beside->values[3], 4, 1e-5);
+    velm_plane_free(map);
+    velm_plane_free(beside);
+  }
+}
+
+/* An image with fewer patches than there is room for: the rest are its own again. */
+static void test_fewer_patches(void) {
+  float values[2 * 3 * 2], rows[8], sampled[4];
+  for (int i = 0; i < 12; i++)
+    values[i] = (float)i;
+  const VelmFeatures features = {.rows = 2, .columns = 3, .channels = 2, .values = values};
+  const VelmPatchLayer layer = {.channels = 1, .offset = 1};
+  velm_patch_layer_take(&layer, &features, NULL, 8, rows);
+  const float taken[] = {1, 3, 5, 7, 9, 11, 1, 3};
+  for (int i = 0; i < 8; i++)
+    g_assert_cmpfloat(rows[i], ==, taken[i]);
+  velm_patch_layer_sample(&layer, &features, 4, 1, sampled);
+  const float middle[] = {3, 3, 9, 9};
+  for (int i = 0; i < 4; i++)
+    g_assert_cmpfloat(sampled[i], ==, middle[i]);
+}
+
+/* What surrounds a low value ranks it; the peak stays, and is the only one. */
+static void test_widened(void) {
+  g_autoptr(GError) error = NULL;
+  VelmPlane *map = velm_plane_new(32, 32), *beside = velm_plane_new(32, 32);
+  for (int i = 0; i < 32 * 32; i++)
+    map->values[i] = beside->values[i] = 1;
+  /* A ring of which the inside looks good, and a lone point that is as high. */
+  for (int y = 4; y <= 14; y++)
+    for (int x = 4; x <= 14; x++) {
+      gboolean edge = y == 4 || y == 14 || x == 4 || x == 14;
+      map->values[32 * y + x] = edge ? 3 : 1;
+      beside->values[32 * y + x] = 3;
+    }
+  map->values[32 * 9 + 4] = 4;
+  map->values[32 * 25 + 25] = 3;
+  VelmPlane *before = velm_plane_new(32, 32);
+  memcpy(before->values, map->values, 32 * 32 * sizeof(float));
+  g_assert_true(velm_patch_map_widen(map, beside, &error));
+  g_assert_cmpfloat_with_epsilon((double)map->values[32 * 9 + 4], 4, 1e-5);
+  for (int i = 0; i < 32 * 32; i++)
+    g_assert_true(i == 32 * 9 + 4 || map->values[i] < 4);
+  for (int i = 0; i < 32 * 32; i++)
+    g_assert_true(map->values[i] <= MAX(before->values[i], 1));
+  g_assert_cmpfloat((double)map->values[32 * 9 + 9], >, 1.2 * (double)map->values[32 * 28 + 3]);
+  g_assert_cmpfloat((double)map->values[32 * 4 + 8], >, (double)map->values[32 * 25 + 25]);
+  velm_plane_free(before);
+  velm_plane_free(map);
+  velm_plane_free(beside);
 }
 
 static void test_defects_score_higher(void) {
@@ -630,7 +699,9 @@ int main(int argc, char **argv) {
   add_with_backbone("/patchcore/unit", test_unit);
   add_with_backbone("/patchcore/reference", test_reference);
   g_test_add_func("/patchcore/two-maps", test_two_maps);
-  g_test_add_func("/patchcore/layers-of-two-networks", test_layers_of_two_networks);
+  g_test_add_func("/patchcore/maps-of-looks", test_maps_of_looks);
+  g_test_add_func("/patchcore/widened", test_widened);
+  g_test_add_func("/patchcore/fewer-patches", test_fewer_patches);
   g_test_add_func("/patchcore/record", test_record);
   g_test_add_func("/patchcore/any-size", test_any_size);
   g_test_add_func("/patchcore/deterministic", test_deterministic);

@@ -1,11 +1,14 @@
-/* The fast look is lite2's, so without the backbones there is nothing to test. */
+/* The early look is lite2's, so without the backbones there is nothing to test. */
 #include "detect/twospeed.h"
 
 #include "core/file.h"
 #include "core/networks.h"
 #include "core/scratch.h"
 #include "dataset/procedural.h"
+#include "detect/patchcore.h"
 
+#include <glib/gstdio.h>
+#include <math.h>
 #include <string.h>
 
 #define SIDE 128
@@ -49,7 +52,7 @@ static void test_clearly_normal(void) {
   g_assert_cmpfloat_with_epsilon((double)top, inspection->score, 1e-4);
 }
 
-/* Level under all scores: all is as if the accurate one were alone. */
+/* Level under all scores: all is as if PatchCore were alone. */
 static void test_goes_on(void) {
   g_autoptr(GError) error = NULL;
   VelmScreen *screen = velm_two_speed_get_screen(detector);
@@ -57,12 +60,37 @@ static void test_goes_on(void) {
   screen->level = 0;
   g_autoptr(VelmInspection) inspection = detect(draw(3, "stain"), NULL);
   screen->level = level;
+  g_autoptr(VelmDetector) patchcore = velm_detector_patchcore.open(model, &error);
+  g_assert_no_error(error);
   g_autoptr(VelmInspection) alone = velm_inspection_new("part.png");
   alone->image = draw(3, "stain");
-  g_assert_true(velm_detector_detect(velm_two_speed_get_accurate(detector), alone, &error));
+  g_assert_true(velm_detector_detect(patchcore, alone, &error));
   g_assert_cmpstr(inspection->look, ==, "accurate");
+  g_assert_null(alone->look);
   g_assert_cmpfloat(inspection->score, ==, alone->score);
-  g_assert_cmpint(inspection->features->channels, ==, 3);
+  g_assert_cmpint(inspection->features->channels, ==, alone->features->channels);
+  for (int i = 0; i < alone->map->width * alone->map->height; i++)
+    g_assert_cmpfloat(inspection->map->values[i], ==, alone->map->values[i]);
+}
+
+/* The early look's score is what it stops by, whether the full one follows or not. */
+static void test_early_score(void) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(VelmDetector) patchcore = velm_detector_patchcore.open(model, &error);
+  g_autoptr(VelmInspection) alone = velm_inspection_new("part.png");
+  double early = 0;
+  alone->image = draw(3, "stain");
+  g_assert_true(velm_detector_detect(patchcore, alone, &error));
+  g_assert_true(velm_patchcore_early_score(patchcore, alone->features, &early, &error));
+  VelmScreen *screen = velm_two_speed_get_screen(detector);
+  const double levels[] = {early, nextafter(early, INFINITY)};
+  double level = screen->level;
+  for (gsize i = 0; i < 2; i++) {
+    screen->level = levels[i];
+    g_autoptr(VelmInspection) inspection = detect(draw(3, "stain"), NULL);
+    g_assert_cmpstr(inspection->look, ==, i ? "fast" : "accurate");
+  }
+  screen->level = level;
 }
 
 static void test_reference(void) {
@@ -85,7 +113,9 @@ static void test_examine(void) {
   screen->level = level;
   double score = inspection->score;
   g_assert_true(velm_detector_examine(detector, inspection, &error));
-  g_assert_cmpint(inspection->features->channels, ==, 3);
+  g_assert_cmpint(inspection->features->channels, >, 3);
+  for (int i = 0; i < 3; i++) /* of the full look */
+    g_assert_cmpfloat(inspection->features->values[i], !=, 0);
   g_assert_cmpint(inspection->map->width, ==, inspection->features->columns);
   g_assert_cmpfloat(inspection->score, ==, score);
   g_assert_false(inspection->anomalous);
@@ -95,8 +125,8 @@ static void test_examine(void) {
 static void test_described(void) {
   g_autofree char *text = velm_model_describe(model);
   g_assert_nonnull(strstr(text, "detector: two-speed\n"));
-  g_assert_nonnull(strstr(text, "\nfast look, backbone: lite2"));
-  g_assert_nonnull(strstr(text, "fast look: ends it for 65 % of good parts\n"));
+  g_assert_nonnull(strstr(text, ", eighth, stage4@3@lite2, "));
+  g_assert_nonnull(strstr(text, "ends it for 60 % of good parts\n"));
 }
 
 static void refuse(VelmModel *changed, const char *text) {
@@ -110,28 +140,75 @@ static void test_damaged(void) {
   velm_model_set_double(level, "two-speed.onward", 7);
   refuse(level, "level");
   g_autoptr(VelmModel) without = velm_model_copy(model);
-  velm_model_remove_prefix(without, "two-speed.fast");
-  refuse(without, "two-speed.fast");
-  g_autoptr(VelmModel) foreign = velm_model_copy(model);
-  g_autoptr(GBytes) bytes = g_bytes_new_static("no model", 8);
-  velm_model_set_bytes(foreign, "two-speed.fast", bytes);
-  refuse(foreign, "fast half");
-  GError *error = NULL;
+  velm_model_remove_prefix(without, "patchcore.early_scores");
+  refuse(without, "earlier velm");
+}
+
+/* New good images are good at both speeds. */
+static void test_added(void) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(VelmModel) more = velm_model_copy(model);
   g_auto(VelmAddition) addition = {0};
-  g_assert_false(velm_model_add_normal(level, product, NULL, NULL, &addition, &error));
-  assert_failure(&error, VELM_ERROR_MODEL, "two-speed");
+  g_autofree char *others = g_build_filename(folder, "others", NULL);
+  VelmProceduralParams drawing = velm_procedural_params_default();
+  drawing.size = SIDE;
+  drawing.seed = 9;
+  drawing.n_train = 4;
+  drawing.views = 1;
+  drawing.n_test_good = 1;
+  drawing.n_per_class = 0;
+  velm_procedural_write(&drawing, others, NULL, NULL, &error);
+  /* Parts of the same names would be the model's own. */
+  g_autofree char *groups = g_build_filename(others, "groups.csv", NULL);
+  g_remove(groups);
+  g_assert_true(velm_model_add_normal(more, others, NULL, NULL, &addition, &error));
+  g_assert_no_error(error);
+  gsize n_good = 0, n_early = 0, n_before = 0;
+  const float *early = velm_model_get_floats(more, "patchcore.early_scores", 0, &n_early, NULL);
+  velm_model_get_floats(more, "patchcore.good_scores", 0, &n_good, NULL);
+  velm_model_get_floats(model, "patchcore.early_scores", 0, &n_before, NULL);
+  g_assert_cmpuint(n_early, ==, n_before + 4);
+  g_assert_cmpuint(n_good, ==, n_early);
+  for (gsize i = 1; i < n_early; i++)
+    g_assert_cmpfloat(early[i], >=, early[i - 1]);
+  g_autoptr(VelmDetector) opened = velm_detector_open(more, &error);
+  g_assert_no_error(error);
+}
+
+/* What looks at the image in full size is for the second look. */
+static void test_layers(void) {
+  static const char *const from_to[][2] = {
+      {"a,b@3", "a,b@3,stage4@3@lite2,stage5@3@lite2,stage4@5@lite2"},
+      {"a,a@contrast", "a,stage4@3@lite2,stage5@3@lite2,stage4@5@lite2,a@contrast"},
+      {"a,b@half", "a,b@half"},
+      {"stage1@lite2,a", "stage1@lite2,a"}};
+  for (gsize i = 0; i < G_N_ELEMENTS(from_to); i++) {
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VelmBackboneSpec) spec = velm_backbone_spec_new(network, from_to[i][0], 64, &error);
+    g_autofree char *layers = velm_backbone_layers_of_two_speeds(spec, &error);
+    g_assert_cmpstr(layers, ==, from_to[i][1]);
+  }
+}
+
+static void refuse_params(const char *backbone, const char *layers, const char *text) {
+  VelmFitParams params = velm_fit_params_default();
+  GError *error = NULL;
+  params.detector = "two-speed";
+  params.backbone = backbone;
+  params.layers = layers;
+  g_assert_null(velm_model_fit(product, &params, &error));
+  assert_failure(&error, VELM_ERROR_USAGE, text);
 }
 
 static void test_params(void) {
   VelmFitParams params = velm_fit_params_default();
   GError *error = NULL;
-  params.detector = "two-speed";
-  params.backbone = "lite2";
-  g_assert_null(velm_model_fit(product, &params, &error));
-  assert_failure(&error, VELM_ERROR_USAGE, "more accurate");
   params.detector = "slow";
   g_assert_null(velm_model_fit(product, &params, &error));
   assert_failure(&error, VELM_ERROR_USAGE, "\"slow\"");
+  refuse_params(network, "eighth@half", "full size");
+  if (model)
+    refuse_params("lite2", NULL, "more accurate");
 }
 
 static void set_up(void) {
@@ -152,7 +229,7 @@ static void set_up(void) {
   g_autofree char *lite2 = g_build_filename(models ? models : "", "lite2.onnx", NULL);
   if (!g_file_test(lite2, G_FILE_TEST_EXISTS))
     return;
-  /* The accurate one is a small network, for speed. */
+  /* The backbone is a small network, for speed. */
   VelmFitParams params = velm_fit_params_default();
   params.detector = "two-speed";
   params.backbone = network;
@@ -176,10 +253,13 @@ int main(int argc, char **argv) {
   set_up();
   add("/two-speed/clearly-normal", test_clearly_normal);
   add("/two-speed/goes-on", test_goes_on);
+  add("/two-speed/early-score", test_early_score);
   add("/two-speed/reference", test_reference);
   add("/two-speed/examine", test_examine);
   add("/two-speed/described", test_described);
   add("/two-speed/damaged", test_damaged);
+  add("/two-speed/added", test_added);
+  g_test_add_func("/two-speed/layers", test_layers);
   g_test_add_func("/two-speed/params", test_params);
   int result = g_test_run();
   velm_detector_free(detector);
