@@ -58,7 +58,7 @@ def main():
     off = np.abs(velms - made.numpy())
     print(f"{len(paths)} images of {said['width']} x {said['height']}, {said['steps']} steps: {off.max():.1e} off at most, "
           f"{off.mean():.1e} in the mean; values from {made.min():.2f} to {made.max():.2f}")
-    sys.exit(off.max() > 1e-3)
+    sys.exit(int(off.max() > 1e-3))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ CONFIGURATIONS = {
     "ddad-s": dict(size=256, channels=32, multipliers=[1, 1, 2, 2, 4, 4], blocks=2, attention=[32, 16, 8], heads=4,
                    groups=32, patch=1, resample="residual", data_deviation=0),
     "small": dict(size=128, channels=64, multipliers=[1, 1, 2], blocks=2, attention=[8], heads=4, groups=8, patch=4,
-                  resample="plain", data_deviation=0.25),
+                  resample="plain", data_deviation=0.06),
 }
 
 
