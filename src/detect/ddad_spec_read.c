@@ -18,10 +18,10 @@
 #define GUIDANCE 2
 #define SMOOTHING (4.0 / 256)
 
-/* The features of the built-in network where nothing else is named: of its middle, as the paper's
- * are. */
+/* The features of the built-in network where nothing else is named: fine ones and ones of its
+ * middle, as the paper's are. */
 #define NETWORK "lite2"
-#define LAYERS "stage2,stage4"
+#define LAYERS "stage3,stage5"
 
 /* ---- the file ---- */
 

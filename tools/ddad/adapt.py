@@ -29,7 +29,7 @@ def options():
     parser.add_argument("data", help="the folder that it was trained on")
     parser.add_argument("out", help="OUT.onnx")
     parser.add_argument("--extractor", required=True, help="ONNX file to start from: velm's lite2.onnx")
-    parser.add_argument("--layers", default="stage2,stage4")
+    parser.add_argument("--layers", default="stage3,stage5")
     parser.add_argument("--size", type=int, default=256, help="side of the images that it sees")
     parser.add_argument("--mean", default="127,127,127", help="is subtracted from bytes")
     parser.add_argument("--scale", default="128,128,128", help="they are then divided by it")

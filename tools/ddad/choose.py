@@ -23,7 +23,7 @@ def options():
     parser.add_argument("checkpoint", help="of train.py")
     parser.add_argument("data", help="the folder that it was trained on")
     parser.add_argument("--extractor", required=True, help="velm's lite2.onnx, or what adapt.py wrote")
-    parser.add_argument("--layers", default="stage2,stage4")
+    parser.add_argument("--layers", default="stage3,stage5")
     parser.add_argument("--size", type=int, default=256, help="side of the images that the extractor sees")
     parser.add_argument("--starts", default="100,200,300,400")
     parser.add_argument("--guidances", default="0,2,5")
