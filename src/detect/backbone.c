@@ -424,13 +424,11 @@ static VelmBackbone *open_backbone(const VelmBackboneSpec *spec, VelmBackbone *s
     if (names[i]->len == 0)
       continue;
     int side = backbone->sides[i];
-    backbone->nets[i] =
-        shared ? velm_net_share(shared->nets[i], error)
-        : i == VELM_LOOK_HALF && one
-            ? velm_net_share_at(backbone->nets[VELM_LOOK_FULL], side, side, error)
-            : open_net(spec, i, names[i],
-                       (i == VELM_LOOK_FULL && one) || (i != VELM_LOOK_BESIDE && spec->keeps_shape),
-                       streams, error);
+    gboolean any_size = i != VELM_LOOK_BESIDE && (one || spec->keeps_shape);
+    backbone->nets[i] = shared ? velm_net_share(shared->nets[i], error)
+                        : i == VELM_LOOK_HALF && one
+                            ? velm_net_share_at(backbone->nets[VELM_LOOK_FULL], side, side, error)
+                            : open_net(spec, i, names[i], any_size, streams, error);
     if (!backbone->nets[i])
       return NULL;
   }

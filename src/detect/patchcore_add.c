@@ -112,10 +112,19 @@ static gboolean check_model(VelmModel *model, GError **error) {
   return TRUE;
 }
 
-static gboolean read_scores(Add *add, GError **error) {
+/* Returns: (transfer full): of float. */
+static GArray *read_floats(VelmModel *model, const char *name, GError **error) {
   gsize n = 0;
-  const float *scores = velm_model_get_floats(add->model, "patchcore.good_scores", 0, &n, error);
-  if (!scores ||
+  const float *values = velm_model_get_floats(model, name, 0, &n, error);
+  if (!values)
+    return NULL;
+  GArray *array = g_array_new(FALSE, FALSE, sizeof(float));
+  return g_array_append_vals(array, values, (guint)n);
+}
+
+static gboolean read_scores(Add *add, GError **error) {
+  add->scores = read_floats(add->model, "patchcore.good_scores", error);
+  if (!add->scores ||
       !velm_model_get_double(add->model, "patchcore.false_alarms", &add->false_alarms, error))
     return FALSE;
   if (!(add->false_alarms > 0 && add->false_alarms < 0.5)) {
@@ -123,15 +132,9 @@ static gboolean read_scores(Add *add, GError **error) {
                 "the model's rate of false alarms is out of range; fit it again");
     return FALSE;
   }
-  add->scores = g_array_new(FALSE, FALSE, sizeof(float));
-  g_array_append_vals(add->scores, scores, (guint)n);
-  if (velm_model_has(add->model, "patchcore.early_scores")) {
-    const float *early = velm_model_get_floats(add->model, "patchcore.early_scores", 0, &n, error);
-    if (!early)
-      return FALSE;
-    add->early_scores = g_array_new(FALSE, FALSE, sizeof(float));
-    g_array_append_vals(add->early_scores, early, (guint)n);
-  }
+  if (velm_model_has(add->model, "patchcore.early_scores") &&
+      !(add->early_scores = read_floats(add->model, "patchcore.early_scores", error)))
+    return FALSE;
   return velm_model_get_double(add->model, "patchcore.threshold", &add->addition->threshold_before,
                                error);
 }
@@ -314,19 +317,16 @@ static void store_banks(Add *add) {
   }
 }
 
-/* Returns them, borrowed from @scores. */
-static const float *store_sorted(Add *add, const char *name, GArray *scores) {
-  float *values = (float *)(void *)scores->data;
-  qsort(values, scores->len, sizeof *values, velm_compare_floats);
-  velm_model_set_floats(add->model, name, values, scores->len);
-  return values;
+static void store_scores(Add *add, const char *name, GArray *scores) {
+  velm_patch_scores_store(add->model, name, (float *)(void *)scores->data, scores->len);
 }
 
 static void store_threshold(Add *add) {
-  const float *scores = store_sorted(add, "patchcore.good_scores", add->scores);
+  store_scores(add, "patchcore.good_scores", add->scores);
   if (add->early_scores)
-    store_sorted(add, "patchcore.early_scores", add->early_scores);
-  add->addition->threshold = velm_upper_quantile(scores, add->scores->len, add->false_alarms);
+    store_scores(add, "patchcore.early_scores", add->early_scores);
+  add->addition->threshold = velm_upper_quantile((const float *)(void *)add->scores->data,
+                                                 add->scores->len, add->false_alarms);
   velm_model_set_double(add->model, "patchcore.threshold", add->addition->threshold);
 }
 

@@ -119,21 +119,14 @@ static gboolean store_normal_images(const VelmPatchFit *fit, VelmModel *model, G
          velm_normal_images_store_typical(model, candidates[lowest].sample, error);
 }
 
-/* Returns them: (transfer full). */
-static float *store_sorted(VelmModel *model, const char *name, const VelmPatchFit *fit,
-                           const float *scores) {
-  float *sorted = g_memdup2(scores, fit->n_scored * sizeof(float));
-  qsort(sorted, fit->n_scored, sizeof *sorted, velm_compare_floats);
-  velm_model_set_floats(model, name, sorted, fit->n_scored);
-  return sorted;
-}
-
 gboolean velm_patch_fit_store_scores(const VelmPatchFit *fit, VelmModel *model, GError **error) {
   if (!store_normal_images(fit, model, error))
     return FALSE;
-  g_autofree float *sorted = store_sorted(model, "patchcore.good_scores", fit, fit->scores);
+  /* A copy: theirs are in the order of the images. */
+  g_autofree float *sorted = g_memdup2(fit->scores, fit->n_scored * sizeof(float));
+  velm_patch_scores_store(model, "patchcore.good_scores", sorted, fit->n_scored);
   if (fit->early_scores)
-    g_free(store_sorted(model, "patchcore.early_scores", fit, fit->early_scores));
+    velm_patch_scores_store(model, "patchcore.early_scores", fit->early_scores, fit->n_scored);
   velm_model_set_double(model, "patchcore.top_share", fit->params->top_share);
   velm_model_set_double(model, "patchcore.false_alarms", fit->params->false_alarms);
   velm_model_set_double(model, "patchcore.threshold",

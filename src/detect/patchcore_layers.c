@@ -1,6 +1,9 @@
 #include "detect/patchcore_layers.h"
 
+#include "detect/quantile.h"
+
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 VelmPatchLayer *velm_patch_layers_new(const VelmBackbone *backbone, gsize *n) {
@@ -90,6 +93,11 @@ void velm_patch_layer_sample(const VelmPatchLayer *layer, const VelmFeatures *fe
       copy_patch(layer, features, (gsize)(row * features->columns + column),
                  rows + (gsize)(y * n_across + x) * (gsize)layer->channels);
     }
+}
+
+void velm_patch_scores_store(VelmModel *model, const char *name, float *scores, gsize n) {
+  qsort(scores, n, sizeof *scores, velm_compare_floats);
+  velm_model_set_floats(model, name, scores, n);
 }
 
 char *velm_patch_layer_key(gsize layer, const char *what) {

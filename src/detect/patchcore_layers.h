@@ -53,5 +53,8 @@ float velm_patch_row_distance(const float *row, const float *entries, gsize n, g
 /** Multiplies each channel of @n rows by its @scale. */
 void velm_patch_rows_scale(float *rows, gsize n, gsize channels, const float *scale);
 
+/** Sorts @scores of good images, rising, and writes them to @model under @name. */
+void velm_patch_scores_store(VelmModel *model, const char *name, float *scores, gsize n);
+
 /** The model's name for a layer's @what. Returns: (transfer full). */
 char *velm_patch_layer_key(gsize layer, const char *what);
