@@ -70,10 +70,12 @@ guint velm_inspector_best_parallel(void) {
   return MIN(g_get_num_processors(), (guint)MAX_PARALLEL);
 }
 
-static gboolean start_threads(VelmInspector *inspector, guint parallel, GError **error) {
-  inspector->n_parallel = velm_detector_share(inspector->detector, parallel, error);
-  if (inspector->n_parallel <= 1)
-    return inspector->n_parallel == 1;
+static gboolean open_detector(VelmInspector *inspector, VelmModel *model, guint parallel,
+                              GError **error) {
+  inspector->n_parallel = parallel;
+  inspector->detector = velm_detector_open_for(model, &inspector->n_parallel, error);
+  if (!inspector->detector || inspector->n_parallel == 1)
+    return inspector->detector != NULL;
   inspector->detected = g_async_queue_new();
   inspector->detecting =
       g_thread_pool_new(detect_in_thread, inspector, (gint)inspector->n_parallel, FALSE, NULL);
@@ -84,10 +86,8 @@ VelmInspector *velm_inspector_new(VelmModel *model, VelmSpec *spec,
                                   const VelmInspectorParams *params, GError **error) {
   g_autoptr(VelmInspector) inspector = g_new0(VelmInspector, 1);
   inspector->max_pixels = params->max_pixels;
-  if (!open_spec(inspector, model, spec, error))
-    return NULL;
-  inspector->detector = velm_detector_open(model, error);
-  if (!inspector->detector || !start_threads(inspector, params->parallel, error))
+  if (!open_spec(inspector, model, spec, error) ||
+      !open_detector(inspector, model, params->parallel, error))
     return NULL;
   inspector->drift = velm_drift_open(model);
   const char *name = resolve_classifier(params, model);

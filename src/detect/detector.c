@@ -28,7 +28,7 @@ char *velm_detector_names(void) {
   return g_strjoinv(", ", (char **)names);
 }
 
-VelmDetector *velm_detector_open(VelmModel *model, GError **error) {
+VelmDetector *velm_detector_open_for(VelmModel *model, guint *n, GError **error) {
   const char *name = velm_model_get_string(model, "detector", error);
   if (!name)
     return NULL;
@@ -38,13 +38,13 @@ VelmDetector *velm_detector_open(VelmModel *model, GError **error) {
                 "the model needs the detector \"%s\", which this velm does not have", name);
     return NULL;
   }
-  return klass->open(model, error);
+  *n = klass->parallel ? MAX(1, *n) : 1;
+  return klass->open(model, *n, error);
 }
 
-guint velm_detector_share(VelmDetector *detector, guint n, GError **error) {
-  if (n <= 1 || !detector->klass->share)
-    return 1;
-  return detector->klass->share(detector, n, error) ? n : 0;
+VelmDetector *velm_detector_open(VelmModel *model, GError **error) {
+  guint n = 1;
+  return velm_detector_open_for(model, &n, error);
 }
 
 gboolean velm_detector_detect(VelmDetector *detector, VelmInspection *inspection, GError **error) {

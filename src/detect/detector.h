@@ -35,16 +35,16 @@ typedef struct {
    * the detector cannot. Where it fails, @model may be changed in part. */
   gboolean (*add_normal)(VelmModel *model, const VelmDataset *dataset, VelmProgress progress,
                          gpointer progress_data, VelmAddition *addition, GError **error);
-  /** Opens what fit() wrote. @model outlives the detector. */
-  VelmDetector *(*open)(VelmModel *model, GError **error);
+  /** Opens what fit() wrote, for detect() in @n threads at a time where the detector is parallel,
+   * else in one. @model outlives the detector. */
+  VelmDetector *(*open)(VelmModel *model, guint n, GError **error);
   /** Fills the detect part of @inspection, whose image (and reference, or NULL) is set. */
   gboolean (*detect)(VelmDetector *detector, VelmInspection *inspection, GError **error);
   /** Where detect() left @inspection without features: sets map, region threshold and features by
    * the closest look that the detector has, and leaves score and verdict; NULL where detect()
    * always looks so. */
   gboolean (*examine)(VelmDetector *detector, VelmInspection *inspection, GError **error);
-  /** Makes ready for detect() in @n threads at a time. NULL where it cannot be. */
-  gboolean (*share)(VelmDetector *detector, guint n, GError **error);
+  gboolean parallel;
   void (*free)(VelmDetector *detector);
   /** What good parts score, by what fit() wrote; NULL, or FALSE, where that is not known. */
   gboolean (*good_scores)(VelmModel *model, VelmGoodScores *good);
@@ -62,12 +62,12 @@ const VelmDetectorClass *velm_detector_find(const char *name);
 /** The names of all, separated by commas. Returns: (transfer full). */
 char *velm_detector_names(void);
 
-/** Opens the detector that @model was fitted with. */
+/** Opens the detector that @model was fitted with, for one thread and the shortest time an image.
+ */
 VelmDetector *velm_detector_open(VelmModel *model, GError **error);
-/** Makes ready for velm_detector_detect() in @n threads at a time, for the most images a second
- * rather than the shortest time an image. Returns: in how many; 0 on error, after which @detector
- * can only be freed. */
-guint velm_detector_share(VelmDetector *detector, guint n, GError **error);
+/** Likewise, for velm_detector_detect() in several threads at a time and the most images a second.
+ * @n: (inout): in how many; 1 where the detector can do no more */
+VelmDetector *velm_detector_open_for(VelmModel *model, guint *n, GError **error);
 gboolean velm_detector_detect(VelmDetector *detector, VelmInspection *inspection, GError **error);
 /** Makes sure that a detected part has what marking and classifying need, even one that was clearly
  * normal. */

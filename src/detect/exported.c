@@ -15,7 +15,7 @@ static void exported_free(VelmDetector *detector) {
   g_free(self);
 }
 
-static VelmDetector *exported_open(VelmModel *model, GError **error) {
+static VelmDetector *exported_open(VelmModel *model, guint n, GError **error) {
   g_autoptr(VelmExportedSpec) spec = velm_exported_spec_restore(model, error);
   if (!spec)
     return NULL;

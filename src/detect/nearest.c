@@ -26,11 +26,11 @@ struct _VelmNearest {
   const VelmNearestKernel *kernel;
   gsize n, channels, n_queries;
   gsize n_leading;
-  float *entries; /* as they were given */
-  float *centre;  /* distances do not depend on it, rounding does */
-  float *axes;    /* panels of the leading directions, for projecting queries */
-  float *panels;  /* of the projected entries; the bias is minus half of their squared norm */
-  float reach2;   /* the largest squared norm of an entry, less the centre */
+  const float *entries; /* as they were given */
+  float *centre;        /* distances do not depend on it, rounding does */
+  float *axes;          /* panels of the leading directions, for projecting queries */
+  float *panels;        /* of the projected entries; the bias is minus half of their squared norm */
+  float reach2;         /* the largest squared norm of an entry, less the centre */
 };
 
 static gsize n_panels(gsize n) { return (n + VELM_PANEL - 1) / VELM_PANEL; }
@@ -183,7 +183,7 @@ VelmNearest *velm_nearest_new(const float *bank, gsize n, gsize channels, gsize 
   nearest->n = n;
   nearest->channels = channels;
   nearest->n_queries = n_queries;
-  nearest->entries = g_memdup2(bank, n * channels * sizeof(float));
+  nearest->entries = bank;
   nearest->centre = g_new(float, channels);
   find_centre(nearest);
   find_axes(nearest);
@@ -194,7 +194,6 @@ VelmNearest *velm_nearest_new(const float *bank, gsize n, gsize channels, gsize 
 void velm_nearest_free(VelmNearest *nearest) {
   if (!nearest)
     return;
-  g_free(nearest->entries);
   g_free(nearest->centre);
   g_aligned_free(nearest->axes);
   g_aligned_free(nearest->panels);

@@ -12,7 +12,7 @@
 typedef struct _VelmNearest VelmNearest;
 
 /**
- * @bank: @n entries of @channels floats, copied
+ * @bank: @n entries of @channels floats, which must stay
  * @n_queries: how many are asked at a time
  */
 VelmNearest *velm_nearest_new(const float *bank, gsize n, gsize channels, gsize n_queries,

@@ -8,14 +8,14 @@
 typedef struct {
   VelmDetector base;
   VelmBackboneSpec *spec;
-  VelmBackbone *backbone;
-  GAsyncQueue
-      *backbones; /* of VelmBackbone: those that no thread uses; NULL where one thread detects */
+  GPtrArray *backbones; /* of VelmBackbone, one for each thread */
+  GAsyncQueue *idle;    /* those that no thread uses */
   gsize n_layers;
   VelmPatchLayer *layers;
   VelmPatchLayer contrast_layer; /* has no channels where there is none */
   VelmContrast contrast;
-  int rows, columns, channels;
+  gsize widest; /* channels of the layer with most */
+  int rows, columns;
   double threshold, reference_threshold, top_share;
 } Patchcore;
 
@@ -24,9 +24,8 @@ static void patchcore_free(VelmDetector *detector) {
   if (!self)
     return;
   velm_patch_layers_free(self->layers, self->n_layers);
-  if (self->backbones)
-    g_async_queue_unref(self->backbones);
-  velm_backbone_free(self->backbone);
+  g_clear_pointer(&self->idle, g_async_queue_unref);
+  g_clear_pointer(&self->backbones, g_ptr_array_unref);
   velm_backbone_spec_free(self->spec);
   g_free(self);
 }
@@ -40,6 +39,7 @@ static gboolean open_layer(Patchcore *self, VelmModel *model, gsize index, GErro
   double typical = 0;
   const float *bank = velm_model_get_floats(model, bank_name, 0, &n, error);
   gsize channels = (gsize)layer->channels;
+  self->widest = MAX(self->widest, channels);
   layer->scale = bank ? velm_model_get_floats(model, scale_name, channels, NULL, error) : NULL;
   if (!layer->scale || !velm_model_get_double(model, typical_name, &typical, error))
     return FALSE;
@@ -67,7 +67,31 @@ static gboolean open_top_share(Patchcore *self, VelmModel *model, GError **error
   return FALSE;
 }
 
-static VelmDetector *patchcore_open(VelmModel *model, GError **error) {
+static gboolean open_backbones(Patchcore *self, guint n, GError **error) {
+  self->backbones = velm_backbone_open_many(self->spec, n, error);
+  if (!self->backbones)
+    return FALSE;
+  self->idle = g_async_queue_new();
+  for (guint i = 0; i < n; i++)
+    g_async_queue_push(self->idle, self->backbones->pdata[i]);
+  return TRUE;
+}
+
+static gboolean open_banks(Patchcore *self, VelmModel *model, GError **error) {
+  const VelmBackbone *backbone = self->backbones->pdata[0];
+  int channels = 0;
+  velm_backbone_grid(backbone, &self->rows, &self->columns, &channels);
+  self->layers = velm_patch_layers_new(backbone, &self->n_layers);
+  for (gsize i = 0; i < self->n_layers; i++)
+    if (!open_layer(self, model, i, error))
+      return FALSE;
+  self->contrast_layer = velm_patch_contrast_layer(backbone);
+  return self->contrast_layer.channels == 0 ||
+         velm_contrast_open(&self->contrast, model, (gsize)self->rows * (gsize)self->columns,
+                            (gsize)self->contrast_layer.channels, error);
+}
+
+static VelmDetector *patchcore_open(VelmModel *model, guint n, GError **error) {
   VelmBackboneSpec *spec = velm_backbone_spec_restore(model, error);
   if (!spec)
     return NULL;
@@ -75,22 +99,11 @@ static VelmDetector *patchcore_open(VelmModel *model, GError **error) {
   g_autoptr(VelmDetector) detector = &self->base;
   self->base.klass = &velm_detector_patchcore;
   self->spec = spec;
-  self->backbone = velm_backbone_open(spec, error);
-  if (!self->backbone ||
+  if (!open_backbones(self, n, error) ||
       !velm_model_get_double(model, "patchcore.threshold", &self->threshold, error) ||
       !velm_model_get_double(model, "patchcore.reference_threshold", &self->reference_threshold,
                              error) ||
-      !open_top_share(self, model, error))
-    return NULL;
-  velm_backbone_grid(self->backbone, &self->rows, &self->columns, &self->channels);
-  self->layers = velm_patch_layers_new(self->backbone, &self->n_layers);
-  for (gsize i = 0; i < self->n_layers; i++)
-    if (!open_layer(self, model, i, error))
-      return NULL;
-  self->contrast_layer = velm_patch_contrast_layer(self->backbone);
-  if (self->contrast_layer.channels > 0 &&
-      !velm_contrast_open(&self->contrast, model, (gsize)self->rows * (gsize)self->columns,
-                          (gsize)self->contrast_layer.channels, error))
+      !open_top_share(self, model, error) || !open_banks(self, model, error))
     return NULL;
   return g_steal_pointer(&detector);
 }
@@ -99,7 +112,7 @@ static VelmDetector *patchcore_open(VelmModel *model, GError **error) {
 static gboolean search_banks(Patchcore *self, const VelmFeatures *features, gboolean early,
                              VelmPatchMaps *maps, GError **error) {
   gsize n = (gsize)self->rows * (gsize)self->columns;
-  g_autofree float *rows = g_new(float, n *(gsize)self->channels);
+  g_autofree float *rows = g_new(float, n * self->widest);
   g_autofree float *distances = g_new(float, n);
   for (gsize i = 0; i < self->n_layers; i++) {
     const VelmPatchLayer *layer = &self->layers[i];
@@ -169,30 +182,6 @@ static VelmPlane *look_by_reference(Patchcore *self, const VelmBackbone *backbon
   return g_steal_pointer(&map);
 }
 
-static gboolean patchcore_share(VelmDetector *detector, guint n, GError **error) {
-  Patchcore *self = (Patchcore *)detector;
-  /* First, so that its memory is free for the others, which tell of themselves what it tells. */
-  g_clear_pointer(&self->backbone, velm_backbone_free);
-  g_autoptr(GPtrArray) backbones = velm_backbone_open_many(self->spec, n, error);
-  if (!backbones)
-    return FALSE;
-  self->backbones = g_async_queue_new_full((GDestroyNotify)velm_backbone_free);
-  g_ptr_array_set_free_func(backbones, NULL);
-  for (guint i = 0; i < n; i++)
-    g_async_queue_push(self->backbones, backbones->pdata[i]);
-  return TRUE;
-}
-
-/* Takes a backbone that no other thread uses, and gives it back. */
-static VelmBackbone *take_backbone(Patchcore *self) {
-  return self->backbones ? g_async_queue_pop(self->backbones) : self->backbone;
-}
-
-static void give_backbone(Patchcore *self, VelmBackbone *backbone) {
-  if (self->backbones)
-    g_async_queue_push(self->backbones, backbone);
-}
-
 /* Adds the time since @start, and starts anew. */
 static void take_time(VelmInspection *inspection, VelmTiming timing, gint64 *start) {
   inspection->timings_ms[timing] += velm_timing_since(*start);
@@ -254,12 +243,12 @@ gboolean velm_patchcore_look(VelmDetector *detector, VelmInspection *inspection,
   Patchcore *self = (Patchcore *)detector;
   g_auto(VelmPatchMaps) maps = maps_new(self);
   gboolean go_on = FALSE;
-  VelmBackbone *backbone = take_backbone(self);
+  VelmBackbone *backbone = g_async_queue_pop(self->idle);
   gboolean ok = inspection->reference
                     ? detect_by_reference(self, backbone, inspection, error)
                     : look_early(self, backbone, inspection, &maps, screen, &go_on, error) &&
                           (!go_on || look_fully(self, backbone, inspection, &maps, error));
-  give_backbone(self, backbone);
+  g_async_queue_push(self->idle, backbone);
   if (!ok)
     return FALSE;
   inspection->anomalous = inspection->score >= inspection->threshold;
@@ -368,8 +357,8 @@ const VelmDetectorClass velm_detector_patchcore = {
     .fit = velm_patchcore_fit,
     .add_normal = velm_patchcore_add_normal,
     .open = patchcore_open,
+    .parallel = TRUE,
     .detect = patchcore_detect,
-    .share = patchcore_share,
     .free = patchcore_free,
     .good_scores = patchcore_good_scores,
     .describe = patchcore_describe,

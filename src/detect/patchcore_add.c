@@ -148,7 +148,7 @@ static gboolean add_open(Add *add, GError **error) {
        !read_names(add->model, "patchcore.part_names", &add->parts, &add->old_parts, error)))
     return FALSE;
   /* Of two speeds the slower: the banks need all layers. */
-  add->detector = velm_detector_patchcore.open(add->model, error);
+  add->detector = velm_detector_patchcore.open(add->model, 1, error);
   if (!add->detector)
     return FALSE;
   const VelmPatchLayer *layers =

@@ -62,12 +62,13 @@ static gboolean open_screen(VelmScreen *screen, VelmModel *model, GError **error
   return TRUE;
 }
 
-static VelmDetector *two_speed_open(VelmModel *model, GError **error) {
+static VelmDetector *two_speed_open(VelmModel *model, guint n, GError **error) {
   TwoSpeed *self = g_new0(TwoSpeed, 1);
   g_autoptr(VelmDetector) detector = &self->base;
   self->base.klass = &velm_detector_two_speed;
-  self->patchcore =
-      open_screen(&self->screen, model, error) ? velm_detector_patchcore.open(model, error) : NULL;
+  self->patchcore = open_screen(&self->screen, model, error)
+                        ? velm_detector_patchcore.open(model, n, error)
+                        : NULL;
   if (!self->patchcore)
     return NULL;
   gsize n_layers = 0, n_patches = 0;
@@ -106,10 +107,6 @@ static gboolean two_speed_examine(VelmDetector *detector, VelmInspection *inspec
   return TRUE;
 }
 
-static gboolean two_speed_share(VelmDetector *detector, guint n, GError **error) {
-  return velm_detector_share(((TwoSpeed *)detector)->patchcore, n, error) == n;
-}
-
 /* ---- describing ---- */
 
 static gboolean two_speed_good_scores(VelmModel *model, VelmGoodScores *good) {
@@ -130,9 +127,9 @@ const VelmDetectorClass velm_detector_two_speed = {
     .fit = two_speed_fit,
     .add_normal = velm_patchcore_add_normal,
     .open = two_speed_open,
+    .parallel = TRUE,
     .detect = two_speed_detect,
     .examine = two_speed_examine,
-    .share = two_speed_share,
     .free = two_speed_free,
     .good_scores = two_speed_good_scores,
     .describe = two_speed_describe,

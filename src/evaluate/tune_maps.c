@@ -13,9 +13,9 @@
 /* A cell is part of a defect from this share of it on. */
 #define DEFECT_SHARE 0.1
 
-/* A layer on its way: what its bank is chosen from. */
+/* A layer on its way: what its bank is chosen from, and the bank. */
 typedef struct {
-  float *candidates;
+  float *candidates, *bank;
   gsize n;
 } Layer;
 
@@ -31,8 +31,10 @@ typedef struct {
 } Work;
 
 static void work_clear(Work *work) {
-  for (gsize i = 0; work->banks && i < work->n_layers; i++)
+  for (gsize i = 0; work->banks && i < work->n_layers; i++) {
     g_free(work->banks[i].candidates);
+    g_free(work->banks[i].bank);
+  }
   g_free(work->banks);
   velm_patch_layers_free(work->layers, work->n_layers);
   velm_backbone_free(work->backbone);
@@ -118,11 +120,12 @@ static gboolean select_bank(Work *work, gsize index, GError **error) {
   g_autofree float *points = g_new(float, layer->n *PROJECTED);
   velm_coreset_project(projection, channels, PROJECTED, layer->candidates, layer->n, points);
   g_autofree gsize *picks = velm_coreset_select(points, layer->n, PROJECTED, n, 0);
-  g_autofree float *bank = g_new(float, n *channels);
+  layer->bank = g_new(float, n *channels);
   for (gsize i = 0; i < n; i++)
-    memcpy(bank + i * channels, layer->candidates + picks[i] * channels, channels * sizeof(float));
+    memcpy(layer->bank + i * channels, layer->candidates + picks[i] * channels,
+           channels * sizeof(float));
   g_clear_pointer(&layer->candidates, g_free);
-  work->layers[index].nearest = velm_nearest_new(bank, n, channels, work->n_cells, error);
+  work->layers[index].nearest = velm_nearest_new(layer->bank, n, channels, work->n_cells, error);
   return work->layers[index].nearest != NULL;
 }
 

@@ -60,7 +60,7 @@ static void test_goes_on(void) {
   screen->level = 0;
   g_autoptr(VelmInspection) inspection = detect(draw(3, "stain"), NULL);
   screen->level = level;
-  g_autoptr(VelmDetector) patchcore = velm_detector_patchcore.open(model, &error);
+  g_autoptr(VelmDetector) patchcore = velm_detector_patchcore.open(model, 1, &error);
   g_assert_no_error(error);
   g_autoptr(VelmInspection) alone = velm_inspection_new("part.png");
   alone->image = draw(3, "stain");
@@ -76,7 +76,7 @@ static void test_goes_on(void) {
 /* The early look's score is what it stops by, whether the full one follows or not. */
 static void test_early_score(void) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(VelmDetector) patchcore = velm_detector_patchcore.open(model, &error);
+  g_autoptr(VelmDetector) patchcore = velm_detector_patchcore.open(model, 1, &error);
   g_autoptr(VelmInspection) alone = velm_inspection_new("part.png");
   double early = 0;
   alone->image = draw(3, "stain");
