@@ -8,8 +8,7 @@
 typedef struct {
   VelmDetector base;
   VelmDdadSpec *spec;
-  VelmDdadLook *look;
-  GAsyncQueue *looks; /* of VelmDdadLook, where several threads look; else NULL */
+  GAsyncQueue *looks; /* of VelmDdadLook, those that no thread uses */
   double balance, threshold;
 } Ddad;
 
@@ -17,8 +16,7 @@ static void ddad_free(VelmDetector *detector) {
   Ddad *self = (Ddad *)detector;
   if (!self)
     return;
-  velm_ddad_look_free(self->look);
-  g_clear_pointer(&self->looks, g_async_queue_unref);
+  g_async_queue_unref(self->looks);
   velm_ddad_spec_free(self->spec);
   g_free(self);
 }
@@ -34,41 +32,36 @@ static gboolean read_levels(Ddad *self, VelmModel *model, GError **error) {
   return FALSE;
 }
 
-static VelmDetector *ddad_open(VelmModel *model, GError **error) {
-  Ddad *self = g_new0(Ddad, 1);
-  g_autoptr(VelmDetector) detector = &self->base;
-  self->base.klass = &velm_detector_ddad;
-  self->spec = velm_ddad_spec_restore(model, error);
-  if (!self->spec || !read_levels(self, model, error))
-    return NULL;
-  self->look = velm_ddad_look_open(self->spec, 1, 0, error);
-  return self->look ? g_steal_pointer(&detector) : NULL;
-}
-
-static gboolean ddad_share(VelmDetector *detector, guint n, GError **error) {
-  Ddad *self = (Ddad *)detector;
-  self->looks = g_async_queue_new_full((GDestroyNotify)velm_ddad_look_free);
-  /* First, so that its memory is free for the others. */
-  g_clear_pointer(&self->look, velm_ddad_look_free);
-  g_autoptr(VelmDdadLook) first = velm_ddad_look_open(self->spec, 1, n, error);
-  for (guint i = 1; first && i < n; i++) {
+static gboolean open_looks(Ddad *self, guint n, GError **error) {
+  VelmDdadLook *first = velm_ddad_look_open(self->spec, 1, n, error);
+  if (!first)
+    return FALSE;
+  g_async_queue_push(self->looks, first);
+  for (guint i = 1; i < n; i++) {
     VelmDdadLook *look = velm_ddad_look_share(first, error);
     if (!look)
       return FALSE;
     g_async_queue_push(self->looks, look);
   }
-  if (!first)
-    return FALSE;
-  g_async_queue_push(self->looks, g_steal_pointer(&first));
   return TRUE;
+}
+
+static VelmDetector *ddad_open(VelmModel *model, guint n, GError **error) {
+  Ddad *self = g_new0(Ddad, 1);
+  g_autoptr(VelmDetector) detector = &self->base;
+  self->base.klass = &velm_detector_ddad;
+  self->looks = g_async_queue_new_full((GDestroyNotify)velm_ddad_look_free);
+  self->spec = velm_ddad_spec_restore(model, error);
+  return self->spec && read_levels(self, model, error) && open_looks(self, n, error)
+             ? g_steal_pointer(&detector)
+             : NULL;
 }
 
 static gboolean look_at(Ddad *self, const VelmImage *image, VelmDdadDistances *distances,
                         GError **error) {
-  VelmDdadLook *look = self->looks ? g_async_queue_pop(self->looks) : self->look;
+  VelmDdadLook *look = g_async_queue_pop(self->looks);
   gboolean ok = velm_ddad_look_run(look, &image, distances, error);
-  if (self->looks)
-    g_async_queue_push(self->looks, look);
+  g_async_queue_push(self->looks, look);
   return ok;
 }
 
@@ -151,8 +144,8 @@ const VelmDetectorClass velm_detector_ddad = {
     .name = "ddad",
     .fit = velm_ddad_fit,
     .open = ddad_open,
+    .parallel = TRUE,
     .detect = ddad_detect,
-    .share = ddad_share,
     .free = ddad_free,
     .good_scores = ddad_good_scores,
     .describe = ddad_describe,
