@@ -107,6 +107,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmModel, velm_model_free)
  * from the good images
  * @denoiser: ddad: its ONNX or OpenVINO IR file, with its settings beside it as JSON
  * @ddad_steps: ddad: in how many steps noise is taken away; 0 for what the settings say
+ * @ddad_samples: ddad: how many times an image is made anew; 0 for what the settings say
  * @ddad_start: ddad: from which step of the noise; 0 for what the settings say
  * @ddad_guidance: ddad: how strongly what is made is held to the part; NaN, the default, for what
  * the settings say
@@ -135,7 +136,7 @@ typedef struct {
   float mean[3], scale[3];
   double threshold;
   const char *denoiser;
-  int ddad_steps, ddad_start;
+  int ddad_steps, ddad_samples, ddad_start;
   double ddad_guidance, ddad_budget_ms;
   const char *backbone;
   const char *layers;

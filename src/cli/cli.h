@@ -71,7 +71,7 @@ char **velm_cli_parse_with(int argc, char **argv, const char *usage, const char 
 /* What the command line says of the detector ddad. */
 typedef struct {
   char *denoiser;
-  int steps, start;
+  int steps, samples, start;
   double budget_ms, guidance;
 } VelmCliDdad;
 

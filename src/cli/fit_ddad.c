@@ -11,6 +11,9 @@ GOptionGroup *velm_cli_ddad_options(VelmCliDdad *ddad) {
        "FILE"},
       {"ddad-steps", 0, 0, G_OPTION_ARG_INT, &ddad->steps,
        "In how many steps the noise is taken away (default: as the settings say)", "N"},
+      {"ddad-samples", 0, 0, G_OPTION_ARG_INT, &ddad->samples,
+       "How many times each part is made anew, from other noise (default: as the settings say)",
+       "N"},
       {"ddad-budget", 0, 0, G_OPTION_ARG_DOUBLE, &ddad->budget_ms,
        "As many steps as this machine takes in so many milliseconds an image, 25 at most", "MS"},
       {"ddad-start", 0, 0, G_OPTION_ARG_INT, &ddad->start,
@@ -28,17 +31,18 @@ GOptionGroup *velm_cli_ddad_options(VelmCliDdad *ddad) {
 void velm_cli_ddad_clear(VelmCliDdad *ddad) { g_free(ddad->denoiser); }
 
 gboolean velm_cli_ddad_params(const VelmCliDdad *ddad, VelmFitParams *params, GError **error) {
-  gboolean any = ddad->denoiser || ddad->steps || ddad->start || ddad->budget_ms != 0 ||
-                 !isnan(ddad->guidance);
+  gboolean any = ddad->denoiser || ddad->steps || ddad->samples || ddad->start ||
+                 ddad->budget_ms != 0 || !isnan(ddad->guidance);
   params->denoiser = ddad->denoiser;
   params->ddad_steps = ddad->steps;
+  params->ddad_samples = ddad->samples;
   params->ddad_start = ddad->start;
   params->ddad_guidance = ddad->guidance;
   params->ddad_budget_ms = ddad->budget_ms;
   if (!any || g_strcmp0(params->detector, "ddad") == 0)
     return TRUE;
   g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
-              "--denoiser, --ddad-steps, --ddad-budget, --ddad-start and --ddad-guidance go with "
-              "--detector ddad");
+              "--denoiser, --ddad-steps, --ddad-samples, --ddad-budget, --ddad-start and "
+              "--ddad-guidance go with --detector ddad");
   return FALSE;
 }

@@ -104,16 +104,17 @@ static void describe_features(VelmModel *model, GString *text) {
 }
 
 static void describe_steps(VelmModel *model, GString *text) {
-  gint64 start = 0, steps = 0;
+  gint64 start = 0, steps = 0, samples = 0;
   double guidance = 0, eta = 0;
   if (velm_model_get_int(model, "ddad.start", &start, NULL) &&
       velm_model_get_int(model, "ddad.steps", &steps, NULL) &&
+      velm_model_get_int(model, "ddad.samples", &samples, NULL) &&
       velm_model_get_double(model, "ddad.guidance", &guidance, NULL) &&
       velm_model_get_double(model, "ddad.eta", &eta, NULL))
     g_string_append_printf(text,
                            "reconstruction: from step %" G_GINT64_FORMAT " in %" G_GINT64_FORMAT
-                           ", guidance %.4g, eta %.4g\n",
-                           start, steps, guidance, eta);
+                           ", guidance %.4g, eta %.4g, samples %" G_GINT64_FORMAT "\n",
+                           start, steps, guidance, eta, samples);
 }
 
 static void describe_threshold(VelmModel *model, GString *text) {

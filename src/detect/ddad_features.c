@@ -100,8 +100,11 @@ static gboolean run(VelmDdadFeatures *self, const float *image, int width, int h
                              error);
 }
 
-/* A copy of every layer, for the next image's take their place. Returns: (element-type float*). */
-static GPtrArray *keep(VelmDdadFeatures *self) {
+GPtrArray *velm_ddad_features_of(VelmDdadFeatures *self, const float *image, int width, int height,
+                                 GError **error) {
+  if (!run(self, image, width, height, error))
+    return NULL;
+  /* Copies, for the next image's take their place. */
   GPtrArray *layers = g_ptr_array_new_with_free_func(g_free);
   for (gsize i = 0; i < velm_net_n_outputs(self->net); i++) {
     const VelmTensor *output = velm_net_output(self->net, i);
@@ -110,11 +113,8 @@ static GPtrArray *keep(VelmDdadFeatures *self) {
   return layers;
 }
 
-VelmPlane *velm_ddad_features_distance(VelmDdadFeatures *self, const float *target,
+VelmPlane *velm_ddad_features_distance(VelmDdadFeatures *self, const GPtrArray *targets,
                                        const float *image, int width, int height, GError **error) {
-  if (!run(self, target, width, height, error))
-    return NULL;
-  g_autoptr(GPtrArray) targets = keep(self);
   if (!run(self, image, width, height, error))
     return NULL;
   g_autoptr(VelmPlane) sum = velm_plane_new(width, height);

@@ -14,12 +14,21 @@ VelmDdadFeatures *velm_ddad_features_open(const VelmBackboneSpec *spec, guint st
 VelmDdadFeatures *velm_ddad_features_share(VelmDdadFeatures *features, GError **error);
 
 /**
- * How far the features of two images are from each other: the sum over layers of 1 less the cosine
- * at each place, stretched to the images' size.
- * @target, @image: 3 x height x width in -1 to 1; both are stretched to the network's size
+ * The features of an image.
+ * @image: 3 x height x width in -1 to 1, stretched to the network's size
+ * Returns: (transfer full) (element-type float*): of every layer
+ */
+GPtrArray *velm_ddad_features_of(VelmDdadFeatures *features, const float *image, int width,
+                                 int height, GError **error);
+
+/**
+ * How far the features of an image are from those of another: the sum over layers of 1 less the
+ * cosine at each place, stretched to the image's size.
+ * @targets: of velm_ddad_features_of()
+ * @image: as there
  * Returns: (transfer full): @height x @width
  */
-VelmPlane *velm_ddad_features_distance(VelmDdadFeatures *features, const float *target,
+VelmPlane *velm_ddad_features_distance(VelmDdadFeatures *features, const GPtrArray *targets,
                                        const float *image, int width, int height, GError **error);
 
 void velm_ddad_features_free(VelmDdadFeatures *features);

@@ -26,8 +26,8 @@ static gboolean check_params(const VelmFitParams *params, GError **error) {
   if (params->coreset > 0 || params->standardise || params->top_share > 0 || params->robust > 0)
     why = "the detector \"ddad\" has no coreset, no channels to be scaled, no share of the score's "
           "values and no --robust";
-  else if (params->ddad_steps < 0 || params->ddad_start < 0)
-    why = "the steps and the start must be 1 or more";
+  else if (params->ddad_steps < 0 || params->ddad_start < 0 || params->ddad_samples < 0)
+    why = "the steps, the start and the samples must be 1 or more";
   else if (params->ddad_budget_ms < 0 || isnan(params->ddad_budget_ms))
     why = "the budget must be a number of milliseconds over 0";
   else if (params->ddad_budget_ms > 0 && params->ddad_steps > 0)

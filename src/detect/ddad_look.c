@@ -32,7 +32,7 @@ static VelmDdadLook *look_new(const VelmDdadSpec *spec, int batch, VelmDenoiser 
   look->diffusion = velm_diffusion_new(&spec->schedule);
   look->resizer = velm_resizer_new(spec->width, spec->height);
   look->targets = g_new(float, velm_denoiser_n_values(denoiser));
-  look->images = g_new(float, velm_denoiser_n_values(denoiser));
+  look->images = g_new0(float, velm_denoiser_n_values(denoiser));
   return g_steal_pointer(&look);
 }
 
@@ -81,15 +81,17 @@ static gboolean take_target(VelmDdadLook *look, const VelmImage *image, float *t
   return pixels != NULL;
 }
 
-static gboolean measure(VelmDdadLook *look, const float *target, const float *image,
-                        VelmDdadDistances *distances, GError **error) {
+/* Adds what is between an image and one of its reconstructions, whose weight is its share of all.
+ */
+static gboolean add_distances(VelmDdadLook *look, const float *target, const GPtrArray *layers,
+                              const float *image, VelmDdadDistances *distances, GError **error) {
   int width = look->spec->width, height = look->spec->height;
-  distances->features =
-      velm_ddad_features_distance(look->features, target, image, width, height, error);
-  if (!distances->features)
-    return FALSE;
-  distances->pixels = velm_ddad_pixel_distance(target, image, width, height);
-  return TRUE;
+  double weight = 1.0 / look->spec->n_samples;
+  g_autoptr(VelmPlane) pixels = velm_ddad_pixel_distance(target, image, width, height);
+  g_autoptr(VelmPlane) features =
+      velm_ddad_features_distance(look->features, layers, image, width, height, error);
+  return features && velm_ddad_distance_add(distances->pixels, pixels, weight, error) &&
+         velm_ddad_distance_add(distances->features, features, weight, error);
 }
 
 /* One image's noise: it has its own source, which starts anew, so that neither its place in a batch
@@ -101,27 +103,53 @@ static void draw_noise(float *values, gsize n, gpointer data) {
     velm_normal_noise(values + i * each, each, sources->pdata[i]);
 }
 
-static GPtrArray *new_sources(const VelmDdadLook *look) {
+static GPtrArray *new_sources(const VelmDdadLook *look, int sample) {
   GPtrArray *sources = g_ptr_array_new_with_free_func((GDestroyNotify)g_rand_free);
   for (int i = 0; i < look->batch; i++)
-    g_ptr_array_add(sources, g_rand_new_with_seed(look->spec->seed));
+    g_ptr_array_add(sources, g_rand_new_with_seed(look->spec->seed + (guint32)sample));
   return sources;
+}
+
+static gboolean run_sample(VelmDdadLook *look, int sample, const GPtrArray *features,
+                           VelmDdadDistances *distances, GError **error) {
+  gsize each = velm_denoiser_n_values(look->denoiser) / (gsize)look->batch;
+  g_autoptr(GPtrArray) sources = new_sources(look, sample);
+  gboolean ok = velm_ddad_reconstruct(look->denoiser, look->diffusion, &look->spec->how,
+                                      look->targets, draw_noise, sources, look->images, error);
+  for (int i = 0; ok && i < look->batch; i++)
+    ok = add_distances(look, look->targets + (gsize)i * each, features->pdata[i],
+                       look->images + (gsize)i * each, &distances[i], error);
+  return ok;
+}
+
+/* Returns: (transfer full) (element-type GPtrArray): what velm_ddad_features_of() says of each
+ * image. */
+static GPtrArray *take_targets(VelmDdadLook *look, const VelmImage *const *images, GError **error) {
+  int width = look->spec->width, height = look->spec->height;
+  gsize each = velm_denoiser_n_values(look->denoiser) / (gsize)look->batch;
+  g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
+  for (int i = 0; i < look->batch; i++) {
+    float *target = look->targets + (gsize)i * each;
+    GPtrArray *layers = take_target(look, images[i], target, error)
+                            ? velm_ddad_features_of(look->features, target, width, height, error)
+                            : NULL;
+    if (!layers)
+      return NULL;
+    g_ptr_array_add(all, layers);
+  }
+  return g_steal_pointer(&all);
 }
 
 gboolean velm_ddad_look_run(VelmDdadLook *look, const VelmImage *const *images,
                             VelmDdadDistances *distances, GError **error) {
-  gsize each = velm_denoiser_n_values(look->denoiser) / (gsize)look->batch;
-  g_autoptr(GPtrArray) sources = new_sources(look);
-  gboolean ok = TRUE;
+  int width = look->spec->width, height = look->spec->height;
+  g_autoptr(GPtrArray) features = take_targets(look, images, error);
+  gboolean ok = features != NULL;
   for (int i = 0; i < look->batch; i++)
-    distances[i] = (VelmDdadDistances){NULL};
-  for (int i = 0; ok && i < look->batch; i++)
-    ok = take_target(look, images[i], look->targets + (gsize)i * each, error);
-  ok = ok && velm_ddad_reconstruct(look->denoiser, look->diffusion, &look->spec->how, look->targets,
-                                   draw_noise, sources, look->images, error);
-  for (int i = 0; ok && i < look->batch; i++)
-    ok = measure(look, look->targets + (gsize)i * each, look->images + (gsize)i * each,
-                 &distances[i], error);
+    distances[i] =
+        (VelmDdadDistances){velm_plane_new(width, height), velm_plane_new(width, height)};
+  for (int sample = 0; ok && sample < look->spec->n_samples; sample++)
+    ok = run_sample(look, sample, features, distances, error);
   for (int i = 0; !ok && i < look->batch; i++)
     velm_ddad_distances_clear(&distances[i]);
   return ok;
@@ -140,22 +168,26 @@ VelmPlane *velm_ddad_map(const VelmDdadSpec *spec, const VelmDdadDistances *dist
 #define TIMED 3
 
 gboolean velm_ddad_look_time(VelmDdadLook *look, double *step_ms, double *rest_ms, GError **error) {
-  VelmDdadDistances distances = {NULL};
-  memset(look->images, 0, velm_denoiser_n_values(look->denoiser) * sizeof(float));
+  g_autoptr(VelmImage) image = velm_image_new(look->spec->width, look->spec->height);
+  g_autoptr(GPtrArray) images = g_ptr_array_new();
+  g_autofree VelmDdadDistances *distances = g_new0(VelmDdadDistances, look->batch);
+  for (int i = 0; i < look->batch; i++)
+    g_ptr_array_add(images, image);
   *step_ms = *rest_ms = INFINITY;
   /* The least of several: the first is slow, and others may use the machine. */
   for (int i = 0; i < TIMED; i++) {
     gint64 start = g_get_monotonic_time();
     if (!velm_denoiser_predict(look->denoiser, look->images, look->spec->how.start - 1, error))
       return FALSE;
-    gint64 middle = g_get_monotonic_time();
-    gboolean ok = measure(look, look->images, look->images, &distances, error);
-    velm_ddad_distances_clear(&distances);
-    if (!ok)
+    double step = velm_timing_since(start) * look->spec->n_samples;
+    start = g_get_monotonic_time();
+    if (!velm_ddad_look_run(look, (const VelmImage *const *)images->pdata, distances, error))
       return FALSE;
-    *step_ms = MIN(*step_ms, (double)(middle - start) / 1000);
-    *rest_ms = MIN(*rest_ms, velm_timing_since(middle));
+    double all = velm_timing_since(start);
+    for (int k = 0; k < look->batch; k++)
+      velm_ddad_distances_clear(&distances[k]);
+    *step_ms = MIN(*step_ms, step / look->batch);
+    *rest_ms = MIN(*rest_ms, MAX(0, all - step * look->spec->how.n_steps) / look->batch);
   }
-  *step_ms /= look->batch;
   return TRUE;
 }

@@ -1,4 +1,6 @@
-/* DDAD's look at images: what the denoiser makes of them, and how far that is from them. */
+/* DDAD's look at images: what the denoiser makes of them, and how far that is from them. It makes
+ * them anew several times from noise of its own each, for where one errs by chance the others do
+ * not. */
 #pragma once
 
 #include "detect/ddad_spec.h"
@@ -13,7 +15,8 @@ VelmDdadLook *velm_ddad_look_open(const VelmDdadSpec *spec, int batch, guint str
 VelmDdadLook *velm_ddad_look_share(VelmDdadLook *look, GError **error);
 
 /**
- * VelmDdadDistances: how far an image's reconstruction is from it, at the denoiser's size.
+ * VelmDdadDistances: how far an image's reconstructions are from it in the mean, at the denoiser's
+ * size.
  * @pixels, @features: (transfer full)
  */
 typedef struct {
@@ -40,7 +43,8 @@ VelmPlane *velm_ddad_map(const VelmDdadSpec *spec, const VelmDdadDistances *dist
 /* A balance over this would make numbers that floats cannot hold. */
 #define VELM_DDAD_MAX_BALANCE 1e9
 
-/** Milliseconds of one step of the denoiser and of the rest of the look, measured. */
+/** Milliseconds an image that one more step takes in all its samples, and those of all but the
+ * steps; measured. */
 gboolean velm_ddad_look_time(VelmDdadLook *look, double *step_ms, double *rest_ms, GError **error);
 
 void velm_ddad_look_free(VelmDdadLook *look);

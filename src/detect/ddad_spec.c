@@ -42,6 +42,8 @@ static const char *find_wrong(const VelmDdadSpec *spec) {
     return "the guidance must be 0 to 100";
   if (!lies(how->eta, 0, 1))
     return "the share of fresh noise, eta, must be 0 to 1";
+  if (!lies(spec->n_samples, 1, VELM_DDAD_MAX_SAMPLES))
+    return "the samples must be 1 to " G_STRINGIFY(VELM_DDAD_MAX_SAMPLES);
   if (!lies(spec->pixel_weight, 0, 1000))
     return "the pixels' weight must be 0 to 1000";
   if (!lies(spec->smoothing, 0, 64))
@@ -79,6 +81,7 @@ static const Field ints[] = {
     {"ddad.schedule_steps", G_STRUCT_OFFSET(VelmDdadSpec, schedule.n_steps)},
     {"ddad.start", G_STRUCT_OFFSET(VelmDdadSpec, how.start)},
     {"ddad.steps", G_STRUCT_OFFSET(VelmDdadSpec, how.n_steps)},
+    {"ddad.samples", G_STRUCT_OFFSET(VelmDdadSpec, n_samples)},
 };
 
 /* Of the network, and of its weights where they are another file. Returns: (transfer full). */

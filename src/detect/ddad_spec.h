@@ -9,15 +9,20 @@
 #include "detect/backbone.h"
 #include "detect/ddad_reconstruct.h"
 
+/* More reconstructions of an image tell no more. */
+#define VELM_DDAD_MAX_SAMPLES 64
+
 /**
  * VelmDdadSpec:
  * @denoiser: its ONNX or OpenVINO IR file
  * @width, @height: of the images that it takes, in pixels
  * @schedule: of the noise that it was trained with
  * @how: the reconstruction
+ * @n_samples: how many reconstructions are made of an image; 1 to VELM_DDAD_MAX_SAMPLES
  * @pixel_weight: of the distance of the pixels beside that of the features, the paper's v
  * @smoothing: standard deviation of the map's Gaussian blur, in pixels of the denoiser's images
- * @seed: of the noise, which is the same for every image, so that none depends on those before it
+ * @seed: of the noise, which is the same for every image, so that none depends on those before it;
+ * each of its reconstructions has the next
  * @features: the layers whose features are compared
  * @held_back: paths of images that the denoiser was not trained on, relative to the folder with
  * train; NULL-terminated, may be empty
@@ -27,6 +32,7 @@ typedef struct {
   int width, height;
   VelmNoiseSchedule schedule;
   VelmReconstruction how;
+  int n_samples;
   double pixel_weight, smoothing;
   guint32 seed;
   VelmBackboneSpec *features;

@@ -174,6 +174,7 @@ static gboolean read_all(VelmDdadSpec *spec, JsonObject *root, const char *path,
          take_int(root, "height", 0, &spec->height, path, error) &&
          read_schedule(root, &spec->schedule, path, error) &&
          read_reconstruction(root, &spec->how, path, error) &&
+         take_int(root, "samples", 1, &spec->n_samples, path, error) &&
          take_double(root, "pixel_weight", PIXEL_WEIGHT, &spec->pixel_weight, path, error) &&
          take_double(root, "smoothing", SMOOTHING * MAX(spec->width, spec->height),
                      &spec->smoothing, path, error);
@@ -187,6 +188,8 @@ static void take_params(VelmDdadSpec *spec, const VelmFitParams *params) {
     spec->how.n_steps = params->ddad_steps;
   else if (params->ddad_start)
     spec->how.n_steps = MIN(spec->how.n_steps, MAX(1, params->ddad_start));
+  if (params->ddad_samples)
+    spec->n_samples = params->ddad_samples;
   if (!isnan(params->ddad_guidance))
     spec->how.guidance = params->ddad_guidance;
 }

@@ -190,6 +190,34 @@ static void test_batch(void) {
   velm_ddad_distances_clear(&one);
 }
 
+/* Of two samples it is the mean of what each is alone. */
+static void test_samples(void) {
+  VelmFitParams params = params_usual();
+  VelmDdadDistances distances[3];
+  g_autoptr(VelmImage) image = picture(100, TRUE);
+  for (int i = 0; i < 3; i++) {
+    params.seed = i == 1 ? 8 : 7;
+    params.ddad_samples = i == 2 ? 2 : 1;
+    g_autoptr(VelmDdadSpec) spec = read_spec(&params);
+    GError *error = NULL;
+    g_autoptr(VelmDdadLook) look = velm_ddad_look_open(spec, 1, 0, &error);
+    const VelmImage *images[] = {image};
+    velm_ddad_look_run(look, images, &distances[i], &error);
+    g_assert_no_error(error);
+  }
+  gboolean differ = FALSE;
+  for (int i = 0; i < SIDE * SIDE; i++) {
+    float first = distances[0].pixels->values[i], second = distances[1].pixels->values[i];
+    g_assert_cmpfloat_with_epsilon(distances[2].pixels->values[i], (first + second) / 2, 1e-5f);
+    first = distances[0].features->values[i], second = distances[1].features->values[i];
+    g_assert_cmpfloat_with_epsilon(distances[2].features->values[i], (first + second) / 2, 1e-5f);
+    differ = differ || fabsf(first - second) > 1e-3f;
+  }
+  g_assert_true(differ);
+  for (int i = 0; i < 3; i++)
+    velm_ddad_distances_clear(&distances[i]);
+}
+
 /* ---- settings ---- */
 
 static void test_settings(void) {
@@ -414,10 +442,11 @@ static void test_changed_files(void) {
  * without effect on what is found. */
 static void test_model_values(void) {
   static const char *const read[] = {
-      "ddad.path",    "ddad.sha256",         "ddad.width",         "ddad.height",
-      "ddad.start",   "ddad.steps",          "ddad.guidance",      "ddad.eta",
-      "ddad.seed",    "ddad.pixel_weight",   "ddad.smoothing",     "ddad.schedule_steps",
-      "ddad.balance", "ddad.schedule_first", "ddad.schedule_last", "ddad.threshold"};
+      "ddad.path",           "ddad.sha256",  "ddad.width",          "ddad.height",
+      "ddad.start",          "ddad.steps",   "ddad.guidance",       "ddad.eta",
+      "ddad.seed",           "ddad.samples", "ddad.pixel_weight",   "ddad.smoothing",
+      "ddad.schedule_steps", "ddad.balance", "ddad.schedule_first", "ddad.schedule_last",
+      "ddad.threshold"};
   static const double numbers[] = {NAN, INFINITY, -1, 1e300};
   static const gint64 wholes[] = {G_MAXINT64, G_MININT64, -1, 0};
   g_autoptr(VelmModel) model = fit();
@@ -453,7 +482,7 @@ static void test_description(void) {
   g_autofree char *text = velm_model_describe(model);
   g_assert_nonnull(strstr(text, "detector: ddad\n"));
   g_assert_nonnull(strstr(text, "denoiser.onnx, images at 32 x 32 px\n"));
-  g_assert_nonnull(strstr(text, "reconstruction: from step 200 in 4, guidance 0.5, eta 1\n"));
+  g_assert_nonnull(strstr(text, "reconstruction: from step 200 in 4, guidance 0.5, eta 1, samples 1\n"));
   g_assert_nonnull(strstr(text, "features: file at 32 px, layers doubled, halved\n"));
   g_assert_nonnull(strstr(text, "from the scores of 24 good images\n"));
 }
@@ -469,6 +498,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/detect/ddad/detect", test_detect);
   g_test_add_func("/detect/ddad/repeats", test_repeats);
   g_test_add_func("/detect/ddad/batch", test_batch);
+  g_test_add_func("/detect/ddad/samples", test_samples);
   g_test_add_func("/detect/ddad/settings", test_settings);
   g_test_add_func("/detect/ddad/own_features", test_own_features);
   g_test_add_func("/detect/ddad/wrong_settings", test_wrong_settings);

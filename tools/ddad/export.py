@@ -27,6 +27,7 @@ def options():
 def add_settings(parser):
     parser.add_argument("--start", type=int, default=250, help="steps of noise that are added first")
     parser.add_argument("--steps", type=int, default=10, help="in how many they are taken away")
+    parser.add_argument("--samples", type=int, default=1, help="how many times a part is made anew")
     parser.add_argument("--guidance", type=float, default=2.0, help="the paper's w")
     parser.add_argument("--eta", type=float, default=1.0, help="share of fresh noise")
     parser.add_argument("--pixel-weight", type=float, default=1.0, help="the paper's v")
@@ -40,6 +41,7 @@ def settings(arguments, size, schedule):
         "schedule": schedule,
         "start": arguments.start,
         "steps": arguments.steps,
+        "samples": arguments.samples,
         "guidance": arguments.guidance,
         "eta": arguments.eta,
         "pixel_weight": arguments.pixel_weight,
