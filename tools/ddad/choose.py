@@ -29,6 +29,7 @@ def options():
     parser.add_argument("--guidances", default="0,2,5")
     parser.add_argument("--pixel-weights", default="0,0.3,1,3")
     parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--samples", type=int, default=1, help="how many times an image is made anew")
     parser.add_argument("--images", type=int, default=36, help="held-back images, at most")
     parser.add_argument("--mean", default="127,127,127")
     parser.add_argument("--scale", default="128,128,128")
@@ -147,11 +148,16 @@ def main():
     for start, guidance in itertools.product(*(map(float, x.split(",")) for x in (arguments.starts, arguments.guidances))):
         pixels, features = [], []
         for batch in targets.split(8):
-            generator = torch.Generator().manual_seed(arguments.seed)
-            made = diffusion.reconstruct(model, diffusion.Schedule(), batch, int(start), arguments.steps, guidance, 1.0,
-                                         generator)
-            pixels.append((made - batch).abs().sum(1))
-            features.append(cosine_distances(extractor, made, batch, arguments.size, mean, scale))
+            of_pixels, of_features = 0, 0
+            for sample in range(arguments.samples):
+                generator = torch.Generator().manual_seed(arguments.seed + sample)
+                made = diffusion.reconstruct(model, diffusion.Schedule(), batch, int(start), arguments.steps, guidance, 1.0,
+                                             generator)
+                of_pixels = of_pixels + (made - batch).abs().sum(1) / arguments.samples
+                of_features = of_features + cosine_distances(extractor, made, batch, arguments.size, mean,
+                                                             scale) / arguments.samples
+            pixels.append(of_pixels)
+            features.append(of_features)
         pixels, features = torch.cat(pixels), torch.cat(features)
         balance = float(features[:n].max() / pixels[:n].max())
         for weight in map(float, arguments.pixel_weights.split(",")):
