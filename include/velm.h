@@ -119,6 +119,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmModel, velm_model_free)
  * @size: side in pixels of the square that images are resized to; 0 for the backbone's or the
  * exported model's own choice
  * @squeeze: resize images to a square even where the backbone (dinov2s) could keep their shape
+ * @tiles: cut images into so many tiles across and down, which are looked at one by one: for small
+ * defects in large images; 0 or 1 for none, 8 at most
  * @coreset: share of the training patches that the memory bank keeps, over 0 to 1; 0 for the
  * default (a bank of 6,000 at most)
  * @top_share: share of the score map's values, its highest, that the score is the mean of, one
@@ -142,6 +144,7 @@ typedef struct {
   const char *layers;
   int size;
   gboolean squeeze;
+  int tiles;
   double coreset;
   double top_share;
   gboolean standardise;

@@ -26,8 +26,9 @@ static gboolean has_fit_options(const VelmFitParams *params) {
   const VelmFitParams usual = velm_fit_params_default();
   return !g_str_equal(params->backbone, usual.backbone) ||
          g_strcmp0(params->detector, usual.detector) != 0 || params->layers || params->size ||
-         params->squeeze || params->coreset != usual.coreset || params->standardise ||
-         params->seed || params->robust > 0 || params->false_alarms != usual.false_alarms;
+         params->squeeze || params->tiles || params->coreset != usual.coreset ||
+         params->standardise || params->seed || params->robust > 0 ||
+         params->false_alarms != usual.false_alarms;
 }
 
 static int fit_add(const char *model, const char *directory, const char *output,
@@ -152,6 +153,10 @@ int velm_cli_fit(int argc, char **argv) {
        "A,B"},
       {"squeeze", 0, 0, G_OPTION_ARG_NONE, &params.squeeze,
        "Resize images to a square even with dinov2s, which keeps their shape", NULL},
+      {"tiles", 0, 0, G_OPTION_ARG_INT, &params.tiles,
+       "Cut images into N x N overlapping tiles, each of which is looked at by itself: for small "
+       "defects in large images, at N x N times the work (default 1)",
+       "N"},
       {"size", 0, 0, G_OPTION_ARG_INT, &size,
        "Side of the square that images are resized to, in pixels (default: 448 for dinov2s, 256 "
        "for "

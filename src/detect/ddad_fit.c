@@ -23,9 +23,10 @@
 
 static gboolean check_params(const VelmFitParams *params, GError **error) {
   const char *why = NULL;
-  if (params->coreset > 0 || params->standardise || params->top_share > 0 || params->robust > 0)
+  if (params->coreset > 0 || params->standardise || params->top_share > 0 || params->robust > 0 ||
+      params->tiles > 1)
     why = "the detector \"ddad\" has no coreset, no channels to be scaled, no share of the score's "
-          "values and no --robust";
+          "values, no tiles and no --robust";
   else if (params->ddad_steps < 0 || params->ddad_start < 0 || params->ddad_samples < 0)
     why = "the steps, the start and the samples must be 1 or more";
   else if (params->ddad_budget_ms < 0 || isnan(params->ddad_budget_ms))

@@ -15,8 +15,8 @@ static gboolean check_params(const VelmFitParams *params, GError **error) {
   const char *why = NULL;
   if (!params->model_file || !params->model_file[0])
     why = "the detector \"exported\" needs the file of an exported model (--model-file)";
-  else if (params->layers || params->coreset > 0 || params->standardise)
-    why = "the detector \"exported\" has no layers, coreset or channels to be chosen";
+  else if (params->layers || params->coreset > 0 || params->standardise || params->tiles > 1)
+    why = "the detector \"exported\" has no layers, coreset, channels or tiles to be chosen";
   else if (isinf(params->threshold))
     why = "the threshold must be a number";
   else if (params->size > VELM_EXPORTED_MAX_SIZE)

@@ -1,5 +1,6 @@
 /* Fitting a model: the detector does it, this checks what it is given. */
 #include "detect/detector.h"
+#include "detect/tiles.h"
 
 #include <math.h>
 
@@ -21,6 +22,8 @@ static gboolean check_params(const VelmFitParams *params, GError **error) {
     why = "the share of images that may be dropped must be under 0.5";
   else if (!(params->top_share >= 0 && params->top_share <= 1))
     why = "the share of the score's values must be over 0 and at most 1";
+  else if (params->tiles < 0 || params->tiles > VELM_MAX_TILES)
+    why = "the tiles across and down must be 1 to " G_STRINGIFY(VELM_MAX_TILES);
   else if (params->size < 0)
     why = "the image size must be a positive number of pixels";
   if (why)

@@ -191,13 +191,11 @@ static void take_time(VelmInspection *inspection, VelmTiming timing, gint64 *sta
 static gboolean detect_by_reference(Patchcore *self, VelmBackbone *backbone,
                                     VelmInspection *inspection, GError **error) {
   gint64 start = g_get_monotonic_time();
-  /* Of the image's shape, so that patches correspond. */
-  g_autoptr(VelmImage) reference = velm_image_resize(
-      inspection->reference, inspection->image->width, inspection->image->height, error);
-  inspection->features =
-      reference ? velm_backbone_extract(backbone, inspection->image, error) : NULL;
+  inspection->features = velm_backbone_extract(backbone, inspection->image, error);
   inspection->reference_features =
-      inspection->features ? velm_backbone_extract(backbone, reference, error) : NULL;
+      inspection->features
+          ? velm_backbone_extract_like(backbone, inspection->reference, inspection->image, error)
+          : NULL;
   if (!inspection->reference_features)
     return FALSE;
   take_time(inspection, VELM_TIMING_FEATURES, &start);
@@ -330,7 +328,7 @@ static void describe_banks(VelmModel *model, GString *text) {
 }
 
 static void patchcore_describe(VelmModel *model, GString *text) {
-  gint64 images = 0, parts = 0, size = 0, keeps_shape = 0;
+  gint64 images = 0, parts = 0, size = 0, keeps_shape = 0, tiles = 1;
   double threshold = 0;
   if (velm_model_get_int(model, "patchcore.images", &images, NULL) &&
       velm_model_get_int(model, "patchcore.parts", &parts, NULL))
@@ -342,10 +340,16 @@ static void patchcore_describe(VelmModel *model, GString *text) {
   g_autofree const char **layers = velm_model_get_strv(model, "backbone.layers", NULL);
   if (velm_model_has(model, "backbone.keeps_shape"))
     velm_model_get_int(model, "backbone.keeps_shape", &keeps_shape, NULL);
+  if (velm_model_has(model, "backbone.tiles"))
+    velm_model_get_int(model, "backbone.tiles", &tiles, NULL);
   g_autofree char *joined = layers ? g_strjoinv(", ", (char **)layers) : g_strdup("?");
   if (name && velm_model_get_int(model, "backbone.size", &size, NULL))
     g_string_append_printf(text, "backbone: %s, %s, images at %" G_GINT64_FORMAT " px%s\n", name,
                            joined, size, keeps_shape ? ", in their shape" : "");
+  if (tiles > 1)
+    g_string_append_printf(
+        text, "tiles: %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " an image, each at that size\n",
+        tiles, tiles);
   describe_banks(model, text);
   if (velm_model_get_double(model, "patchcore.threshold", &threshold, NULL))
     g_string_append_printf(text, "threshold: %.4g (1 is the typical distance of good patches)\n",

@@ -164,8 +164,10 @@ gboolean velm_patchcore_fit(const VelmDataset *dataset, const VelmFitParams *par
     return FALSE;
   }
   fit.spec = velm_backbone_spec_new(params->backbone, params->layers, params->size, error);
-  if (fit.spec)
+  if (fit.spec) {
     fit.spec->keeps_shape = !params->squeeze && velm_backbone_may_keep_shape(fit.spec);
+    fit.spec->tiles = MAX(1, params->tiles);
+  }
   fit.backbone = fit.spec ? velm_backbone_open(fit.spec, error) : NULL;
   if (!fit.backbone || !velm_backbone_spec_store(fit.spec, model, error))
     return FALSE;

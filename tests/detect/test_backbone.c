@@ -527,6 +527,93 @@ static void test_turned(void) {
   g_assert_cmpuint(best % (gsize)features->columns, <=, 9);
 }
 
+static VelmBackbone *open_tiles(const char *name, const char *layers, int size, int tiles) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(VelmBackboneSpec) spec = spec_of(name, layers, size);
+  spec->tiles = tiles;
+  spec->keeps_shape = velm_backbone_may_keep_shape(spec);
+  VelmBackbone *backbone = velm_backbone_open(spec, &error);
+  g_assert_no_error(error);
+  return backbone;
+}
+
+/* A network that looks at each pixel by itself sees the same in tiles as in one piece, and each
+ * cell once: nothing is lost, doubled or moved where tiles meet. */
+static void test_tiles(void) {
+  for (int tiles = 2; tiles <= 4; tiles++) {
+    int rows = 0, columns = 0, channels = 0;
+    g_autoptr(VelmBackbone) backbone = open_tiles(network, "doubled", SIDE, tiles);
+    velm_backbone_grid(backbone, &rows, &columns, &channels);
+    g_assert_cmpint(rows, ==, tiles * SIDE - 2 * 2 * (tiles - 1));
+    g_assert_cmpint(columns, ==, rows);
+    g_autoptr(VelmImage) image = noise(rows, columns, 5);
+    g_autoptr(VelmFeatures) features = extract(backbone, image);
+    check_size(features, rows, channels);
+    for (int y = 0; y < rows; y++)
+      for (int x = 0; x < columns; x++)
+        for (int c = 0; c < 3; c++)
+          assert_near(features->values[(y * columns + x) * 3 + c], pixel_feature(image, y, x, c));
+  }
+}
+
+/* In their own shape, and with other networks: as many cells as a square has, at most. */
+static void test_tiles_of_shapes(void) {
+  static const int sizes[][2] = {{300, 300}, {400, 200}, {200, 400}, {1000, 10}, {301, 299}};
+  if (!models) {
+    g_test_skip("no backbones");
+    return;
+  }
+  g_autoptr(VelmBackbone) backbone =
+      open_tiles("dinov2s", "block0,block0@half,stage4@lite2", 112, 2);
+  int rows = 0, columns = 0, channels = 0;
+  velm_backbone_grid(backbone, &rows, &columns, &channels);
+  g_assert_cmpint(rows, ==, 2 * 8 - 2);
+  for (gsize i = 0; i < G_N_ELEMENTS(sizes); i++) {
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VelmImage) image = noise(sizes[i][0], sizes[i][1], 6);
+    g_autoptr(VelmFeatures) all = extract(backbone, image);
+    g_assert_cmpint(all->rows * all->columns, <=, rows * columns);
+    /* The looks one after another give what both at once do. */
+    g_autoptr(VelmFeatures) parts = velm_backbone_extract_early(backbone, image, &error);
+    g_assert_no_error(error);
+    g_assert_true(velm_backbone_extract_rest(backbone, image, parts, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(parts->rows, ==, all->rows);
+    gsize n = (gsize)all->rows * (gsize)all->columns * (gsize)all->channels;
+    g_assert_cmpmem(parts->values, n * sizeof(float), all->values, n * sizeof(float));
+  }
+}
+
+/* Of another image's shape, though its own is another. */
+static void test_like(void) {
+  if (!models) {
+    g_test_skip("no backbones");
+    return;
+  }
+  g_autoptr(GError) error = NULL;
+  g_autoptr(VelmBackbone) keeping = open_keeping("block0", 112);
+  g_autoptr(VelmImage) wide = noise(400, 200, 7), square = noise(300, 300, 8);
+  g_autoptr(VelmFeatures) of_wide = extract(keeping, wide);
+  g_autoptr(VelmFeatures) like = velm_backbone_extract_like(keeping, square, wide, &error);
+  g_assert_no_error(error);
+  g_assert_cmpint(like->rows, ==, of_wide->rows);
+  g_assert_cmpint(like->columns, ==, of_wide->columns);
+}
+
+static void test_tiles_stored(void) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(VelmBackboneSpec) spec = spec_of(network, "doubled", 64);
+  spec->tiles = 3;
+  g_autoptr(VelmModel) model = stored(spec);
+  g_autoptr(VelmBackboneSpec) back = velm_backbone_spec_restore(model, &error);
+  g_assert_no_error(error);
+  g_assert_cmpint(back->tiles, ==, 3);
+  for (gint64 odd = -1; odd < 10; odd += 10) {
+    velm_model_set_int(model, "backbone.tiles", odd);
+    refuse_model(model, VELM_ERROR_MODEL, "tiles");
+  }
+}
+
 static void test_shape_stored(void) {
   g_autoptr(GError) error = NULL;
   g_autoptr(VelmBackboneSpec) spec = spec_of(network, "doubled", 64);
@@ -575,6 +662,10 @@ int main(int argc, char **argv) {
   g_test_add_func("/backbone/half", test_half);
   g_test_add_func("/backbone/contrast_layer", test_contrast_layer);
   g_test_add_func("/backbone/keeps-shape", test_keeps_shape);
+  g_test_add_func("/backbone/tiles", test_tiles);
+  g_test_add_func("/backbone/tiles-of-shapes", test_tiles_of_shapes);
+  g_test_add_func("/backbone/like", test_like);
+  g_test_add_func("/backbone/tiles-stored", test_tiles_stored);
   g_test_add_func("/backbone/turned", test_turned);
   g_test_add_func("/backbone/shape-stored", test_shape_stored);
   g_test_add_func("/backbone/grids", test_grids);
