@@ -253,6 +253,17 @@ static void find_patches(const VelmBackbone *backbone, gsize look, double aspect
   *rows = MIN(MAX(1, (int)lround(n / sqrt(aspect))), MAX(1, n * n / *columns));
 }
 
+/* How large an image goes into the network, in pixels. */
+static void find_input_size(const VelmBackbone *backbone, gsize look, double aspect, int *width,
+                            int *height) {
+  *width = *height = backbone->sides[look];
+  if (!keeps_shape(backbone, look))
+    return;
+  find_patches(backbone, look, aspect, height, width);
+  *width *= backbone->patch;
+  *height *= backbone->patch;
+}
+
 /* The layer's grid: patches come last among the tokens. */
 static VelmFeatureGrid grid_for(const VelmBackbone *backbone, const Layer *layer, double aspect) {
   VelmFeatureGrid grid = layer->grid;
@@ -300,15 +311,12 @@ static gboolean is_among(gsize look, Looks looks) {
 
 static gboolean run_net(VelmBackbone *backbone, gsize look, const VelmImage *image, double aspect,
                         GError **error) {
-  int width = backbone->sides[look], height = width;
-  gboolean keeps = keeps_shape(backbone, look);
-  if (keeps) {
-    find_patches(backbone, look, aspect, &height, &width);
-    width *= backbone->patch;
-    height *= backbone->patch;
-  }
+  int width = 0, height = 0;
+  find_input_size(backbone, look, aspect, &width, &height);
   g_autoptr(VelmImage) resized = velm_image_resize(image, width, height, error);
-  return resized && (!keeps || velm_net_set_size(backbone->nets[look], width, height, error)) &&
+  return resized &&
+         (!keeps_shape(backbone, look) ||
+          velm_net_set_size(backbone->nets[look], width, height, error)) &&
          velm_net_run_image(backbone->nets[look], resized->pixels, error);
 }
 
@@ -353,12 +361,9 @@ static void paste(const VelmBackbone *backbone, const VelmFeatures *tile, const 
 
 static gboolean look_at_tiles(VelmBackbone *backbone, const VelmImage *image, double aspect,
                               Looks looks, VelmFeatures *features, GError **error) {
-  gsize finest = finest_look(backbone);
-  int rows = 0, columns = 0, side = backbone->sides[finest];
+  int rows = 0, columns = 0, width = 0, height = 0;
   find_tile_grid(backbone, aspect, &rows, &columns);
-  gboolean keeps = keeps_shape(backbone, finest);
-  int width = keeps ? columns * backbone->patch : side,
-      height = keeps ? rows * backbone->patch : side;
+  find_input_size(backbone, finest_look(backbone), aspect, &width, &height);
   g_autoptr(VelmFeatures) tile = features_new(rows, columns, backbone->channels);
   g_autoptr(VelmImage) whole = velm_image_resize(image, features->columns * width / columns,
                                                  features->rows * height / rows, error);
