@@ -642,8 +642,8 @@ static void test_damaged_model(void) {
   velm_model_set_double(zero, "patchcore.typical.0", NAN);
   refuse_model(zero, "the model");
   g_autoptr(VelmModel) foreign = copy_of(small);
-  velm_model_set_string(foreign, "detector", "ddad");
-  refuse_model(foreign, "\"ddad\"");
+  velm_model_set_string(foreign, "detector", "padim");
+  refuse_model(foreign, "\"padim\"");
 }
 
 /* The images, and the networks to look at them with. */

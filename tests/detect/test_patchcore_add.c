@@ -310,8 +310,8 @@ static void test_refused(void) {
   velm_model_remove_prefix(old, "patchcore.false_alarms");
   refuse(old, fresh, VELM_ERROR_MODEL, "fit it again");
   g_autoptr(VelmModel) foreign = velm_model_copy(fitted);
-  velm_model_set_string(foreign, "detector", "ddad");
-  refuse(foreign, fresh, VELM_ERROR_MODEL, "\"ddad\"");
+  velm_model_set_string(foreign, "detector", "padim");
+  refuse(foreign, fresh, VELM_ERROR_MODEL, "\"padim\"");
   g_autoptr(VelmModel) damaged = velm_model_copy(fitted);
   velm_model_set_double(damaged, "patchcore.false_alarms", 7);
   refuse(damaged, fresh, VELM_ERROR_MODEL, "false alarms");
