@@ -4,9 +4,9 @@
  *
  *   bench_ddad DENOISER.onnx...
  *
- * Each with its settings beside it, as tools/ddad/export.py writes them; without --data and
- * training it does for several sizes what this needs. "alone" is one image at a time, "four" a
- * batch of four; medians. Without arguments there is nothing to measure: a denoiser takes training.
+ * Each with its settings beside it, as tools/ddad/export.py writes them; how long it was trained
+ * makes no difference to the time. "alone" is one image at a time, "four" a batch of four; medians.
+ * Without arguments there is nothing to measure.
  */
 #include "detect/ddad_look.h"
 #include "median.h"
@@ -33,6 +33,8 @@ static VelmImage *make_image(const VelmDdadSpec *spec) {
 /* Milliseconds an image in batches of @batch. Returns: FALSE on error. */
 static gboolean measure(const VelmDdadSpec *spec, int batch, double *ms, GError **error) {
   g_autoptr(VelmDdadLook) look = velm_ddad_look_open(spec, batch, 0, error);
+  if (!look)
+    return FALSE;
   g_autoptr(VelmImage) image = make_image(spec);
   g_autoptr(GArray) times = g_array_new(FALSE, FALSE, sizeof(double));
   const VelmImage *images[BATCH];
@@ -40,7 +42,7 @@ static gboolean measure(const VelmDdadSpec *spec, int batch, double *ms, GError 
   for (int i = 0; i < batch; i++)
     images[i] = image;
   /* The first is not counted: it is slower. */
-  for (int i = 0; look && i <= REPEATS; i++) {
+  for (int i = 0; i <= REPEATS; i++) {
     gint64 start = g_get_monotonic_time();
     if (!velm_ddad_look_run(look, images, distances, error))
       return FALSE;
@@ -50,8 +52,6 @@ static gboolean measure(const VelmDdadSpec *spec, int batch, double *ms, GError 
     if (i > 0)
       g_array_append_val(times, time);
   }
-  if (!look)
-    return FALSE;
   *ms = median(times);
   return TRUE;
 }

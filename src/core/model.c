@@ -127,6 +127,11 @@ gboolean velm_model_get_int(VelmModel *model, const char *name, gint64 *out, GEr
   return value != NULL;
 }
 
+gboolean velm_model_get_optional_int(VelmModel *model, const char *name, gint64 *out,
+                                     GError **error) {
+  return !velm_model_has(model, name) || velm_model_get_int(model, name, out, error);
+}
+
 const float *velm_model_get_floats(VelmModel *model, const char *name, gsize expected, gsize *n,
                                    GError **error) {
   GVariant *value = lookup(model, name, "au", error);

@@ -39,6 +39,9 @@ gboolean velm_model_has(VelmModel *model, const char *name);
 const char *velm_model_get_string(VelmModel *model, const char *name, GError **error);
 gboolean velm_model_get_double(VelmModel *model, const char *name, double *value, GError **error);
 gboolean velm_model_get_int(VelmModel *model, const char *name, gint64 *value, GError **error);
+/** Likewise, but a missing name is no failure and leaves @value as it is. */
+gboolean velm_model_get_optional_int(VelmModel *model, const char *name, gint64 *value,
+                                     GError **error);
 /** @expected: number of floats that there must be, or 0 for any; @n: (out) (optional). */
 const float *velm_model_get_floats(VelmModel *model, const char *name, gsize expected, gsize *n,
                                    GError **error);

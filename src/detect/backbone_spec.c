@@ -2,6 +2,7 @@
 
 #include "core/file.h"
 #include "detect/backbone_known.h"
+#include "detect/network_file.h"
 #include "detect/tiles.h"
 
 #include <string.h>
@@ -126,24 +127,16 @@ gboolean velm_backbone_spec_store(const VelmBackboneSpec *spec, VelmModel *model
   return TRUE;
 }
 
-static gboolean check_digest(VelmModel *model, const char *key, const char *path, GError **error) {
-  const char *expected = velm_model_get_string(model, key, error);
-  g_autofree char *digest = expected ? velm_file_sha256(path, error) : NULL;
-  if (!digest)
-    return FALSE;
-  if (g_str_equal(digest, expected))
-    return TRUE;
-  g_set_error(error, VELM_ERROR, VELM_ERROR_MODEL,
-              "%s: is another network than the one that the model was fitted with; fit it again",
-              path);
-  return FALSE;
+static gboolean check_digest(VelmModel *model, const char *name, const char *path, GError **error) {
+  return velm_network_check_digest(model, name, path, velm_file_sha256,
+                                   "another network than the one that the model was fitted with",
+                                   error);
 }
 
 /* Models of before it was kept have squares. */
 static gboolean restore_shape(VelmBackboneSpec *spec, VelmModel *model, GError **error) {
   gint64 keeps = 0;
-  if (velm_model_has(model, "backbone.keeps_shape") &&
-      !velm_model_get_int(model, "backbone.keeps_shape", &keeps, error))
+  if (!velm_model_get_optional_int(model, "backbone.keeps_shape", &keeps, error))
     return FALSE;
   spec->keeps_shape = keeps != 0;
   if ((keeps == 0 || keeps == 1) && (!keeps || velm_backbone_may_keep_shape(spec)))
@@ -156,8 +149,7 @@ static gboolean restore_shape(VelmBackboneSpec *spec, VelmModel *model, GError *
 /* Most models have none. */
 static gboolean restore_tiles(VelmBackboneSpec *spec, VelmModel *model, GError **error) {
   gint64 tiles = 1;
-  if (velm_model_has(model, "backbone.tiles") &&
-      !velm_model_get_int(model, "backbone.tiles", &tiles, error))
+  if (!velm_model_get_optional_int(model, "backbone.tiles", &tiles, error))
     return FALSE;
   if (tiles >= 1 && tiles <= VELM_MAX_TILES) {
     spec->tiles = (int)tiles;

@@ -36,10 +36,13 @@ VelmPlane *velm_ddad_cosine_distance(const float *target, const float *image, in
 
 gboolean velm_ddad_distance_add(VelmPlane *sum, const VelmPlane *plane, double weight,
                                 GError **error) {
-  g_autoptr(VelmPlane) sized = velm_plane_resize(plane, sum->width, sum->height, error);
-  if (!sized)
+  gboolean same = plane->width == sum->width && plane->height == sum->height;
+  g_autoptr(VelmPlane) sized =
+      same ? NULL : velm_plane_resize(plane, sum->width, sum->height, error);
+  if (!same && !sized)
     return FALSE;
+  const float *values = same ? plane->values : sized->values;
   for (gsize i = 0; i < (gsize)sum->width * (gsize)sum->height; i++)
-    sum->values[i] += (float)weight * sized->values[i];
+    sum->values[i] += (float)weight * values[i];
   return TRUE;
 }

@@ -1,7 +1,7 @@
 #include "detect/ddad_spec.h"
 
 #include "core/file.h"
-#include "detect/exported_spec.h"
+#include "detect/network_file.h"
 
 #include <math.h>
 
@@ -86,7 +86,7 @@ static const Field ints[] = {
 
 /* Of the network, and of its weights where they are another file. Returns: (transfer full). */
 static char *digest_of(const char *path, GError **error) {
-  g_autofree char *weights = velm_exported_weights_path(path);
+  g_autofree char *weights = velm_network_weights_path(path);
   g_autofree char *first = velm_file_sha256(path, error);
   if (!first || !weights)
     return g_steal_pointer(&first);
@@ -125,25 +125,15 @@ static gboolean read_numbers(VelmDdadSpec *spec, VelmModel *model, GError **erro
   return velm_ddad_spec_check(spec, VELM_ERROR_MODEL, "the model", error);
 }
 
-static gboolean check_digest(const VelmDdadSpec *spec, VelmModel *model, GError **error) {
-  const char *expected = velm_model_get_string(model, "ddad.sha256", error);
-  g_autofree char *digest = expected ? digest_of(spec->denoiser, error) : NULL;
-  if (!digest)
-    return FALSE;
-  if (g_str_equal(digest, expected))
-    return TRUE;
-  g_set_error(error, VELM_ERROR, VELM_ERROR_MODEL,
-              "%s: is another one than when the model was fitted; fit it again", spec->denoiser);
-  return FALSE;
-}
-
 VelmDdadSpec *velm_ddad_spec_restore(VelmModel *model, GError **error) {
   g_autoptr(VelmDdadSpec) spec = g_new0(VelmDdadSpec, 1);
   const char *path = velm_model_get_string(model, "ddad.path", error);
   if (!path)
     return NULL;
   spec->denoiser = g_strdup(path);
-  if (!read_numbers(spec, model, error) || !check_digest(spec, model, error))
+  if (!read_numbers(spec, model, error) ||
+      !velm_network_check_digest(model, "ddad.sha256", path, digest_of,
+                                 "another one than when the model was fitted", error))
     return NULL;
   spec->features = velm_backbone_spec_restore(model, error);
   return spec->features ? g_steal_pointer(&spec) : NULL;

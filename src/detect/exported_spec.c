@@ -1,6 +1,7 @@
 #include "detect/exported_spec.h"
 
 #include "core/file.h"
+#include "detect/network_file.h"
 
 #include <math.h>
 #include <string.h>
@@ -14,17 +15,8 @@ void velm_exported_spec_free(VelmExportedSpec *spec) {
 
 /* ---- the files ---- */
 
-char *velm_exported_weights_path(const char *path) {
-  if (g_str_has_suffix(path, ".xml")) {
-    g_autofree char *stem = g_strndup(path, strlen(path) - strlen(".xml"));
-    return g_strconcat(stem, ".bin", NULL);
-  }
-  g_autofree char *data = g_strconcat(path, ".data", NULL);
-  return g_file_test(data, G_FILE_TEST_IS_REGULAR) ? g_steal_pointer(&data) : NULL;
-}
-
 gboolean velm_exported_spec_check_files(const VelmExportedSpec *spec, GError **error) {
-  g_autofree char *weights = velm_exported_weights_path(spec->path);
+  g_autofree char *weights = velm_network_weights_path(spec->path);
   if (!g_file_test(spec->path, G_FILE_TEST_IS_REGULAR))
     g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: no such exported model", spec->path);
   else if (weights && !g_file_test(weights, G_FILE_TEST_IS_REGULAR))
@@ -48,7 +40,7 @@ gboolean velm_exported_spec_check_normalisation(const VelmExportedSpec *spec, GE
 /* ---- in the model ---- */
 
 gboolean velm_exported_spec_store(const VelmExportedSpec *spec, VelmModel *model, GError **error) {
-  g_autofree char *weights = velm_exported_weights_path(spec->path);
+  g_autofree char *weights = velm_network_weights_path(spec->path);
   g_autofree char *digest = velm_file_sha256(spec->path, error);
   g_autofree char *weights_digest = digest && weights ? velm_file_sha256(weights, error) : NULL;
   if (!digest || (weights && !weights_digest))
@@ -66,18 +58,11 @@ gboolean velm_exported_spec_store(const VelmExportedSpec *spec, VelmModel *model
   return TRUE;
 }
 
-static gboolean check_digest(VelmModel *model, const char *path_key, const char *digest_key,
+static gboolean check_digest(VelmModel *model, const char *path_name, const char *name,
                              GError **error) {
-  const char *path = velm_model_get_string(model, path_key, error);
-  const char *expected = path ? velm_model_get_string(model, digest_key, error) : NULL;
-  g_autofree char *digest = expected ? velm_file_sha256(path, error) : NULL;
-  if (!digest)
-    return FALSE;
-  if (g_str_equal(digest, expected))
-    return TRUE;
-  g_set_error(error, VELM_ERROR, VELM_ERROR_MODEL,
-              "%s: is another one than when the model was fitted; fit it again", path);
-  return FALSE;
+  const char *path = velm_model_get_string(model, path_name, error);
+  return path && velm_network_check_digest(model, name, path, velm_file_sha256,
+                                           "another one than when the model was fitted", error);
 }
 
 static gboolean check_files(const VelmExportedSpec *spec, VelmModel *model, GError **error) {

@@ -24,13 +24,6 @@ typedef struct {
 void velm_exported_spec_free(VelmExportedSpec *spec);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmExportedSpec, velm_exported_spec_free)
 
-/**
- * The file that holds the weights of the network at @path: the .bin of an OpenVINO IR, which must
- * be there, or the NAME.onnx.data that PyTorch writes beside a NAME.onnx. Returns: (transfer full):
- * NULL where they are in it
- */
-char *velm_exported_weights_path(const char *path);
-
 /** Whether the files that the network consists of are there; else VELM_ERROR_FILE naming the one
  * that is not. */
 gboolean velm_exported_spec_check_files(const VelmExportedSpec *spec, GError **error);

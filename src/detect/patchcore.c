@@ -338,10 +338,8 @@ static void patchcore_describe(VelmModel *model, GString *text) {
   describe_dropped(model, text);
   const char *name = velm_model_get_string(model, "backbone.name", NULL);
   g_autofree const char **layers = velm_model_get_strv(model, "backbone.layers", NULL);
-  if (velm_model_has(model, "backbone.keeps_shape"))
-    velm_model_get_int(model, "backbone.keeps_shape", &keeps_shape, NULL);
-  if (velm_model_has(model, "backbone.tiles"))
-    velm_model_get_int(model, "backbone.tiles", &tiles, NULL);
+  velm_model_get_optional_int(model, "backbone.keeps_shape", &keeps_shape, NULL);
+  velm_model_get_optional_int(model, "backbone.tiles", &tiles, NULL);
   g_autofree char *joined = layers ? g_strjoinv(", ", (char **)layers) : g_strdup("?");
   if (name && velm_model_get_int(model, "backbone.size", &size, NULL))
     g_string_append_printf(text, "backbone: %s, %s, images at %" G_GINT64_FORMAT " px%s\n", name,
