@@ -77,7 +77,8 @@ static gboolean ask_llm(VelmModel *model, VelmDetector *detector, VelmClassifier
   return calibration != NULL;
 }
 
-/* Opened before anything else takes its time: what is wrong with the parameters is said at once. */
+/* Opened, and asked, before anything else takes its time: what is wrong with the parameters or the
+ * server is said at once. */
 static gboolean open_llm(VelmModel *model, const VelmClasses *classes,
                          const VelmTeachParams *params, VelmClassifier **mllm, GError **error) {
   if (params->ask_llm)
@@ -97,7 +98,8 @@ static gboolean teach(VelmModel *model, const char *directory, VelmSpec *spec,
   g_autoptr(VelmClassifier) mllm = NULL;
   velm_llm_calibration_store(NULL, model);
   if (!velm_context_examples_store(model, detector, chosen, (const char *const *)keys, error) ||
-      !open_llm(model, classes, params, &mllm, error))
+      !open_llm(model, classes, params, &mllm, error) ||
+      (mllm && !ask_llm(model, detector, mllm, chosen, params, error)))
     return FALSE;
   g_autoptr(GPtrArray) seen =
       velm_examples_collect(detector, chosen, params->progress, params->progress_data, error);
@@ -111,7 +113,7 @@ static gboolean teach(VelmModel *model, const char *directory, VelmSpec *spec,
   velm_fewshot_store(fewshot, model);
   velm_model_set_string(model, "spec.text", velm_spec_get_text(spec));
   store_parts(model, chosen);
-  return !mllm || ask_llm(model, detector, mllm, chosen, params, error);
+  return TRUE;
 }
 
 /* The model that is taught is a copy, until all has gone well. */

@@ -23,11 +23,13 @@ static gboolean see_given(VelmSightNet *net, VelmInspection *inspection, VelmSee
 }
 
 VelmSeen *velm_examples_see(VelmSightNet *net, VelmInspection *inspection, const VelmSample *sample,
-                            GError **error) {
+                            gboolean detected, GError **error) {
   g_autoptr(VelmSeen) seen = g_new0(VelmSeen, 1);
   seen->sample = sample;
   if (!see_given(net, inspection, seen, error) || !velm_mark_regions(inspection, TRUE, error))
     return NULL;
+  if (!detected && seen->given)
+    return g_steal_pointer(&seen);
   seen->detected = velm_sight_take(net, inspection, TRUE, TRUE, error);
   return seen->detected ? g_steal_pointer(&seen) : NULL;
 }
@@ -39,7 +41,7 @@ static VelmSeen *collect_one(VelmDetector *detector, VelmSightNet *net, const Ve
       !velm_detector_detect(detector, inspection, error) ||
       !velm_detector_examine(detector, inspection, error))
     return NULL;
-  return velm_examples_see(net, inspection, sample, error);
+  return velm_examples_see(net, inspection, sample, TRUE, error);
 }
 
 GPtrArray *velm_examples_collect(VelmDetector *detector, const GPtrArray *samples,

@@ -10,7 +10,7 @@
 typedef struct {
   const VelmSample *sample; /* borrowed */
   VelmSight *given;         /* NULL where there is no mask */
-  VelmSight *detected;
+  VelmSight *detected;      /* NULL where only the mask was to be looked through */
 } VelmSeen;
 
 void velm_seen_free(VelmSeen *seen);
@@ -19,9 +19,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmSeen, velm_seen_free)
 /**
  * Looks at the image of @inspection, which the detector has scored, in both ways. Marks it as it
  * goes: in the end the record holds the detector's regions.
+ * @detected: look through these even where there is a mask; only what learns or answers with
+ * @detected (velm_fewshot_learn()) asks for it
  */
 VelmSeen *velm_examples_see(VelmSightNet *net, VelmInspection *inspection, const VelmSample *sample,
-                            GError **error);
+                            gboolean detected, GError **error);
 
 /**
  * Loads, scores and looks at each of @samples.

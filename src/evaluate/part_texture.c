@@ -53,13 +53,12 @@ static VelmPlane *reduce(const guint8 *source) {
   return plane;
 }
 
-/* Takes what is coarser than @sigma pixels away from @plane. */
-static gboolean keep_fine(VelmPlane *plane, double sigma, GError **error) {
-  VelmPlane *coarse = velm_plane_blur(plane, sigma, error);
-  for (gsize k = 0; coarse && k < SIZE; k++)
-    plane->values[k] -= coarse->values[k];
-  velm_plane_free(coarse);
-  return coarse != NULL;
+/* Takes what is coarse away from @plane. */
+static void keep_fine(VelmPlane *plane, const VelmSmoothing *smoothing) {
+  float coarse[SIZE];
+  velm_smoothing_apply(smoothing, plane->values, coarse);
+  for (gsize k = 0; k < SIZE; k++)
+    plane->values[k] -= coarse[k];
 }
 
 static double dot(const float *a, const float *b) {
@@ -78,14 +77,13 @@ static void centre(float *values) {
 }
 
 /* The logarithm turns the strength of the light, a factor, into an addend, which goes with what is
- * coarse. Returns: NULL on error. */
-static VelmPlane *fine_of_light(const guint8 *source, GError **error) {
-  g_autoptr(VelmPlane) plane = reduce(source);
+ * coarse. */
+static VelmPlane *fine_of_light(const VelmTextures *textures, const guint8 *source) {
+  VelmPlane *plane = reduce(source);
   for (gsize k = 0; k < SIZE; k++)
     plane->values[k] = (float)log(plane->values[k] + DARK);
-  if (!keep_fine(plane, LIGHT_SIGMA, error))
-    return NULL;
-  return g_steal_pointer(&plane);
+  keep_fine(plane, textures->light);
+  return plane;
 }
 
 static void read_levels(VelmTexture *texture) {
@@ -155,15 +153,14 @@ static int count_fields(const VelmPlane *plane, double least) {
 }
 
 /* Makes the strength of the texture even over the image, to about 1. */
-static gboolean make_even(VelmPlane *plane, double reference, GError **error) {
-  g_autoptr(VelmPlane) squares = velm_plane_new(SIDE, SIDE);
+static void make_even(VelmPlane *plane, const VelmSmoothing *smoothing, double reference) {
+  float squares[SIZE], power[SIZE];
   for (gsize k = 0; k < SIZE; k++)
-    squares->values[k] = plane->values[k] * plane->values[k];
-  g_autoptr(VelmPlane) power = velm_plane_blur(squares, EVEN_SIGMA, error);
+    squares[k] = plane->values[k] * plane->values[k];
+  velm_smoothing_apply(smoothing, squares, power);
   const double floor = MAX(EVEN_FLOOR * reference, BLANK);
-  for (gsize k = 0; power && k < SIZE; k++)
-    plane->values[k] /= (float)(sqrt(MAX(power->values[k], 0)) + floor);
-  return power != NULL;
+  for (gsize k = 0; k < SIZE; k++)
+    plane->values[k] /= (float)(sqrt(power[k]) + floor);
 }
 
 /* To nothing at the border: a shift takes opposite borders for neighbours. */
@@ -194,10 +191,8 @@ static void whiten(VelmSpectrum *spectrum) {
 }
 
 /* @plane: fine, without what is shared; changed */
-static gboolean transform(const VelmTextures *textures, VelmPlane *plane, VelmSpectrum *spectrum,
-                          GError **error) {
-  if (!make_even(plane, textures->reference, error))
-    return FALSE;
+static void transform(const VelmTextures *textures, VelmPlane *plane, VelmSpectrum *spectrum) {
+  make_even(plane, textures->even, textures->reference);
   fade_border(plane);
   centre(plane->values);
   memcpy(spectrum->re, plane->values, sizeof spectrum->re);
@@ -205,27 +200,19 @@ static gboolean transform(const VelmTextures *textures, VelmPlane *plane, VelmSp
   velm_fourier_transform(&textures->fourier, spectrum->re, spectrum->im);
   whiten(spectrum);
   spectrum->re[0] = spectrum->im[0] = 0;
-  return TRUE;
-}
-
-static gboolean find_texture(const VelmTextures *textures, VelmTexture *texture, VelmPlane *plane,
-                             GError **error) {
-  texture->spectrum = g_new(VelmSpectrum, 1);
-  return transform(textures, plane, texture->spectrum, error);
 }
 
 /* ---- all images ---- */
 
-typedef gboolean (*Step)(VelmTextures *textures, gsize index, gpointer data, GError **error);
-
-/* Runs @step on images @first to @end, on all cores. Returns: FALSE with the error of one. */
-static gboolean for_each(VelmTextures *textures, gsize first, gsize end, Step step, gpointer data,
-                         GError **error) {
+/* Reads images @first to @end, on all cores. Returns: FALSE with the error of one. */
+static gboolean load_block(VelmTextures *textures, const GPtrArray *samples, gsize first, gsize end,
+                           GError **error) {
   GError *failure = NULL;
 #pragma omp parallel for schedule(dynamic, 1)
   for (gsize i = first; i < end; i++) {
+    const VelmSample *sample = g_ptr_array_index(samples, i);
     GError *cause = NULL;
-    if (step(textures, i, data, &cause))
+    if (read_source(&textures->items[i], sample->path, &cause))
       continue;
 #pragma omp critical
     {
@@ -239,12 +226,6 @@ static gboolean for_each(VelmTextures *textures, gsize first, gsize end, Step st
   return !failure;
 }
 
-static gboolean load_step(VelmTextures *textures, gsize index, gpointer data, GError **error) {
-  const GPtrArray *samples = data;
-  const VelmSample *sample = g_ptr_array_index(samples, index);
-  return read_source(&textures->items[index], sample->path, error);
-}
-
 static gboolean load(VelmTextures *textures, const GPtrArray *samples, VelmProgress progress,
                      gpointer progress_data, GError **error) {
   const gsize block = 16;
@@ -254,30 +235,38 @@ static gboolean load(VelmTextures *textures, const GPtrArray *samples, VelmProgr
       return FALSE;
     }
     gsize end = MIN(first + block, textures->n);
-    if (!for_each(textures, first, end, load_step, (gpointer)samples, error))
+    if (!load_block(textures, samples, first, end, error))
       return FALSE;
   }
   return TRUE;
 }
 
-static gboolean fine_step(VelmTextures *textures, gsize index, gpointer data, GError **error) {
-  VelmPlane **planes = data;
+typedef void (*Step)(VelmTextures *textures, gsize index, VelmPlane **planes);
+
+/* Runs @step on all images, on all cores. */
+static void for_each(VelmTextures *textures, Step step, VelmPlane **planes) {
+#pragma omp parallel for schedule(dynamic, 1)
+  for (gsize i = 0; i < textures->n; i++)
+    step(textures, i, planes);
+}
+
+static void fine_step(VelmTextures *textures, gsize index, VelmPlane **planes) {
   const VelmTexture *texture = &textures->items[index];
-  return !texture->readable || (planes[index] = fine_of_light(texture->source, error));
+  if (texture->readable)
+    planes[index] = fine_of_light(textures, texture->source);
 }
 
-static gboolean texture_step(VelmTextures *textures, gsize index, gpointer data, GError **error) {
-  VelmPlane **planes = data;
+static void texture_step(VelmTextures *textures, gsize index, VelmPlane **planes) {
   VelmTexture *texture = &textures->items[index];
-  return !planes[index] || find_texture(textures, texture, planes[index], error);
+  if (!planes[index])
+    return;
+  texture->spectrum = g_new(VelmSpectrum, 1);
+  transform(textures, planes[index], texture->spectrum);
 }
 
-static gboolean unshare_step(VelmTextures *textures, gsize index, gpointer data, GError **error) {
-  VelmPlane **planes = data;
-  (void)error;
+static void unshare_step(VelmTextures *textures, gsize index, VelmPlane **planes) {
   if (planes[index])
     remove_shared(textures, planes[index]);
-  return TRUE;
 }
 
 static void find_shared(VelmTextures *textures, VelmPlane **planes) {
@@ -291,21 +280,19 @@ static void find_shared(VelmTextures *textures, VelmPlane **planes) {
 }
 
 /* How much images differ at each place. */
-static gboolean find_spread(VelmTextures *textures, VelmPlane **planes, GError **error) {
-  g_autoptr(VelmPlane) squares = velm_plane_new(SIDE, SIDE);
+static void find_spread(VelmTextures *textures, VelmPlane **planes) {
+  g_autofree VelmSmoothing *smoothing = velm_smoothing_new(SPREAD_SIGMA);
+  float squares[SIZE] = {0};
   for (gsize i = 0; i < textures->n; i++)
     for (gsize k = 0; planes[i] && k < SIZE; k++)
-      squares->values[k] += planes[i]->values[k] * planes[i]->values[k] / (float)textures->n;
-  g_autoptr(VelmPlane) power = velm_plane_blur(squares, SPREAD_SIGMA, error);
-  if (!power)
-    return FALSE;
+      squares[k] += planes[i]->values[k] * planes[i]->values[k] / (float)textures->n;
   textures->spread = g_new(float, SIZE);
+  velm_smoothing_apply(smoothing, squares, textures->spread);
   for (gsize k = 0; k < SIZE; k++)
-    textures->spread[k] = sqrtf(MAX(power->values[k], 0));
+    textures->spread[k] = sqrtf(textures->spread[k]);
   float floor = (float)MAX(SPREAD_FLOOR * velm_percentile(textures->spread, SIZE, 50), 1e-6);
   for (gsize k = 0; k < SIZE; k++)
     textures->spread[k] += floor;
-  return TRUE;
 }
 
 /* How strong the images in @planes usually are. */
@@ -330,19 +317,17 @@ static void drop_plain(VelmTextures *textures, VelmPlane **planes) {
   }
 }
 
-static gboolean find_all(VelmTextures *textures, VelmPlane **planes, GError **error) {
-  if (!for_each(textures, 0, textures->n, fine_step, planes, error))
-    return FALSE;
+static void find_all(VelmTextures *textures, VelmPlane **planes) {
+  for_each(textures, fine_step, planes);
   drop_plain(textures, planes);
   find_shared(textures, planes);
-  if (!for_each(textures, 0, textures->n, unshare_step, planes, error) ||
-      !find_spread(textures, planes, error))
-    return FALSE;
+  for_each(textures, unshare_step, planes);
+  find_spread(textures, planes);
   for (gsize i = 0; i < textures->n; i++)
     if (planes[i])
       divide_by_spread(textures, planes[i]);
   textures->reference = usual_strength(planes, textures->n);
-  return for_each(textures, 0, textures->n, texture_step, planes, error);
+  for_each(textures, texture_step, planes);
 }
 
 VelmTextures *velm_textures_read(const GPtrArray *samples, VelmProgress progress,
@@ -351,14 +336,16 @@ VelmTextures *velm_textures_read(const GPtrArray *samples, VelmProgress progress
   textures->n = samples->len;
   textures->items = g_new0(VelmTexture, samples->len + 1);
   textures->fourier = velm_fourier_new();
+  textures->light = velm_smoothing_new(LIGHT_SIGMA);
+  textures->even = velm_smoothing_new(EVEN_SIGMA);
   if (!load(textures, samples, progress, progress_data, error))
     return NULL;
   VelmPlane **planes = g_new0(VelmPlane *, textures->n + 1);
-  gboolean ok = find_all(textures, planes, error);
+  find_all(textures, planes);
   for (gsize i = 0; i < textures->n; i++)
     velm_plane_free(planes[i]);
   g_free(planes);
-  return ok ? g_steal_pointer(&textures) : NULL;
+  return g_steal_pointer(&textures);
 }
 
 /* ---- turned ---- */
@@ -373,8 +360,8 @@ static double sample_at(const guint8 *source, double x, double y) {
   return (1 - v) * ((1 - u) * p[0] + u * p[1]) + v * ((1 - u) * p[SOURCE] + u * p[SOURCE + 1]);
 }
 
-gboolean velm_textures_turn(const VelmTextures *textures, gsize index, double degrees, double scale,
-                            VelmSpectrum *spectrum, GError **error) {
+void velm_textures_turn(const VelmTextures *textures, gsize index, double degrees, double scale,
+                        VelmSpectrum *spectrum) {
   const guint8 *source = textures->items[index].source;
   g_autofree guint8 *turned = g_new(guint8, SOURCE * SOURCE);
   const double middle = (SOURCE - 1) / 2.0;
@@ -386,12 +373,10 @@ gboolean velm_textures_turn(const VelmTextures *textures, gsize index, double de
       turned[y * SOURCE + x] = (guint8)(value + 0.5);
     }
   }
-  g_autoptr(VelmPlane) plane = fine_of_light(turned, error);
-  if (!plane)
-    return FALSE;
+  g_autoptr(VelmPlane) plane = fine_of_light(textures, turned);
   remove_shared(textures, plane);
   divide_by_spread(textures, plane);
-  return transform(textures, plane, spectrum, error);
+  transform(textures, plane, spectrum);
 }
 
 void velm_textures_free(VelmTextures *textures) {
@@ -405,5 +390,7 @@ void velm_textures_free(VelmTextures *textures) {
   g_free(textures->items);
   g_clear_pointer(&textures->shared, g_ptr_array_unref);
   g_free(textures->spread);
+  g_free(textures->light);
+  g_free(textures->even);
   g_free(textures);
 }

@@ -13,6 +13,7 @@
 
 #include "dataset/dataset.h"
 #include "evaluate/fourier.h"
+#include "evaluate/smoothing.h"
 
 /* Side of the square that images are reduced to before they are turned. */
 #define VELM_TEXTURE_SOURCE_SIDE (2 * VELM_FOURIER_SIDE)
@@ -39,9 +40,10 @@ typedef struct {
   gsize n;
   VelmTexture *items; /* one a sample, in their order */
   VelmFourier fourier;
-  GPtrArray *shared; /* of float *: directions in which many images differ, orthonormal */
-  float *spread;     /* how much images differ beyond these, at each place */
-  double reference;  /* the usual strength of what an image has of its own */
+  VelmSmoothing *light, *even; /* what is light; over which the texture's strength is made even */
+  GPtrArray *shared;           /* of float *: directions in which many images differ, orthonormal */
+  float *spread;               /* how much images differ beyond these, at each place */
+  double reference;            /* the usual strength of what an image has of its own */
 } VelmTextures;
 
 /**
@@ -61,8 +63,8 @@ VelmTextures *velm_textures_read(const GPtrArray *samples, VelmProgress progress
  * @scale: over 1 for larger
  * @spectrum: (out caller-allocates)
  */
-gboolean velm_textures_turn(const VelmTextures *textures, gsize index, double degrees, double scale,
-                            VelmSpectrum *spectrum, GError **error);
+void velm_textures_turn(const VelmTextures *textures, gsize index, double degrees, double scale,
+                        VelmSpectrum *spectrum);
 
 void velm_textures_free(VelmTextures *textures);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmTextures, velm_textures_free)

@@ -219,48 +219,32 @@ static gboolean wants_second_look(const Comparison *c, gsize i, gsize j) {
          peak <= height_of_pair(c, i, j, pairs_to_one(c));
 }
 
-static VelmSpectrum *turn_all(const Comparison *c, gsize i, GError **error) {
-  g_autofree VelmSpectrum *turned = g_new(VelmSpectrum, G_N_ELEMENTS(turns));
+static VelmSpectrum *turn_all(const Comparison *c, gsize i) {
+  VelmSpectrum *turned = g_new(VelmSpectrum, G_N_ELEMENTS(turns));
   for (gsize t = 0; t < G_N_ELEMENTS(turns); t++)
-    if (!velm_textures_turn(c->textures, c->index[i], turns[t].degrees, turns[t].scale, &turned[t],
-                            error))
-      return NULL;
-  return g_steal_pointer(&turned);
+    velm_textures_turn(c->textures, c->index[i], turns[t].degrees, turns[t].scale, &turned[t]);
+  return turned;
 }
 
 /* Looks again at the pairs of image @i with later ones whose peak is higher than most but not over
  * the bound, and keeps the new peak where it is. More ways to be alike ask for a higher one. */
-static gboolean look_again(const Comparison *c, gsize i, GError **error) {
+static void look_again(const Comparison *c, gsize i) {
   g_autofree VelmSpectrum *turned = NULL;
   for (gsize j = i + 1; j < c->n; j++) {
     if (!wants_second_look(c, i, j))
       continue;
-    if (!turned && !(turned = turn_all(c, i, error)))
-      return FALSE;
+    if (!turned)
+      turned = turn_all(c, i);
     float peak = highest_turned(c, turned, j);
     if (peak > height_of_pair(c, i, j, pairs_to_one(c) * G_N_ELEMENTS(turns)))
       c->peaks[i * c->n + j] = peak;
   }
-  return TRUE;
 }
 
-static gboolean look_again_at_all(const Comparison *c, GError **error) {
-  GError *failure = NULL;
+static void look_again_at_all(const Comparison *c) {
 #pragma omp parallel for schedule(dynamic, 1)
-  for (gsize i = 0; i < c->n; i++) {
-    GError *cause = NULL;
-    if (look_again(c, i, &cause))
-      continue;
-#pragma omp critical
-    {
-      if (!failure)
-        failure = g_steal_pointer(&cause);
-    }
-    g_clear_error(&cause);
-  }
-  if (failure)
-    g_propagate_error(error, failure);
-  return !failure;
+  for (gsize i = 0; i < c->n; i++)
+    look_again(c, i);
 }
 
 /* ---- pairs ---- */
@@ -349,8 +333,7 @@ static gboolean find_same(Comparison *c, GArray *pairs, VelmProgress progress,
   if (!compare_all(c, progress, progress_data, error))
     return FALSE;
   find_bounds(c);
-  if (!look_again_at_all(c, error))
-    return FALSE;
+  look_again_at_all(c);
   collect_same(c, pairs);
   return TRUE;
 }

@@ -181,7 +181,9 @@ static gboolean scan_one(Job *job, const VelmVisionExpert *expert, VelmSightNet 
   gboolean wanted = scan->anomalous || !velm_sample_is_good(scan->sample);
   if (net && wanted && !velm_detector_examine(expert->detector, inspection, error))
     return FALSE;
-  if (net && wanted && !(scan->seen = velm_examples_see(net, inspection, scan->sample, error)))
+  if (net && wanted)
+    scan->seen = velm_examples_see(net, inspection, scan->sample, !expert->oracle, error);
+  if (net && wanted && !scan->seen)
     return FALSE;
   return !wanted || ask_all(job, expert, params, error);
 }

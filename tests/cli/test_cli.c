@@ -174,8 +174,8 @@ static void test_inspect_json(void) {
 
 /* The records without what they took. */
 static char *untimed_records(const char *parallel) {
-  g_autoptr(Outcome) outcome =
-      velm("inspect", "-m", TAUGHT, "--json", "--parallel", parallel, PARTS "/test", SPEC);
+  g_autoptr(Outcome) outcome = velm("inspect", "-m", TAUGHT, "--json", "--parallel", parallel,
+                                    PARTS "/test/chip", PARTS "/test/good", SPEC);
   g_assert_cmpint(outcome->code, ==, 1);
   g_auto(GStrv) lines = g_strsplit(outcome->out, "\n", -1);
   for (char **line = lines; *line; line++) {

@@ -30,9 +30,12 @@ static char *image_of(const char *label, guint index) {
   return g_build_filename("test", label, g_ptr_array_index(names, index), NULL);
 }
 
-/* A copy of PARTS at @name with two images that are the same and one that cannot be read. */
+/* A copy of two classes of PARTS at @name, with two images that are the same and one that cannot be
+ * read. */
 static void make_doubtful(const char *name) {
-  put("copy.yaml", "drop: []\n");
+  put("copy.yaml", "drop:\n"
+                   "  - {class: dust, reason: r}\n  - {class: missing_hole, reason: r}\n"
+                   "  - {class: scratch, reason: r}\n  - {class: stain, reason: r}\n");
   g_autoptr(Outcome) copy = velm("dataset", "curate", PARTS, "--manifest", "copy.yaml", "-o", name);
   assert_success(copy);
   g_autofree char *dent = image_of("dent", 0);

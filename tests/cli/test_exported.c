@@ -43,7 +43,7 @@ static void test_teach(void) {
                                  "anomaly.onnx", "-o", "taught-exported.velm", "--threshold", "0");
   assert_success(copy);
   g_autoptr(Outcome) taught =
-      velm("teach", PARTS, "-m", "taught-exported.velm", "-s", SPEC, "--shots", "3");
+      velm("teach", PARTS, "-m", "taught-exported.velm", "-s", SPEC, "--shots", "1");
   assert_success(taught);
   g_autoptr(Outcome) outcome =
       velm("inspect", "-m", "taught-exported.velm", "--json", PARTS "/test/chip");

@@ -652,11 +652,12 @@ static void test_images_without_masks(void) {
   GError *error = NULL;
   char *folder = write_parts();
   g_autoptr(VelmDataset) dataset = open_dataset(folder);
+  g_ptr_array_set_size(dataset->test, 12);
   for (guint i = 0; i < dataset->test->len; i += 2)
     g_clear_pointer(&((VelmSample *)g_ptr_array_index(dataset->test, i))->mask, g_free);
   g_autoptr(GPtrArray) seen = velm_label_see(dataset, NULL, NULL, NULL, &error);
   g_assert_no_error(error);
-  g_assert_cmpuint(seen->len, ==, 8 * dataset->classes->len);
+  g_assert_cmpuint(seen->len, ==, 12);
   for (guint i = 0; i < seen->len; i++) {
     const VelmSeen *one = g_ptr_array_index(seen, i);
     g_assert_true((one->given != NULL) == (one->sample->mask != NULL));
@@ -765,6 +766,12 @@ static guint count_first(const GArray *doubts, guint n, GHashTable *exchanged) {
   return found;
 }
 
+/* Keeps every second image of each class: to look at one takes a second. */
+static void halve(VelmDataset *dataset) {
+  for (guint i = 0; i < dataset->test->len; i++)
+    g_ptr_array_remove_index(dataset->test, i);
+}
+
 static void test_tiles(void) {
   GError *error = NULL;
   g_autofree char *folder = tiles();
@@ -773,25 +780,29 @@ static void test_tiles(void) {
     return;
   }
   g_autoptr(VelmDataset) dataset = open_dataset(folder);
+  if (!g_test_slow())
+    halve(dataset);
   g_autoptr(GPtrArray) seen = velm_label_see(dataset, NULL, NULL, NULL, &error);
   g_assert_no_error(error);
-  g_assert_cmpuint(seen->len, ==, 200);
+  g_assert_cmpuint(seen->len, ==, g_test_slow() ? 200 : 100);
   g_autoptr(GHashTable) exchanged = exchange_at_random(dataset, seen, 1);
   g_ptr_array_add(dataset->classes, NULL);
   g_autoptr(VelmLabelRanking) ranking =
       velm_label_ranking(seen, (const char *const *)dataset->classes->pdata, 0, NULL, NULL, &error);
   g_assert_no_error(error);
-  guint found = count_first(ranking->doubts, 30, exchanged);
+  guint n = g_hash_table_size(exchanged), n_first = 3 * n;
+  guint found = count_first(ranking->doubts, n_first, exchanged);
   guint n_suspects = count_suspects(ranking);
   guint n_right = count_first(ranking->doubts, n_suspects, exchanged);
   g_array_sort(ranking->doubts, compare_looks);
-  guint found_by_looks = count_first(ranking->doubts, 30, exchanged);
-  g_test_message("of 10 exchanged labels: %u among the first 30, %u by looks alone; %u of %u "
+  guint found_by_looks = count_first(ranking->doubts, n_first, exchanged);
+  g_test_message("of %u exchanged labels: %u among the first %u, %u by looks alone; %u of %u "
                  "suspects",
-                 found, found_by_looks, n_right, n_suspects);
-  g_assert_cmpuint(found, >=, 9);
-  g_assert_cmpuint(found_by_looks, >=, 6);
-  g_assert_cmpuint(n_right, >=, 7);
+                 n, found, n_first, found_by_looks, n_right, n_suspects);
+  g_assert_cmpuint(n, ==, g_test_slow() ? 10 : 5);
+  g_assert_cmpuint(found, >=, n - n / 10);
+  g_assert_cmpfloat(found_by_looks, >=, 0.6 * n);
+  g_assert_cmpfloat(n_right, >=, 0.7 * n);
   g_assert_cmpuint(n_suspects, <=, n_right + 4);
 }
 
