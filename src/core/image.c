@@ -15,6 +15,11 @@ static void vips_start(void) {
     if (vips_init("velm") == 0) {
       /* Every image passes once: caching operations would only hold on to pixels. */
       vips_cache_set_max(0);
+#if VIPS_MAJOR_VERSION == 8 && VIPS_MINOR_VERSION < 15
+      /* Up to there libvips compiles its loops by liborc, which now and then crashes when several
+       * threads do so. */
+      vips_vector_set_enabled(FALSE);
+#endif
     }
     g_once_init_leave(&started, 1);
   }
