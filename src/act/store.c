@@ -180,6 +180,7 @@ VelmStore *velm_store_open(const char *folder, GError **error) {
       !open_database(store, unclean, error))
     return NULL;
   g_atomic_int_set(&store->clean, TRUE);
+  velm_store_set_aside(store->folder);
   return g_steal_pointer(&store);
 }
 

@@ -4,6 +4,7 @@
  *   records.sqlite   records, reviews and the audit log; SQLite with a write-ahead log
  *   images/          the images as they came, each named by the SHA-256 of its bytes
  *   lock             held by the one process that uses the folder
+ *   reserve          2 MiB that retention gives up on a full disk, to free more
  *
  * What velm_store_add() has returned is on the disk: the image first, then its record, in one
  * transaction that is synchronised before it returns. So a killed process, or a power cut, leaves

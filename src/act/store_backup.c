@@ -36,7 +36,7 @@ static gboolean copy_pages(const Backup *backup, VelmDatabase *from, VelmDatabas
   while (ok && code == SQLITE_OK) {
     code = sqlite3_backup_step(copy, PAGES_A_STEP);
     gint64 total = sqlite3_backup_pagecount(copy);
-    ok = code != SQLITE_OK ||
+    ok = (code != SQLITE_OK && code != SQLITE_DONE) ||
          go_on(backup, "records", total - sqlite3_backup_remaining(copy), total, error);
   }
   int finished = sqlite3_backup_finish(copy);

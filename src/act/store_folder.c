@@ -107,3 +107,24 @@ void velm_store_unlock(int lock, gboolean clean) {
     g_debug("the store's lock stays marked: %s", g_strerror(errno));
   close(lock);
 }
+
+/* ---- the reserve ---- */
+
+#define RESERVED_BYTES (2 * 1024 * 1024)
+
+static char *reserve_path(const char *folder) { return g_build_filename(folder, "reserve", NULL); }
+
+void velm_store_set_aside(const char *folder) {
+  g_autofree char *path = reserve_path(folder);
+  int fd = g_open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return;
+  if (posix_fallocate(fd, 0, RESERVED_BYTES) != 0)
+    g_unlink(path);
+  close(fd);
+}
+
+gboolean velm_store_give_up_reserve(const char *folder) {
+  g_autofree char *path = reserve_path(folder);
+  return g_unlink(path) == 0;
+}

@@ -59,6 +59,12 @@ int velm_store_lock(const char *folder, gboolean *unclean, GError **error);
 /** Gives it back. @clean: nothing is left undone in the folder. */
 void velm_store_unlock(int lock, gboolean clean);
 
+/** Sets space aside in @folder, which on a full disk is given up for what frees more: removing
+ * records takes some first. Where there is no room for it, that is how it is. */
+void velm_store_set_aside(const char *folder);
+/** Returns: whether there was some to give up. */
+gboolean velm_store_give_up_reserve(const char *folder);
+
 /** The folder's database and its images' folder. Returns: (transfer full). */
 char *velm_store_database_path(const char *folder);
 char *velm_store_images_path(const char *folder);

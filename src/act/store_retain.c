@@ -135,24 +135,43 @@ static gboolean remove_batch(VelmDatabase *database, Pass *pass, gboolean *more,
   return TRUE;
 }
 
+static gboolean remove_in_transaction(VelmDatabase *database, Pass *pass, gboolean *more,
+                                      GError **error) {
+  gint64 removed = pass->removed, freed = pass->freed;
+  g_ptr_array_set_size(pass->images, 0);
+  *more = FALSE;
+  gboolean ok = velm_database_begin(database, error) && remove_batch(database, pass, more, error);
+  if (velm_database_end(database, ok, error))
+    return TRUE;
+  pass->removed = removed; /* they are all still there */
+  pass->freed = freed;
+  return FALSE;
+}
+
+/* Removing takes a little space before it frees more, and a full disk has none but the reserve. */
+static gboolean remove_with_reserve(VelmStore *store, VelmDatabase *database, Pass *pass,
+                                    gboolean *more, GError **error) {
+  g_autoptr(GError) cause = NULL;
+  if (remove_in_transaction(database, pass, more, &cause))
+    return TRUE;
+  if (database->state == VELM_DATABASE_FULL && velm_store_give_up_reserve(store->folder))
+    return remove_in_transaction(database, pass, more, error);
+  g_propagate_error(error, g_steal_pointer(&cause));
+  return FALSE;
+}
+
 static gboolean remove_some(VelmStore *store, Pass *pass, gboolean *more, GError **error) {
   g_autoptr(GError) cause = NULL;
-  gint64 removed = pass->removed;
-  *more = FALSE;
   VelmDatabase *database = velm_store_begin_writing(store, error);
   if (!database)
     return FALSE;
-  g_ptr_array_set_size(pass->images, 0);
-  gboolean ok = velm_database_begin(database, &cause) && remove_batch(database, pass, more, &cause);
-  ok = velm_database_end(database, ok, &cause);
+  gboolean ok = remove_with_reserve(store, database, pass, more, &cause);
   for (guint i = 0; ok && i < pass->images->len; i++)
     velm_store_remove_unused(store, database, pass->images->pdata[i]);
   velm_store_end_writing(store, cause);
-  if (ok)
-    return TRUE;
-  pass->removed = removed; /* they are all still there */
-  g_propagate_error(error, g_steal_pointer(&cause));
-  return FALSE;
+  if (!ok)
+    g_propagate_error(error, g_steal_pointer(&cause));
+  return ok;
 }
 
 static gboolean remove_all(VelmStore *store, Pass *pass, GError **error) {
@@ -227,6 +246,7 @@ gboolean velm_store_retain(VelmStore *store, const VelmRetention *retention, gin
       limit_age(store, retention, now, &pass, error) && limit_size(store, retention, &pass, error);
   /* What went is noted also where the rest could not. */
   ok = finish(store, &pass, now, ok ? error : NULL) && ok;
+  velm_store_set_aside(store->folder);
   g_mutex_unlock(&store->keeping);
   if (removed)
     *removed = pass.removed;
