@@ -133,12 +133,13 @@ static int bind_filters(sqlite3_stmt *statement, const VelmStoreQuery *query) {
   return next;
 }
 
-/* The page's records are chosen, and sorted where no index gives their order, among the narrow rows
- * alone; images are joined to those. */
-static char *page_sql(const VelmStoreQuery *query, const Order *order, gboolean goes_on) {
+/* The page's records are chosen, and sorted where no index gives their order, by their numbers
+ * alone; the rows are fetched for those. */
+char *velm_store_page_sql(const VelmStoreQuery *query, gboolean goes_on) {
+  const Order *order = &orders[query->order];
   const char *direction = order->descending ? "DESC" : "ASC";
   GString *sql = g_string_new("SELECT " VELM_STORE_COLUMNS);
-  g_string_append_printf(sql, ", records.%s FROM (SELECT * FROM records", order->column);
+  g_string_append_printf(sql, ", records.%s FROM (SELECT id AS chosen FROM records", order->column);
   add_filters(sql, query);
   if (order->condition)
     add_condition(sql, order->condition);
@@ -148,7 +149,8 @@ static char *page_sql(const VelmStoreQuery *query, const Order *order, gboolean 
     add_condition(sql, after);
   }
   g_string_append_printf(sql,
-                         " ORDER BY %s %s, id %s LIMIT ?) AS records"
+                         " ORDER BY %s %s, id %s LIMIT ?)"
+                         " JOIN records ON records.id = chosen"
                          " JOIN images ON images.sha256 = records.image"
                          " ORDER BY records.%s %s, records.id %s",
                          order->column, direction, direction, order->column, direction, direction);
@@ -191,7 +193,7 @@ static GPtrArray *list(VelmDatabase *database, const VelmStoreQuery *query, cons
                        const Position *after, guint limit, char **next, GError **error) {
   g_autoptr(GPtrArray) records =
       g_ptr_array_new_with_free_func((GDestroyNotify)velm_stored_record_free);
-  g_autofree char *sql = page_sql(query, order, after != NULL);
+  g_autofree char *sql = velm_store_page_sql(query, after != NULL);
   g_autoptr(sqlite3_stmt) statement = velm_database_prepare(database, sql, error);
   if (!statement)
     return NULL;

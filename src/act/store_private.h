@@ -103,6 +103,10 @@ VelmStoredRecord *velm_store_read_row(sqlite3_stmt *statement);
 gboolean velm_store_read_record(VelmDatabase *database, const char *key, gint64 id,
                                 VelmStoredRecord **record, GError **error);
 
+/** The statement of a page, for a look at how it is found. @goes_on: it is not the first page.
+ * Returns: (transfer full). */
+char *velm_store_page_sql(const VelmStoreQuery *query, gboolean goes_on);
+
 /** Checks a text from outside: UTF-8 without control characters, no longer than @most bytes and not
  * empty; line breaks are let through where @lines. Returns: FALSE with VELM_ERROR_USAGE naming
  * @name. */

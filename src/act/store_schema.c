@@ -8,8 +8,10 @@
  * queue; NULL where there is nothing to doubt. AUTOINCREMENT: a number is never used again after
  * its record went, as links to it may be about.
  *
- * Each filter has an index that ends in time, the order of most lists; the record's number is in
- * every index as its last column. Score and certainty have indexes for their own orders.
+ * Each filter has an index that goes on with time, the order of most lists, and with the record's
+ * number, which orders those of one time; where it is not named, it is the last column all the
+ * same. Score and certainty have indexes for their own orders. Those that may have to be gone
+ * through in full hold all that the filters ask for, so that no record is fetched in vain.
  */
 static const char version_1[] =
     "CREATE TABLE images ("
@@ -32,13 +34,16 @@ static const char version_1[] =
     " confidence REAL,"
     " certainty REAL,"
     " verdict INTEGER NOT NULL DEFAULT 0);"
-    "CREATE INDEX records_by_time ON records (time);"
-    "CREATE INDEX records_by_product ON records (product, time);"
+    "CREATE INDEX records_by_time ON records"
+    " (time, id, product, class, decision, verdict, score);"
+    "CREATE INDEX records_by_product ON records"
+    " (product, time, id, class, decision, verdict, score);"
     "CREATE INDEX records_by_class ON records (class, time);"
     "CREATE INDEX records_by_decision ON records (decision, time);"
     "CREATE INDEX records_by_product_class ON records (product, class, time);"
     "CREATE INDEX records_by_product_decision ON records (product, decision, time);"
-    "CREATE INDEX records_by_score ON records (score) WHERE score IS NOT NULL;"
+    "CREATE INDEX records_by_score ON records"
+    " (score, id, product, class, decision, verdict, time) WHERE score IS NOT NULL;"
     "CREATE INDEX records_by_certainty ON records (certainty) WHERE certainty IS NOT NULL;"
     "CREATE INDEX unreviewed_by_certainty ON records (certainty)"
     " WHERE certainty IS NOT NULL AND verdict = 0;"

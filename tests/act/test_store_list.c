@@ -2,6 +2,7 @@
 #include "act/store.h"
 
 #include "act/store_fixture.h"
+#include "act/store_private.h"
 #include "core/scratch.h"
 
 #include <math.h>
@@ -234,6 +235,61 @@ static void test_bad_queries(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) 
   g_assert_cmpuint(none->len, ==, 0);
 }
 
+/* ---- plans ---- */
+
+/* How SQLite finds a page: its steps, a line each. */
+static char *plan_of(VelmDatabase *database, const VelmStoreQuery *query, gboolean goes_on) {
+  GString *plan = g_string_new(NULL);
+  g_autofree char *page = velm_store_page_sql(query, goes_on);
+  g_autofree char *sql = g_strconcat("EXPLAIN QUERY PLAN ", page, NULL);
+  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(database, sql, NULL);
+  while (velm_database_step(database, statement, NULL) == SQLITE_ROW)
+    g_string_append_printf(plan, "%s\n", sqlite3_column_text(statement, 3));
+  return g_string_free(plan, FALSE);
+}
+
+/* No page of these looks through all records, or sorts more than itself. */
+static void test_plans(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  const VelmStoreQuery any = velm_store_query_default();
+  VelmStoreQuery product = any, class_name = any, decision = any, both = any, score = any,
+                 doubtful = any, highest = any, days = any;
+  product.product = both.product = "bracket";
+  class_name.class_name = both.class_name = "dent";
+  decision.decision = "defect";
+  score.min_score = 2;
+  days.since = 1000;
+  days.until = 1010;
+  highest.order = VELM_STORE_HIGHEST_SCORE;
+  doubtful.order = VELM_STORE_LEAST_CERTAIN;
+  doubtful.reviewed = VELM_STORE_UNREVIEWED;
+  const struct {
+    const VelmStoreQuery *query;
+    const char *index;
+  } cases[] = {{&any, "records_by_time"},
+               {&product, "records_by_product"},
+               {&class_name, "records_by_class"},
+               {&decision, "records_by_decision"},
+               {&both, "records_by_product_class"},
+               {&score, "records_by_time"},
+               {&days, "records_by_time"},
+               {&highest, "records_by_score"},
+               {&doubtful, "unreviewed_by_certainty"}};
+  VelmDatabase *database = velm_store_begin_reading(f->store, &f->error);
+  for (gsize i = 0; i < 2 * G_N_ELEMENTS(cases); i++) {
+    g_autofree char *plan = plan_of(database, cases[i / 2].query, i % 2);
+    g_autofree char *index = g_strconcat("INDEX ", cases[i / 2].index, NULL);
+    g_test_message("%s", plan);
+    const char *found = strstr(plan, index);
+    g_assert_nonnull(found);
+    g_assert_true(strchr(" \n", found[strlen(index)]) != NULL); /* not a longer name */
+    /* What is sorted is the page, in the order of the outer statement. */
+    const char *sorted = strstr(plan, "USE TEMP B-TREE");
+    g_assert_true(!sorted || (sorted > strstr(plan, "SEARCH images") &&
+                              !strstr(sorted + 1, "USE TEMP B-TREE")));
+  }
+  velm_store_end_reading(f->store, database);
+}
+
 #define ADD(name, function)                                                                        \
   g_test_add("/store/list/" name, StoreFixture, NULL, fill, function, store_tear_down)
 
@@ -246,5 +302,6 @@ int main(int argc, char *argv[]) {
   ADD("changes-between-pages", test_changes_between_pages);
   ADD("bad-cursors", test_bad_cursors);
   ADD("bad-queries", test_bad_queries);
+  ADD("plans", test_plans);
   return g_test_run();
 }
