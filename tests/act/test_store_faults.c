@@ -192,6 +192,7 @@ static void test_killed_and_sent_again(StoreFixture *f, G_GNUC_UNUSED gconstpoin
     }
     close(ends[1]);
     g_assert_cmpint(read(ends[0], &number, sizeof number), ==, sizeof number);
+    acknowledged = number + 1;
     g_usleep((gulong)g_rand_int_range(random, 0, 60000));
     kill(child, SIGKILL);
     while (read(ends[0], &number, sizeof number) == sizeof number)
