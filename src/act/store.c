@@ -1,0 +1,207 @@
+#include "act/store_private.h"
+
+#include "act/store_schema.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+
+/* A database up to this size is checked whole after a process was killed; a larger one would keep
+ * the line waiting, and velm_store_check() checks it while it is in use. */
+#define CHECKED_BYTES (64 * 1024 * 1024)
+/* What the log is cut to when it is carried over; a long backup lets it grow. */
+#define SET_LOG_SIZE "PRAGMA journal_size_limit = 16777216"
+
+/* 16 MiB for each connection that reads: the indexes of 100,000 records stay in it. */
+#define SET_CACHE_SIZE "PRAGMA cache_size = -16384"
+
+static const char what[] = "the store";
+
+static VelmDatabase *connect_to(const VelmStore *store, int flags, VelmDatabaseState *state,
+                                GError **error) {
+  g_autofree char *path = velm_store_database_path(store->folder);
+  return velm_database_open(path, what, flags, state, error);
+}
+
+/* ---- writing ---- */
+
+static VelmDatabase *open_writer(const VelmStore *store, int flags, VelmDatabaseState *state,
+                                 GError **error) {
+  g_autoptr(VelmDatabase) writer = connect_to(store, SQLITE_OPEN_READWRITE | flags, state, error);
+  return writer && velm_database_run(writer, SET_LOG_SIZE, error) ? g_steal_pointer(&writer) : NULL;
+}
+
+/* Nothing of an open connection is worth keeping after these: a disk that went away and came back
+ * is another one. */
+static gboolean is_broken(VelmDatabaseState state) {
+  return state == VELM_DATABASE_READ_ONLY || state == VELM_DATABASE_DAMAGED ||
+         state == VELM_DATABASE_BROKEN;
+}
+
+VelmDatabase *velm_store_begin_writing(VelmStore *store, GError **error) {
+  g_mutex_lock(&store->writing);
+  if (!store->writer) {
+    VelmDatabaseState state = VELM_DATABASE_BROKEN;
+    g_autoptr(GError) cause = NULL;
+    store->writer = open_writer(store, 0, &state, &cause);
+    if (!store->writer) {
+      velm_store_note(store, state, cause);
+      g_mutex_unlock(&store->writing);
+      g_propagate_error(error, g_steal_pointer(&cause));
+      return NULL;
+    }
+  }
+  store->writer->state = VELM_DATABASE_FINE;
+  return store->writer;
+}
+
+void velm_store_end_writing(VelmStore *store, const GError *error) {
+  VelmDatabaseState state = store->writer->state;
+  /* A submission that does not fit is no fault of the disk. */
+  if (error && state != VELM_DATABASE_FINE)
+    velm_store_note(store, state, error);
+  if (error && is_broken(state))
+    g_clear_pointer(&store->writer, velm_database_close);
+  g_mutex_unlock(&store->writing);
+}
+
+/* ---- reading ---- */
+
+VelmDatabase *velm_store_begin_reading(VelmStore *store, GError **error) {
+  VelmDatabase *reader = NULL;
+  g_mutex_lock(&store->reading);
+  if (store->readers->len > 0)
+    reader = g_ptr_array_steal_index_fast(store->readers, store->readers->len - 1);
+  g_mutex_unlock(&store->reading);
+  if (!reader) {
+    reader = connect_to(store, SQLITE_OPEN_READWRITE, NULL, error);
+    if (reader && (!velm_database_run(reader, "PRAGMA query_only = ON", error) ||
+                   !velm_database_run(reader, SET_CACHE_SIZE, error)))
+      g_clear_pointer(&reader, velm_database_close);
+  }
+  if (reader)
+    reader->state = VELM_DATABASE_FINE;
+  return reader;
+}
+
+void velm_store_end_reading(VelmStore *store, VelmDatabase *reader) {
+  if (is_broken(reader->state)) {
+    velm_database_close(reader);
+    return;
+  }
+  g_mutex_lock(&store->reading);
+  g_ptr_array_add(store->readers, reader);
+  g_mutex_unlock(&store->reading);
+}
+
+/* ---- health ---- */
+
+void velm_store_note(VelmStore *store, VelmDatabaseState state, const GError *error) {
+  g_mutex_lock(&store->judging);
+  if (store->health.state != state)
+    store->health.since = g_get_real_time();
+  store->health.state = state;
+  g_free(store->health.message);
+  store->health.message = error ? g_strdup(error->message) : NULL;
+  g_mutex_unlock(&store->judging);
+}
+
+VelmStoreHealth velm_store_get_health(VelmStore *store) {
+  g_mutex_lock(&store->judging);
+  VelmStoreHealth health = store->health;
+  health.message = g_strdup(health.message);
+  g_mutex_unlock(&store->judging);
+  return health;
+}
+
+void velm_store_health_clear(VelmStoreHealth *health) { g_clear_pointer(&health->message, g_free); }
+
+/* ---- opening ---- */
+
+static gboolean check_whole(VelmDatabase *database, GError **error) {
+  GStatBuf status;
+  if (g_stat(database->path, &status) == 0 && status.st_size > CHECKED_BYTES)
+    return TRUE;
+  g_autoptr(sqlite3_stmt) statement =
+      velm_database_prepare(database, "PRAGMA quick_check(1)", error);
+  if (!statement || velm_database_step(database, statement, error) != SQLITE_ROW)
+    return FALSE;
+  g_autofree char *verdict = velm_database_column_text(statement, 0);
+  if (g_strcmp0(verdict, "ok") == 0)
+    return TRUE;
+  g_autofree char *name = g_filename_display_name(database->path);
+  g_strdelimit(verdict, "\r\n", ' ');
+  g_set_error(error, VELM_ERROR, VELM_ERROR_FILE,
+              "%s: the store is damaged: %s; it is left as it is: put a backup in its place", name,
+              verdict);
+  return FALSE;
+}
+
+/* A database that is something else must not be written to: its application is asked first. */
+static gboolean open_database(VelmStore *store, gboolean unclean, GError **error) {
+  store->writer = open_writer(store, SQLITE_OPEN_CREATE, NULL, error);
+  if (!store->writer || !velm_store_schema_apply(store->writer, error) ||
+      !velm_store_sync_folder(store->folder, NULL, error))
+    return FALSE;
+  return !unclean || (check_whole(store->writer, error) &&
+                      velm_store_sweep(store->images, store->writer, error));
+}
+
+static VelmStore *new_store(const char *folder) {
+  VelmStore *store = g_new0(VelmStore, 1);
+  store->folder = g_canonicalize_filename(folder, NULL);
+  store->images = velm_store_images_path(store->folder);
+  store->lock = -1;
+  store->held = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  store->readers = g_ptr_array_new_with_free_func((GDestroyNotify)velm_database_close);
+  store->health.since = g_get_real_time();
+  g_mutex_init(&store->writing);
+  g_mutex_init(&store->reading);
+  g_mutex_init(&store->holding);
+  g_mutex_init(&store->keeping);
+  g_mutex_init(&store->judging);
+  return store;
+}
+
+/* Others must not read the images or what people said of them. */
+static gboolean make_private(const char *folder, GError **error) {
+  g_autofree char *path = velm_store_database_path(folder);
+  int fd = g_open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd >= 0)
+    return g_close(fd, NULL);
+  g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: %s cannot be opened: %s", path, what,
+              g_strerror(errno));
+  return FALSE;
+}
+
+VelmStore *velm_store_open(const char *folder, GError **error) {
+  g_autoptr(VelmStore) store = new_store(folder);
+  gboolean unclean = FALSE;
+  if (!velm_store_make_folders(store->folder, error))
+    return NULL;
+  store->lock = velm_store_lock(store->folder, &unclean, error);
+  if (store->lock < 0 || !make_private(store->folder, error) ||
+      !open_database(store, unclean, error))
+    return NULL;
+  g_atomic_int_set(&store->clean, TRUE);
+  velm_store_set_aside(store->folder);
+  return g_steal_pointer(&store);
+}
+
+void velm_store_free(VelmStore *store) {
+  if (!store)
+    return;
+  g_ptr_array_unref(store->readers);
+  velm_database_close(store->writer); /* the last: it carries the log over */
+  velm_store_unlock(store->lock, store->clean);
+  velm_store_health_clear(&store->health);
+  g_hash_table_unref(store->held);
+  g_mutex_clear(&store->writing);
+  g_mutex_clear(&store->reading);
+  g_mutex_clear(&store->holding);
+  g_mutex_clear(&store->keeping);
+  g_mutex_clear(&store->judging);
+  g_free(store->folder);
+  g_free(store->images);
+  g_free(store);
+}

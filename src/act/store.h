@@ -1,0 +1,347 @@
+/*
+ * The store: what was inspected at a station, and what people said of it, in one folder.
+ *
+ *   records.sqlite   records, reviews and the audit log; SQLite with a write-ahead log
+ *   images/          the images as they came, each named by the SHA-256 of its bytes
+ *   lock             held by the one process that uses the folder
+ *   reserve          2 MiB that retention gives up on a full disk, to free more
+ *
+ * What velm_store_add() has returned is on the disk: the image first, then its record, in one
+ * transaction that is synchronised before it returns. So a killed process, or a power cut, leaves
+ * no record without its image and no half of either. At worst it leaves an image without a record,
+ * which the next velm_store_open() removes.
+ *
+ * Every failure is the one call's: a full or read-only disk, or one damaged image, stops nothing
+ * else, and the next call tries anew. velm_store_get_health() says how the last one went.
+ *
+ * Any number of threads may use a store at once. Readers do not wait for writers. Times are
+ * microseconds of g_get_real_time(). Every failure is VELM_ERROR_FILE, unless a function says
+ * otherwise.
+ */
+#pragma once
+
+#include "core/database.h"
+#include "detect/inspection.h"
+
+typedef struct _VelmStore VelmStore;
+
+/* The word in place of a decision in the record of an image that could not be inspected. */
+#define VELM_STORE_FAILED "failed"
+
+/* The longest text of a kind, in bytes; more is VELM_ERROR_USAGE. */
+#define VELM_STORE_MAX_KEY 200
+#define VELM_STORE_MAX_NAME 200 /* of a product, a class, a person */
+#define VELM_STORE_MAX_NOTE 4000
+#define VELM_STORE_MAX_IMAGE (512 * 1024 * 1024) /* the bytes of an image's file */
+
+/**
+ * Opens the store in @folder, makes it there, or brings one of an older velm up to date. After a
+ * process that was killed it is checked, and what that left is removed.
+ * Returns: (transfer full): NULL where another process uses it, where it cannot be written, or
+ * where it is damaged, no store, or of a newer velm: it is then left as it is
+ */
+VelmStore *velm_store_open(const char *folder, GError **error);
+
+/** Nothing may be using @store. */
+void velm_store_free(VelmStore *store);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStore, velm_store_free)
+
+/* ---- health ---- */
+
+/**
+ * VelmStoreHealth: how the store's disk does.
+ * @state: VELM_DATABASE_FINE until a write fails, and again after velm_store_add() or
+ * velm_store_probe() succeeds
+ * @since: when it came to be in this state
+ * @message: why, where it is not fine; or NULL
+ */
+typedef struct {
+  VelmDatabaseState state;
+  gint64 since;
+  char *message;
+} VelmStoreHealth;
+
+/** Returns: (transfer full): to be cleared with velm_store_health_clear(). */
+VelmStoreHealth velm_store_get_health(VelmStore *store);
+void velm_store_health_clear(VelmStoreHealth *health);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmStoreHealth, velm_store_health_clear)
+
+/** Writes to the database, and asks for the space of an image (4 MiB) in the images' folder, to
+ * find whether records could be kept now: that the store has recovered is known without an image.
+ */
+gboolean velm_store_probe(VelmStore *store, GError **error);
+
+/* ---- images ---- */
+
+/**
+ * Keeps an image's bytes, so that they are on the disk when it returns, and stay there until
+ * velm_store_release_image(), as often as they were put: meanwhile they can be inspected by their
+ * path, and get a record by velm_store_add().
+ * @bytes: the file as it came, of any kind
+ * Returns: (transfer full): its SHA-256 in hexadecimal; NULL with VELM_ERROR_USAGE where it is
+ * empty or too large, else VELM_ERROR_FILE
+ */
+char *velm_store_put_image(VelmStore *store, GBytes *bytes, GError **error);
+
+/** Ends what velm_store_put_image() began. An image without a record goes. */
+void velm_store_release_image(VelmStore *store, const char *sha256);
+
+/** Where the image @sha256 lies. It must not be written to. Returns: (transfer full): NULL where
+ * @sha256 is not 64 digits, so that no text from outside leads elsewhere. */
+char *velm_store_image_path(const VelmStore *store, const char *sha256);
+
+/** Returns: (transfer full): its bytes as they came; NULL with VELM_ERROR_FILE where there is none,
+ * VELM_ERROR_IMAGE where it has been damaged on the disk. */
+GBytes *velm_store_read_image(VelmStore *store, const char *sha256, GError **error);
+
+/* ---- records ---- */
+
+/**
+ * VelmSubmission: one image and what came of it; all borrowed.
+ * @key: of the submitter's choice, and the same when it tries again
+ * @product: what was inspected
+ * @time: when the image was taken in
+ * @image: its bytes as they came
+ * @media_type: such as "image/png"
+ * @inspection: the record; NULL where it could not be inspected
+ * @name: (nullable): of the image that could not be, for its record
+ * @failure: why it could not
+ * @map: (nullable): the score map, in whatever form the caller reads again
+ */
+typedef struct {
+  const char *key, *product;
+  gint64 time;
+  GBytes *image;
+  const char *media_type;
+  const VelmInspection *inspection;
+  const char *name, *failure;
+  GBytes *map;
+} VelmSubmission;
+
+/** What a person said of a record. */
+typedef enum {
+  VELM_VERDICT_NONE,    /* nothing yet, or it was taken back */
+  VELM_VERDICT_CONFIRM, /* it is as the record says */
+  VELM_VERDICT_CORRECT, /* it is of another class */
+  VELM_VERDICT_GOOD,    /* there is nothing wrong with the part */
+} VelmVerdict;
+
+/** The verdict's word: "none", "confirm", "correct", "good". */
+const char *velm_verdict_name(VelmVerdict verdict);
+
+/**
+ * VelmStoredRecord: a record as the store has it.
+ * @image: SHA-256 of the image; @media_type: its kind; @image_bytes: its size
+ * @decision: as it left, a velm_decision_name() or VELM_STORE_FAILED
+ * @class_name: as it stands: the person's where one said so, else the classifier's; or NULL
+ * @detected_class: the classifier's; or NULL
+ * @score, @threshold, @confidence: NaN where there is none
+ * @verdict: of the latest review
+ * @json: the whole record, velm_inspection_to_json(); NULL in lists
+ */
+typedef struct {
+  gint64 id, time;
+  char *key, *product;
+  char *image, *media_type;
+  gint64 image_bytes;
+  char *decision, *class_name, *detected_class;
+  double score, threshold, confidence;
+  VelmVerdict verdict;
+  char *json;
+} VelmStoredRecord;
+
+void velm_stored_record_free(VelmStoredRecord *record);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStoredRecord, velm_stored_record_free)
+
+/**
+ * Keeps an image with its record; both are on the disk when it returns.
+ * @existed: (out) (nullable): the key had a record, of the very same product and image; that one
+ * stays as it is, and is returned
+ * Returns: (transfer full): the record; NULL with VELM_ERROR_USAGE where the key was used for
+ * another product or image, or a text is missing, too long or no UTF-8; else VELM_ERROR_FILE, and
+ * there is then no record of the key
+ */
+VelmStoredRecord *velm_store_add(VelmStore *store, const VelmSubmission *submission,
+                                 gboolean *existed, GError **error);
+
+/** Finds a record by its number, or by its key. @record: (out) (transfer full): NULL where there is
+ * none. Returns: FALSE where the store fails. */
+gboolean velm_store_get(VelmStore *store, gint64 id, VelmStoredRecord **record, GError **error);
+gboolean velm_store_find(VelmStore *store, const char *key, VelmStoredRecord **record,
+                         GError **error);
+
+/** The score map that was kept with the record. @map: (out) (transfer full): NULL where there is
+ * none. */
+gboolean velm_store_get_map(VelmStore *store, gint64 id, GBytes **map, GError **error);
+
+typedef enum {
+  VELM_STORE_NEWEST,        /* by time */
+  VELM_STORE_OLDEST,        /* by time */
+  VELM_STORE_HIGHEST_SCORE, /* those that have a score */
+  VELM_STORE_LEAST_CERTAIN, /* those that are anomalous or failed: first those without a class */
+} VelmStoreOrder;
+
+typedef enum {
+  VELM_STORE_ALL,
+  VELM_STORE_REVIEWED,
+  VELM_STORE_UNREVIEWED,
+} VelmStoreReviewed;
+
+/**
+ * VelmStoreQuery: which records, and in which order. Start from velm_store_query_default(): all,
+ * the newest first.
+ * @product, @decision: NULL for any
+ * @class_name: as it stands; NULL for any
+ * @min_score, @max_score: both inclusive; NaN for no limit
+ * @since, @until: @since <= time < @until; 0 for no limit
+ */
+typedef struct {
+  const char *product, *class_name, *decision;
+  double min_score, max_score;
+  gint64 since, until;
+  VelmStoreReviewed reviewed;
+  VelmStoreOrder order;
+} VelmStoreQuery;
+
+VelmStoreQuery velm_store_query_default(void);
+
+#define VELM_STORE_MAX_PAGE 500
+
+/**
+ * One page of records. Records that come or go between two pages neither repeat nor hide others.
+ * @cursor: NULL for the first page, else @next of the page before, of the same query
+ * @limit: records at most, 1 to VELM_STORE_MAX_PAGE
+ * @next: (out) (transfer full): NULL where this is the last page
+ * Returns: (transfer full) (element-type VelmStoredRecord): NULL with VELM_ERROR_USAGE where
+ * @cursor is none of this order, or a filter is no UTF-8
+ */
+GPtrArray *velm_store_list(VelmStore *store, const VelmStoreQuery *query, const char *cursor,
+                           guint limit, char **next, GError **error);
+
+/** How many records there are of a query; its order does not matter. */
+gboolean velm_store_count(VelmStore *store, const VelmStoreQuery *query, gint64 *count,
+                          GError **error);
+
+/* ---- reviews ---- */
+
+/**
+ * VelmReview: one person's word on one record.
+ * @class_name: VELM_VERDICT_CORRECT: the class; else NULL
+ * @note: (nullable)
+ * @who: the person
+ * @id, @time: the store's; not read when it is added
+ */
+typedef struct {
+  gint64 id, record, time;
+  VelmVerdict verdict;
+  char *class_name, *note, *who;
+} VelmReview;
+
+void velm_review_free(VelmReview *review);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmReview, velm_review_free)
+
+/**
+ * Adds a review, which from then on stands; those before it are kept. Its entry in the audit log is
+ * written with it.
+ * @found: (out): whether there is such a record; nothing is written where not
+ * Returns: FALSE with VELM_ERROR_USAGE where the class, the person or the verdict does not fit,
+ * else VELM_ERROR_FILE
+ */
+gboolean velm_store_review(VelmStore *store, const VelmReview *review, gboolean *found,
+                           GError **error);
+
+/** The reviews of a record, the latest first. Returns: (transfer full) (element-type VelmReview).
+ */
+GPtrArray *velm_store_list_reviews(VelmStore *store, gint64 record, GError **error);
+
+/* ---- the audit log ---- */
+
+/**
+ * VelmAuditEntry: who changed what. Entries can neither be changed nor removed.
+ * @action: such as "review" or "retention"
+ * @target: what it was done to, such as "record 17"
+ * @detail: (nullable): in what way, as JSON
+ */
+typedef struct {
+  gint64 id, time;
+  char *who, *action, *target, *detail;
+} VelmAuditEntry;
+
+void velm_audit_entry_free(VelmAuditEntry *entry);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmAuditEntry, velm_audit_entry_free)
+
+/** Adds an entry. @detail: (nullable). Returns: FALSE with VELM_ERROR_USAGE or VELM_ERROR_FILE. */
+gboolean velm_store_audit(VelmStore *store, const char *who, const char *action, const char *target,
+                          const char *detail, GError **error);
+
+/** The entries with a smaller number than @before (0 for the newest), the newest first. @limit: as
+ * for velm_store_list(). Returns: (transfer full) (element-type VelmAuditEntry). */
+GPtrArray *velm_store_list_audit(VelmStore *store, gint64 before, guint limit, GError **error);
+
+/* ---- upkeep ---- */
+
+/** What the store holds: records, bytes of images, bytes in use in the database. */
+typedef struct {
+  gint64 records, image_bytes, database_bytes;
+} VelmStoreSize;
+
+gboolean velm_store_measure(VelmStore *store, VelmStoreSize *size, GError **error);
+
+/**
+ * VelmRetention: what is kept. All zero keeps everything.
+ * @max_age: microseconds; older records go; 0 for any
+ * @max_bytes: of images and database together; the oldest records go first; 0 for any
+ * @reviewed_too: records that a person has reviewed go as well: without, they stay, whatever the
+ * limits say, as they are examples to learn from
+ */
+typedef struct {
+  gint64 max_age, max_bytes;
+  gboolean reviewed_too;
+} VelmRetention;
+
+/**
+ * Removes what @retention does not keep, with the images that no other record has, a few at a time:
+ * records can be added meanwhile. It leaves an entry in the audit log.
+ * @now: the time that ages are counted from
+ * @removed: (out) (nullable): records that went; also where it fails halfway
+ */
+gboolean velm_store_retain(VelmStore *store, const VelmRetention *retention, gint64 now,
+                           gint64 *removed, GError **error);
+
+/**
+ * Copies the store to @folder, which velm_store_open() can then open, while it is in use: the
+ * records of one moment with all their images. An earlier backup there is brought up to date: only
+ * images that it lacks are copied. It stays whole until the new one is. Retention waits meanwhile.
+ * @progress: (nullable): "records", then "images"
+ * @damaged: (out) (nullable): images that could not be copied, as they are damaged or missing
+ * Returns: FALSE with VELM_ERROR_CANCELLED, with VELM_ERROR_USAGE where @folder is the store itself
+ * or another store than its backup, else with VELM_ERROR_FILE
+ */
+gboolean velm_store_backup(VelmStore *store, const char *folder, VelmProgress progress,
+                           gpointer progress_data, gint64 *damaged, GError **error);
+
+/* What velm_store_check() names at most; more are counted. */
+#define VELM_STORE_MAX_FAULTS 100
+
+/**
+ * VelmStoreCheck: what is wrong with a store.
+ * @images: that were looked at
+ * @n_faults: damaged or missing images, and faults of the database
+ * @faults: (element-type utf8): the first of them, a line each
+ */
+typedef struct {
+  gint64 images, n_faults;
+  GPtrArray *faults;
+} VelmStoreCheck;
+
+void velm_store_check_free(VelmStoreCheck *check);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStoreCheck, velm_store_check_free)
+
+/**
+ * Checks the database and reads every image, while the store is in use.
+ * @progress: (nullable)
+ * Returns: (transfer full): what was found; NULL with VELM_ERROR_CANCELLED, or VELM_ERROR_FILE
+ * where it could not be looked at
+ */
+VelmStoreCheck *velm_store_check(VelmStore *store, VelmProgress progress, gpointer progress_data,
+                                 GError **error);

@@ -1,0 +1,138 @@
+#include "act/store_private.h"
+
+#include "act/record.h"
+
+#include <math.h>
+#include <string.h>
+
+static gboolean check(const VelmSubmission *submission, GError **error) {
+  return velm_store_check_text(submission->key, "key", VELM_STORE_MAX_KEY, FALSE, error) &&
+         velm_store_check_text(submission->product, "product", VELM_STORE_MAX_NAME, FALSE, error) &&
+         velm_store_check_text(submission->media_type, "media type", VELM_STORE_MAX_NAME, FALSE,
+                               error);
+}
+
+/* How sure the class is, for the order of the review queue; NaN where nothing is in doubt. */
+static double certainty_of(const VelmInspection *inspection) {
+  if (!inspection)
+    return 0;
+  if (!inspection->anomalous)
+    return NAN;
+  return inspection->class_name && isfinite(inspection->confidence) ? inspection->confidence : 0;
+}
+
+static gboolean write_image(VelmDatabase *database, const VelmSubmission *submission,
+                            const char *sha256, GError **error) {
+  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
+      database, "INSERT INTO images VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", error);
+  if (!statement)
+    return FALSE;
+  velm_database_bind_text(statement, 1, sha256);
+  velm_database_bind_text(statement, 2, submission->media_type);
+  velm_database_bind_int(statement, 3, (gint64)g_bytes_get_size(submission->image));
+  return velm_database_finish(database, statement, error);
+}
+
+static gboolean write_row(VelmDatabase *database, const VelmSubmission *submission,
+                          const char *sha256, GError **error) {
+  const VelmInspection *inspection = submission->inspection;
+  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
+      database,
+      "INSERT INTO records (key, product, time, image, decision, class, detected_class, score,"
+      " threshold, confidence, certainty) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10)",
+      error);
+  if (!statement)
+    return FALSE;
+  velm_database_bind_text(statement, 1, submission->key);
+  velm_database_bind_text(statement, 2, submission->product);
+  velm_database_bind_int(statement, 3, submission->time);
+  velm_database_bind_text(statement, 4, sha256);
+  velm_database_bind_text(
+      statement, 5, inspection ? velm_decision_name(inspection->decision) : VELM_STORE_FAILED);
+  velm_database_bind_text(statement, 6, inspection ? inspection->class_name : NULL);
+  velm_database_bind_double(statement, 7, inspection ? inspection->score : NAN);
+  velm_database_bind_double(statement, 8, inspection ? inspection->threshold : NAN);
+  velm_database_bind_double(statement, 9,
+                            inspection && inspection->class_name ? inspection->confidence : NAN);
+  velm_database_bind_double(statement, 10, certainty_of(inspection));
+  return velm_database_finish(database, statement, error);
+}
+
+static gboolean write_document(VelmDatabase *database, const VelmSubmission *submission,
+                               GError **error) {
+  g_autofree char *json =
+      submission->inspection
+          ? velm_inspection_to_json(submission->inspection)
+          : velm_record_error_json(submission->name ? submission->name : submission->key,
+                                   submission->failure ? submission->failure : "no reason given");
+  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
+      database, "INSERT INTO documents VALUES (last_insert_rowid(), ?1, ?2)", error);
+  if (!statement)
+    return FALSE;
+  velm_database_bind_text(statement, 1, json);
+  if (submission->map)
+    sqlite3_bind_blob64(statement, 2, g_bytes_get_data(submission->map, NULL),
+                        g_bytes_get_size(submission->map), SQLITE_STATIC);
+  return velm_database_finish(database, statement, error);
+}
+
+/* A key stands for one submission: another image under it is a mistake that must not pass for a
+ * repetition. */
+static gboolean check_same(const VelmSubmission *submission, const char *sha256,
+                           const VelmStoredRecord *record, GError **error) {
+  gboolean same_product = g_str_equal(submission->product, record->product);
+  if (same_product && g_str_equal(sha256, record->image))
+    return TRUE;
+  g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "the key \"%s\" was used for another %s",
+              submission->key, same_product ? "image" : "product");
+  return FALSE;
+}
+
+static gboolean write_record(VelmDatabase *database, const VelmSubmission *submission,
+                             const char *sha256, VelmStoredRecord **record, gboolean *existed,
+                             GError **error) {
+  if (!velm_store_read_record(database, submission->key, 0, record, error))
+    return FALSE;
+  *existed = *record != NULL;
+  if (*existed)
+    return check_same(submission, sha256, *record, error);
+  return write_image(database, submission, sha256, error) &&
+         write_row(database, submission, sha256, error) &&
+         write_document(database, submission, error) &&
+         velm_store_read_record(database, submission->key, 0, record, error);
+}
+
+/* The record, in one transaction with the look whether its key has one. */
+static VelmStoredRecord *add(VelmStore *store, const VelmSubmission *submission, const char *sha256,
+                             gboolean *existed, GError **error) {
+  g_autoptr(VelmStoredRecord) record = NULL;
+  g_autoptr(GError) cause = NULL;
+  VelmDatabase *database = velm_store_begin_writing(store, error);
+  if (!database)
+    return NULL;
+  gboolean ok = velm_database_begin(database, &cause) &&
+                write_record(database, submission, sha256, &record, existed, &cause);
+  ok = velm_database_end(database, ok, &cause);
+  velm_store_end_writing(store, cause);
+  if (ok)
+    return g_steal_pointer(&record);
+  g_propagate_error(error, g_steal_pointer(&cause));
+  return NULL;
+}
+
+VelmStoredRecord *velm_store_add(VelmStore *store, const VelmSubmission *submission,
+                                 gboolean *existed, GError **error) {
+  gboolean had = FALSE;
+  if (!check(submission, error))
+    return NULL;
+  g_autofree char *sha256 = velm_store_put_image(store, submission->image, error);
+  if (!sha256)
+    return NULL;
+  VelmStoredRecord *record = add(store, submission, sha256, &had, error);
+  velm_store_release_image(store, sha256);
+  if (record)
+    velm_store_note(store, VELM_DATABASE_FINE, NULL);
+  if (existed)
+    *existed = record && had;
+  return record;
+}

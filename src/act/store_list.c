@@ -1,0 +1,269 @@
+/*
+ * Pages of records. A page goes on after the last record of the one before it, by the value that
+ * orders and the record's number: however deep a page is, it takes as long as the first.
+ */
+#include "act/store_private.h"
+
+#include <math.h>
+#include <string.h>
+
+/* How records are ordered: the column, which is also what the cursor holds, and the condition that
+ * its partial index has. */
+typedef struct {
+  char letter; /* in the cursor */
+  const char *column;
+  gboolean descending, real;
+  const char *condition;
+} Order;
+
+static const Order orders[] = {
+    [VELM_STORE_NEWEST] = {'n', "time", TRUE, FALSE, NULL},
+    [VELM_STORE_OLDEST] = {'o', "time", FALSE, FALSE, NULL},
+    [VELM_STORE_HIGHEST_SCORE] = {'s', "score", TRUE, TRUE, "score IS NOT NULL"},
+    [VELM_STORE_LEAST_CERTAIN] = {'c', "certainty", FALSE, TRUE, "certainty IS NOT NULL"},
+};
+
+/* Where the next page starts: after the record @id, whose ordering value is @bits, of a whole
+ * number or a double. */
+typedef struct {
+  gint64 id;
+  guint64 bits;
+} Position;
+
+VelmStoreQuery velm_store_query_default(void) {
+  return (VelmStoreQuery){.min_score = NAN, .max_score = NAN};
+}
+
+/* ---- cursors ---- */
+
+static guint64 bits_of(double value) {
+  guint64 bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+static double double_of(guint64 bits) {
+  double value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+/* The order's letter, sixteen digits for the value, sixteen for the number. */
+static char *print_cursor(const Order *order, const Position *position) {
+  return g_strdup_printf("%c%016" G_GINT64_MODIFIER "x%016" G_GINT64_MODIFIER "x", order->letter,
+                         position->bits, (guint64)position->id);
+}
+
+static gboolean read_cursor(const Order *order, const char *cursor, Position *position,
+                            GError **error) {
+  enum { DIGITS = 16, LENGTH = 1 + 2 * DIGITS };
+  if (strlen(cursor) != LENGTH || cursor[0] != order->letter ||
+      strspn(cursor + 1, "0123456789abcdef") != LENGTH - 1) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
+                "the cursor is not one that a page of this order gave");
+    return FALSE;
+  }
+  g_autofree char *value = g_strndup(cursor + 1, DIGITS);
+  position->bits = g_ascii_strtoull(value, NULL, 16);
+  position->id = (gint64)g_ascii_strtoull(cursor + 1 + DIGITS, NULL, 16);
+  return TRUE;
+}
+
+/* ---- statements ---- */
+
+/* A condition and what is bound to its one parameter. */
+typedef struct {
+  const char *condition;
+  gboolean wanted;
+  const char *text;
+  gint64 number;
+  double real;
+  char kind; /* 't', 'i' or 'd' */
+} Filter;
+
+enum { MAX_FILTERS = 7 };
+
+/* The plus keeps the index of scores from being used for a range of them: its records would all
+ * have to be sorted by what orders the page. */
+static void list_filters(const VelmStoreQuery *query, Filter filters[MAX_FILTERS]) {
+  const Filter all[MAX_FILTERS] = {
+      {"product = ?", query->product != NULL, .text = query->product, .kind = 't'},
+      {"class = ?", query->class_name != NULL, .text = query->class_name, .kind = 't'},
+      {"decision = ?", query->decision != NULL, .text = query->decision, .kind = 't'},
+      {"time >= ?", query->since != 0, .number = query->since, .kind = 'i'},
+      {"time < ?", query->until != 0, .number = query->until, .kind = 'i'},
+      {"+score >= ?", !isnan(query->min_score), .real = query->min_score, .kind = 'd'},
+      {"+score <= ?", !isnan(query->max_score), .real = query->max_score, .kind = 'd'},
+  };
+  memcpy(filters, all, sizeof all);
+}
+
+static void add_condition(GString *sql, const char *condition) {
+  g_string_append(sql, strstr(sql->str, " WHERE ") ? " AND " : " WHERE ");
+  g_string_append(sql, condition);
+}
+
+/* Only constant texts get into a statement: what the caller gave is bound to it. */
+static void add_filters(GString *sql, const VelmStoreQuery *query) {
+  Filter filters[MAX_FILTERS];
+  list_filters(query, filters);
+  for (gsize i = 0; i < MAX_FILTERS; i++)
+    if (filters[i].wanted)
+      add_condition(sql, filters[i].condition);
+  if (query->reviewed != VELM_STORE_ALL)
+    add_condition(sql, query->reviewed == VELM_STORE_REVIEWED ? "verdict > 0" : "verdict = 0");
+}
+
+/* Returns: the number of the next parameter. */
+static int bind_filters(sqlite3_stmt *statement, const VelmStoreQuery *query) {
+  Filter filters[MAX_FILTERS];
+  int next = 1;
+  list_filters(query, filters);
+  for (gsize i = 0; i < MAX_FILTERS; i++) {
+    if (!filters[i].wanted)
+      continue;
+    if (filters[i].kind == 't')
+      velm_database_bind_text(statement, next, filters[i].text);
+    else if (filters[i].kind == 'i')
+      velm_database_bind_int(statement, next, filters[i].number);
+    else
+      velm_database_bind_double(statement, next, filters[i].real);
+    next++;
+  }
+  return next;
+}
+
+/* The page's records are chosen, and sorted where no index gives their order, by their numbers
+ * alone; the rows are fetched for those. */
+char *velm_store_page_sql(const VelmStoreQuery *query, gboolean goes_on) {
+  const Order *order = &orders[query->order];
+  const char *direction = order->descending ? "DESC" : "ASC";
+  GString *sql = g_string_new("SELECT " VELM_STORE_COLUMNS);
+  g_string_append_printf(sql, ", records.%s FROM (SELECT id AS chosen FROM records", order->column);
+  add_filters(sql, query);
+  if (order->condition)
+    add_condition(sql, order->condition);
+  if (goes_on) {
+    g_autofree char *after =
+        g_strdup_printf("(%s, id) %c (?, ?)", order->column, order->descending ? '<' : '>');
+    add_condition(sql, after);
+  }
+  g_string_append_printf(sql,
+                         " ORDER BY %s %s, id %s LIMIT ?)"
+                         " JOIN records ON records.id = chosen"
+                         " JOIN images ON images.sha256 = records.image"
+                         " ORDER BY records.%s %s, records.id %s",
+                         order->column, direction, direction, order->column, direction, direction);
+  return g_string_free(sql, FALSE);
+}
+
+static void bind_position(sqlite3_stmt *statement, int index, const Order *order,
+                          const Position *position) {
+  if (order->real)
+    velm_database_bind_double(statement, index, double_of(position->bits));
+  else
+    velm_database_bind_int(statement, index, (gint64)position->bits);
+  velm_database_bind_int(statement, index + 1, position->id);
+}
+
+static Position position_of(sqlite3_stmt *statement, const Order *order) {
+  const int column = VELM_STORE_N_COLUMNS;
+  return (Position){.id = sqlite3_column_int64(statement, 0),
+                    .bits = order->real ? bits_of(sqlite3_column_double(statement, column))
+                                        : (guint64)sqlite3_column_int64(statement, column)};
+}
+
+/* Reads up to @limit rows. One more tells that there is a next page. */
+static gboolean read_page(VelmDatabase *database, sqlite3_stmt *statement, const Order *order,
+                          guint limit, GPtrArray *records, char **next, GError **error) {
+  Position last = {0};
+  int code;
+  while ((code = velm_database_step(database, statement, error)) == SQLITE_ROW) {
+    if (records->len == limit) {
+      *next = print_cursor(order, &last);
+      return TRUE;
+    }
+    g_ptr_array_add(records, velm_store_read_row(statement));
+    last = position_of(statement, order);
+  }
+  return code == SQLITE_DONE;
+}
+
+static GPtrArray *list(VelmDatabase *database, const VelmStoreQuery *query, const Order *order,
+                       const Position *after, guint limit, char **next, GError **error) {
+  g_autoptr(GPtrArray) records =
+      g_ptr_array_new_with_free_func((GDestroyNotify)velm_stored_record_free);
+  g_autofree char *sql = velm_store_page_sql(query, after != NULL);
+  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(database, sql, error);
+  if (!statement)
+    return NULL;
+  int parameter = bind_filters(statement, query);
+  if (after) {
+    bind_position(statement, parameter, order, after);
+    parameter += 2;
+  }
+  velm_database_bind_int(statement, parameter, (gint64)limit + 1);
+  if (!read_page(database, statement, order, limit, records, next, error))
+    return NULL;
+  return g_steal_pointer(&records);
+}
+
+static gboolean check(const VelmStoreQuery *query, GError **error) {
+  const char *const texts[] = {query->product, query->class_name, query->decision};
+  for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
+    if (texts[i] && !g_utf8_validate(texts[i], -1, NULL)) {
+      g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "a filter is not UTF-8");
+      return FALSE;
+    }
+  if ((guint)query->order < G_N_ELEMENTS(orders))
+    return TRUE;
+  g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "there is no such order");
+  return FALSE;
+}
+
+GPtrArray *velm_store_list(VelmStore *store, const VelmStoreQuery *query, const char *cursor,
+                           guint limit, char **next, GError **error) {
+  Position after = {0};
+  *next = NULL;
+  if (!check(query, error) ||
+      (cursor && !read_cursor(&orders[query->order], cursor, &after, error)))
+    return NULL;
+  if (limit < 1 || limit > VELM_STORE_MAX_PAGE) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "a page has 1 to %d records",
+                VELM_STORE_MAX_PAGE);
+    return NULL;
+  }
+  VelmDatabase *database = velm_store_begin_reading(store, error);
+  if (!database)
+    return NULL;
+  GPtrArray *records =
+      list(database, query, &orders[query->order], cursor ? &after : NULL, limit, next, error);
+  velm_store_end_reading(store, database);
+  return records;
+}
+
+/* ---- counting ---- */
+
+static gboolean count_rows(VelmDatabase *database, const VelmStoreQuery *query, gint64 *count,
+                           GError **error) {
+  g_autoptr(GString) sql = g_string_new("SELECT count(*) FROM records");
+  add_filters(sql, query);
+  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(database, sql->str, error);
+  if (!statement)
+    return FALSE;
+  bind_filters(statement, query);
+  if (velm_database_step(database, statement, error) != SQLITE_ROW)
+    return FALSE;
+  *count = sqlite3_column_int64(statement, 0);
+  return TRUE;
+}
+
+gboolean velm_store_count(VelmStore *store, const VelmStoreQuery *query, gint64 *count,
+                          GError **error) {
+  VelmDatabase *database = check(query, error) ? velm_store_begin_reading(store, error) : NULL;
+  if (!database)
+    return FALSE;
+  gboolean ok = count_rows(database, query, count, error);
+  velm_store_end_reading(store, database);
+  return ok;
+}

@@ -1,0 +1,119 @@
+/*
+ * What the operations of the store share: connections, health, images on the disk. For store*.c
+ * alone.
+ */
+#pragma once
+
+#include "act/store.h"
+
+/* Folder of images that are still being written, in that of the images. */
+#define VELM_STORE_UNFINISHED "unfinished"
+
+/* The class of a part that a person found nothing wrong with. */
+#define VELM_STORE_CLASS_GOOD "good"
+
+struct _VelmStore {
+  char *folder, *images;
+  int lock;  /* file descriptor */
+  int clean; /* atomic: the folder has nothing that the next opening must look for */
+
+  GMutex writing; /* held by who uses writer */
+  VelmDatabase *writer;
+
+  GMutex reading;
+  GPtrArray *readers; /* of VelmDatabase: those that nobody uses */
+
+  GMutex holding;   /* held by who removes an image */
+  GHashTable *held; /* SHA-256 -> images that must stay though they may have no record */
+
+  GMutex
+      keeping; /* records and their images stay while it is held: a backup's, against retention */
+
+  GMutex judging; /* of health */
+  VelmStoreHealth health;
+};
+
+/* ---- connections ---- */
+
+/** Takes the writing connection, and opens it where an earlier failure has closed it. Returns:
+ * NULL with the error; else velm_store_end_writing() must follow. */
+VelmDatabase *velm_store_begin_writing(VelmStore *store, GError **error);
+/** Gives it back. @error: why the write failed, for the health; NULL where it did not. */
+void velm_store_end_writing(VelmStore *store, const GError *error);
+
+/** Takes a connection to read with. Returns: NULL with the error; else velm_store_end_reading()
+ * must follow. */
+VelmDatabase *velm_store_begin_reading(VelmStore *store, GError **error);
+void velm_store_end_reading(VelmStore *store, VelmDatabase *reader);
+
+/** Notes how a write went. @error: NULL where it went well. */
+void velm_store_note(VelmStore *store, VelmDatabaseState state, const GError *error);
+
+/* ---- the folder ---- */
+
+/** Makes the folder of a store with those of its images, each of them on the disk. */
+gboolean velm_store_make_folders(const char *folder, GError **error);
+/** Takes the folder's lock. @unclean: (out): whoever had it last did not give it back. Returns: the
+ * file descriptor, or -1 with the error. */
+int velm_store_lock(const char *folder, gboolean *unclean, GError **error);
+/** Gives it back. @clean: nothing is left undone in the folder. */
+void velm_store_unlock(int lock, gboolean clean);
+
+/** Sets space aside in @folder, which on a full disk is given up for what frees more: removing
+ * records takes some first. Where there is no room for it, that is how it is. */
+void velm_store_set_aside(const char *folder);
+/** Returns: whether there was some to give up. */
+gboolean velm_store_give_up_reserve(const char *folder);
+
+/** The folder's database and its images' folder. Returns: (transfer full). */
+char *velm_store_database_path(const char *folder);
+char *velm_store_images_path(const char *folder);
+
+/* ---- images on the disk ---- */
+
+gboolean velm_store_is_sha256(const char *text);
+/** Returns: (transfer full): the file of image @sha256 below @images. */
+char *velm_store_file_of(const char *images, const char *sha256);
+/** Writes an image, unless it is there and whole. @state: (out): why it failed. */
+gboolean velm_store_write_file(const char *images, const char *sha256, GBytes *bytes,
+                               VelmDatabaseState *state, GError **error);
+/** Reads an image and checks it. Returns: as velm_store_read_image(). */
+GBytes *velm_store_read_file(const char *images, const char *sha256, GError **error);
+/** Makes new names in @folder last over a power cut. @state: (out) (nullable): why it failed. */
+gboolean velm_store_sync_folder(const char *folder, VelmDatabaseState *state, GError **error);
+/** Removes all images below @images that no record of @database has, and what a killed process was
+ * writing. */
+gboolean velm_store_sweep(const char *images, VelmDatabase *database, GError **error);
+/** Removes the file of an image, unless it is held or @database has a record with it. */
+void velm_store_remove_unused(VelmStore *store, VelmDatabase *database, const char *sha256);
+
+/* ---- rows ---- */
+
+/* What velm_store_read_row() needs a SELECT to give first, from records joined with images. */
+#define VELM_STORE_COLUMNS                                                                         \
+  "records.id, records.key, records.product, records.time, records.image, images.media_type,"      \
+  " images.bytes, records.decision, records.class, records.detected_class, records.score,"         \
+  " records.threshold, records.confidence, records.verdict"
+#define VELM_STORE_N_COLUMNS 14
+#define VELM_STORE_FROM " FROM records JOIN images ON images.sha256 = records.image"
+
+/** Returns: (transfer full): the row that @statement is at. */
+VelmStoredRecord *velm_store_read_row(sqlite3_stmt *statement);
+/** The record whose @column ("id" or "key") is the only parameter; within a transaction too. */
+gboolean velm_store_read_record(VelmDatabase *database, const char *key, gint64 id,
+                                VelmStoredRecord **record, GError **error);
+
+/** The statement of a page, for a look at how it is found. @goes_on: it is not the first page.
+ * Returns: (transfer full). */
+char *velm_store_page_sql(const VelmStoreQuery *query, gboolean goes_on);
+
+/** Checks a text from outside: UTF-8 without control characters, no longer than @most bytes and not
+ * empty; line breaks are let through where @lines. Returns: FALSE with VELM_ERROR_USAGE naming
+ * @name. */
+gboolean velm_store_check_text(const char *text, const char *name, gsize most, gboolean lines,
+                               GError **error);
+
+/** velm_store_audit() in the transaction of @database. */
+gboolean velm_store_write_audit(VelmDatabase *database, gint64 time, const char *who,
+                                const char *action, const char *target, const char *detail,
+                                GError **error);

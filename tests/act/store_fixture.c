@@ -1,0 +1,99 @@
+#include "act/store_fixture.h"
+
+#include "core/scratch.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+void store_set_up(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  f->folder = scratch_new();
+  f->path = g_build_filename(f->folder, "station", NULL);
+  store_reopen(f);
+}
+
+void store_tear_down(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  velm_store_free(f->store);
+  g_clear_error(&f->error);
+  g_free(f->path);
+  scratch_remove(f->folder);
+}
+
+void store_reopen(StoreFixture *f) {
+  g_clear_pointer(&f->store, velm_store_free);
+  f->store = velm_store_open(f->path, &f->error);
+  g_assert_no_error(f->error);
+  g_assert_nonnull(f->store);
+}
+
+GBytes *store_image(guint number, gsize size) {
+  char *bytes = g_malloc(size);
+  memset(bytes, 'a' + (int)(number % 26), size);
+  g_snprintf(bytes, 16, "part %u", number);
+  return g_bytes_new_take(bytes, size);
+}
+
+VelmInspection *store_inspection(const char *class_name, double confidence, double score,
+                                 VelmDecision decision) {
+  VelmInspection *inspection = velm_inspection_new("part.png");
+  inspection->score = score;
+  inspection->threshold = 1;
+  inspection->anomalous = score > 1;
+  inspection->class_name = g_strdup(class_name);
+  inspection->confidence = confidence;
+  inspection->decision = decision;
+  return inspection;
+}
+
+VelmStoredRecord *store_add(StoreFixture *f, const char *key, guint image, gint64 time,
+                            const VelmInspection *inspection) {
+  g_autoptr(GBytes) bytes = store_image(image, 2000);
+  const VelmSubmission submission = {.key = key,
+                                     .product = "bracket",
+                                     .time = time,
+                                     .image = bytes,
+                                     .media_type = "image/png",
+                                     .inspection = inspection,
+                                     .failure = "not an image"};
+  return velm_store_add(f->store, &submission, NULL, &f->error);
+}
+
+gint64 store_add_part(StoreFixture *f, const char *key, guint image, gint64 time) {
+  g_autoptr(VelmInspection) inspection =
+      store_inspection("scratch", 0.8, 2.5, VELM_DECISION_DEFECT);
+  g_autoptr(VelmStoredRecord) record = store_add(f, key, image, time, inspection);
+  g_assert_no_error(f->error);
+  g_assert_nonnull(record);
+  return record->id;
+}
+
+void store_run_sql(const StoreFixture *f, const char *sql) {
+  sqlite3 *db = NULL;
+  char *message = NULL;
+  g_autofree char *path = g_build_filename(f->path, "records.sqlite", NULL);
+  g_assert_cmpint(sqlite3_open(path, &db), ==, SQLITE_OK);
+  sqlite3_exec(db, sql, NULL, NULL, &message);
+  g_assert_cmpstr(message, ==, NULL);
+  sqlite3_close(db);
+}
+
+guint store_count_files(const StoreFixture *f) {
+  guint n = 0;
+  g_autofree char *images = g_build_filename(f->path, "images", NULL);
+  g_autoptr(GDir) folders = g_dir_open(images, 0, NULL);
+  for (const char *name; (name = g_dir_read_name(folders));) {
+    g_autofree char *path = g_build_filename(images, name, NULL);
+    g_autoptr(GDir) files = g_dir_open(path, 0, NULL);
+    while (g_dir_read_name(files))
+      n++;
+  }
+  return n;
+}
+
+void store_assert_whole(StoreFixture *f, gint64 images) {
+  g_autoptr(VelmStoreCheck) check = velm_store_check(f->store, NULL, NULL, &f->error);
+  g_assert_no_error(f->error);
+  for (guint i = 0; i < check->faults->len; i++)
+    g_error("%s", (const char *)check->faults->pdata[i]);
+  g_assert_cmpint(check->n_faults, ==, 0);
+  g_assert_cmpint(check->images, ==, images);
+}

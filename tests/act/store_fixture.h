@@ -1,0 +1,38 @@
+/* A store in a folder of its own, and parts to put into it. */
+#pragma once
+
+#include "act/store.h"
+
+typedef struct {
+  char *folder; /* of the test */
+  char *path;   /* of the store, in it */
+  VelmStore *store;
+  GError *error;
+} StoreFixture;
+
+void store_set_up(StoreFixture *f, gconstpointer data);
+void store_tear_down(StoreFixture *f, gconstpointer data);
+/** Closes the store where it is open, and opens it. */
+void store_reopen(StoreFixture *f);
+
+/** An image's bytes for a number: the same number gives the same bytes. @size: 16 at least.
+ * Returns: (transfer full). */
+GBytes *store_image(guint number, gsize size);
+
+/** The record of an anomalous part. @class_name: (nullable). Returns: (transfer full). */
+VelmInspection *store_inspection(const char *class_name, double confidence, double score,
+                                 VelmDecision decision);
+
+/** Adds the record @inspection with the image of number @image under @key. Returns: (transfer
+ * full): NULL with f->error. */
+VelmStoredRecord *store_add(StoreFixture *f, const char *key, guint image, gint64 time,
+                            const VelmInspection *inspection);
+/** Likewise, a part of product "bracket" with a scratch; it must succeed. Returns: its number. */
+gint64 store_add_part(StoreFixture *f, const char *key, guint image, gint64 time);
+
+/** Runs SQL on the database beside the store. */
+void store_run_sql(const StoreFixture *f, const char *sql);
+/** The files of images that are there. */
+guint store_count_files(const StoreFixture *f);
+/** The store's check finds nothing, and looks at @images. */
+void store_assert_whole(StoreFixture *f, gint64 images);
