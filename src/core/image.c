@@ -7,6 +7,8 @@
 #include <string.h>
 #include <vips/vips.h>
 
+#include <vips/vector.h> /* needs vips.h before it */
+
 /* ---- libvips ---- */
 
 static void vips_start(void) {
