@@ -90,6 +90,10 @@ static void build_timings(JsonBuilder *builder, const VelmInspection *inspection
 
 void velm_record_build(JsonBuilder *builder, const VelmInspection *inspection) {
   velm_json_set_string(builder, "image", inspection->path);
+  if (inspection->image) {
+    velm_json_set_int(builder, "width", inspection->image->width);
+    velm_json_set_int(builder, "height", inspection->image->height);
+  }
   velm_json_set_double(builder, "score", inspection->score);
   velm_json_set_double(builder, "threshold", inspection->threshold);
   velm_json_set_boolean(builder, "anomalous", inspection->anomalous);

@@ -124,10 +124,10 @@ typedef enum {
   VELM_VERDICT_CONFIRM, /* it is as the record says */
   VELM_VERDICT_CORRECT, /* it is of another class */
   VELM_VERDICT_GOOD,    /* there is nothing wrong with the part */
-} VelmVerdict;
+} VelmReviewVerdict;
 
 /** The verdict's word: "none", "confirm", "correct", "good". */
-const char *velm_verdict_name(VelmVerdict verdict);
+const char *velm_verdict_name(VelmReviewVerdict verdict);
 
 /**
  * VelmStoredRecord: a record as the store has it.
@@ -146,7 +146,7 @@ typedef struct {
   gint64 image_bytes;
   char *decision, *class_name, *detected_class;
   double score, threshold, confidence;
-  VelmVerdict verdict;
+  VelmReviewVerdict verdict;
   char *json;
 } VelmStoredRecord;
 
@@ -233,7 +233,7 @@ gboolean velm_store_count(VelmStore *store, const VelmStoreQuery *query, gint64 
  */
 typedef struct {
   gint64 id, record, time;
-  VelmVerdict verdict;
+  VelmReviewVerdict verdict;
   char *class_name, *note, *who;
 } VelmReview;
 

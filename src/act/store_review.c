@@ -105,7 +105,7 @@ static VelmReview *read_review(sqlite3_stmt *statement) {
                          .record = sqlite3_column_int64(statement, 1),
                          .time = sqlite3_column_int64(statement, 2),
                          .who = velm_database_column_text(statement, 3),
-                         .verdict = (VelmVerdict)sqlite3_column_int(statement, 4),
+                         .verdict = (VelmReviewVerdict)sqlite3_column_int(statement, 4),
                          .class_name = velm_database_column_text(statement, 5),
                          .note = velm_database_column_text(statement, 6)};
   return review;

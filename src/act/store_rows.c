@@ -17,7 +17,7 @@ void velm_stored_record_free(VelmStoredRecord *record) {
   g_free(record);
 }
 
-const char *velm_verdict_name(VelmVerdict verdict) {
+const char *velm_verdict_name(VelmReviewVerdict verdict) {
   static const char *const names[] = {"none", "confirm", "correct", "good"};
   return (guint)verdict < G_N_ELEMENTS(names) ? names[verdict] : names[0];
 }
@@ -38,7 +38,7 @@ VelmStoredRecord *velm_store_read_row(sqlite3_stmt *statement) {
       .score = velm_database_column_double(statement, 10),
       .threshold = velm_database_column_double(statement, 11),
       .confidence = velm_database_column_double(statement, 12),
-      .verdict = (VelmVerdict)sqlite3_column_int(statement, 13),
+      .verdict = (VelmReviewVerdict)sqlite3_column_int(statement, 13),
   };
   return record;
 }

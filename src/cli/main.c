@@ -13,6 +13,8 @@ const VelmCommand velm_cli_commands[] = {
      velm_cli_teach},
     {"inspect", "-m MODEL.velm PATH...", "inspect images: detect, mark, classify, act",
      velm_cli_inspect},
+    {"serve", "-m MODEL.velm --data DIR", "run a station: inspect over HTTP, keep, show, review",
+     velm_cli_serve},
     {"evaluate", "DIR -m MODEL.velm", "measure detection and classification on labelled images",
      velm_cli_evaluate},
     {"ablate", "DIR -m MODEL.velm -s SPEC.yaml", "say what each part of the prompt is worth",

@@ -233,7 +233,7 @@ static void test_missing_image(StoreFixture *f, G_GNUC_UNUSED gconstpointer data
 
 /* ---- reviews ---- */
 
-static void review(StoreFixture *f, gint64 id, VelmVerdict verdict, const char *class_name) {
+static void review(StoreFixture *f, gint64 id, VelmReviewVerdict verdict, const char *class_name) {
   gboolean found = FALSE;
   const VelmReview review = {.record = id,
                              .verdict = verdict,
@@ -245,7 +245,7 @@ static void review(StoreFixture *f, gint64 id, VelmVerdict verdict, const char *
   g_assert_true(found);
 }
 
-static void assert_stands(StoreFixture *f, gint64 id, VelmVerdict verdict, const char *class_name) {
+static void assert_stands(StoreFixture *f, gint64 id, VelmReviewVerdict verdict, const char *class_name) {
   g_autoptr(VelmStoredRecord) record = get(f, id);
   g_assert_cmpint(record->verdict, ==, verdict);
   g_assert_cmpstr(record->class_name, ==, class_name);
@@ -277,12 +277,12 @@ static void test_bad_reviews(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) 
   gboolean found = TRUE;
   gint64 id = store_add_part(f, "a", 1, 1);
   const struct {
-    VelmVerdict verdict;
+    VelmReviewVerdict verdict;
     const char *class_name, *who, *words;
   } bad[] = {{VELM_VERDICT_CONFIRM, NULL, NULL, "person is missing"},
              {VELM_VERDICT_CORRECT, NULL, "A", "class is missing"},
              {VELM_VERDICT_GOOD, "dent", "A", "only to correct"},
-             {(VelmVerdict)9, NULL, "A", "no such verdict"}};
+             {(VelmReviewVerdict)9, NULL, "A", "no such verdict"}};
   for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
     const VelmReview review = {.record = id,
                                .verdict = bad[i].verdict,

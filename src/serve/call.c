@@ -1,0 +1,65 @@
+#include "serve/call.h"
+
+#include <string.h>
+
+gboolean velm_call_may_try(const VelmCall *call) {
+  return velm_rate_has(call->context->failures, velm_exchange_get_peer(call->exchange),
+                       g_get_monotonic_time());
+}
+
+void velm_call_note_failure(const VelmCall *call) {
+  velm_rate_take(call->context->failures, velm_exchange_get_peer(call->exchange),
+                 g_get_monotonic_time());
+}
+
+gint64 velm_call_id(const VelmCall *call) {
+  gint64 id = 0;
+  return g_ascii_string_to_signed(call->argument, 10, 1, G_MAXINT64, &id, NULL) ? id : 0;
+}
+
+VelmStoredRecord *velm_call_record(const VelmCall *call, VelmResponse **response, GError **error) {
+  VelmStoredRecord *record = NULL;
+  gint64 id = velm_call_id(call);
+  if (id && !velm_store_get(velm_station_get_store(call->context->station), id, &record, error))
+    return NULL;
+  if (!record)
+    *response = velm_response_new_problem(404, "there is no such record");
+  return record;
+}
+
+/* ---- bodies ---- */
+
+static gboolean has_only(JsonObject *object, const char *const *names, GError **error) {
+  g_autoptr(GList) members = json_object_get_members(object);
+  for (const GList *link = members; link; link = link->next)
+    if (!g_strv_contains(names, link->data)) {
+      g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "%s: there is no such member here",
+                  (const char *)link->data);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+JsonNode *velm_call_json(const VelmCall *call, const char *const *names, GError **error) {
+  gsize length = 0;
+  const char *text = g_bytes_get_data(velm_exchange_get_body(call->exchange), &length);
+  g_autoptr(JsonNode) node = text ? velm_json_parse_object(text, length) : NULL;
+  if (!node) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "the body is to be a JSON object, in UTF-8");
+    return NULL;
+  }
+  return has_only(json_node_get_object(node), names, error) ? g_steal_pointer(&node) : NULL;
+}
+
+gboolean velm_call_text(JsonNode *body, const char *name, const char **value, GError **error) {
+  JsonNode *member = json_object_get_member(json_node_get_object(body), name);
+  *value = NULL;
+  if (!member || JSON_NODE_HOLDS_NULL(member))
+    return TRUE;
+  if (JSON_NODE_HOLDS_VALUE(member) && json_node_get_value_type(member) == G_TYPE_STRING) {
+    *value = json_node_get_string(member);
+    return TRUE;
+  }
+  g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "%s: it is to be a text", name);
+  return FALSE;
+}

@@ -1,0 +1,107 @@
+/* One request to the API, on its way to a handler and to its answer. */
+#pragma once
+
+#include "serve/access.h"
+#include "serve/http_server.h"
+#include "serve/rate.h"
+#include "serve/sessions.h"
+#include "serve/station.h"
+
+#include "core/json_member.h"
+
+/* What handlers work with. */
+typedef struct {
+  VelmStation *station;
+  VelmSessions *sessions;
+  const VelmAccess *access; /* NULL where there are no tokens */
+  gsize max_body;
+  VelmRate *failures; /* wrong tokens of an address */
+  gint open;          /* atomic: calls that are not answered yet */
+} VelmContext;
+
+typedef struct _VelmRoute VelmRoute;
+
+/**
+ * VelmCall: @argument: what stands at {} in the route's path; NULL where there is none
+ * @who: the token's name; NULL where there are no tokens, or nobody is signed in
+ */
+typedef struct {
+  VelmContext *context;
+  VelmExchange *exchange;
+  const VelmRoute *route;
+  char *argument;
+  VelmRole role;
+  char *who;
+} VelmCall;
+
+/* What a body may be. */
+typedef enum {
+  VELM_CONTENT_NONE,
+  VELM_CONTENT_JSON,
+  VELM_CONTENT_IMAGE,
+} VelmContent;
+
+/**
+ * VelmRoute: a method and a path, in which {} is one part of any text.
+ * @role: the least that may ask
+ * @respond: answers, in a thread that may wait; NULL with the error
+ * @start: in place of it: begins what velm_call_answer() ends
+ */
+struct _VelmRoute {
+  const char *method, *path;
+  VelmRole role;
+  VelmContent content;
+  VelmResponse *(*respond)(VelmCall *call, GError **error);
+  void (*start)(VelmCall *call);
+};
+
+/** @response: (transfer full). */
+void velm_call_answer(VelmCall *call, VelmResponse *response);
+
+/** Whether the asker's address may try a token: there were not too many wrong ones. */
+gboolean velm_call_may_try(const VelmCall *call);
+/** Notes a wrong one. */
+void velm_call_note_failure(const VelmCall *call);
+
+/** The number that the argument is. Returns: 0 where it is none. */
+gint64 velm_call_id(const VelmCall *call);
+/** The record that the argument names. Returns: (transfer full): NULL with the error, or with
+ * @response where there is none. */
+VelmStoredRecord *velm_call_record(const VelmCall *call, VelmResponse **response, GError **error);
+
+/** The members of the body, an object with no others than @names (NULL-terminated). Returns:
+ * (transfer full): NULL with VELM_ERROR_USAGE. */
+JsonNode *velm_call_json(const VelmCall *call, const char *const *names, GError **error);
+/** The text of member @name, or null. Returns: FALSE with VELM_ERROR_USAGE where it is anything
+ * else. @value: (out): borrowed. */
+gboolean velm_call_text(JsonNode *body, const char *name, const char **value, GError **error);
+
+/* ---- handlers ---- */
+
+VelmResponse *velm_api_get_health(VelmCall *call, GError **error);
+VelmResponse *velm_api_get_readiness(VelmCall *call, GError **error);
+VelmResponse *velm_api_get_metrics(VelmCall *call, GError **error);
+VelmResponse *velm_api_get_openapi(VelmCall *call, GError **error);
+VelmResponse *velm_api_follow_events(VelmCall *call, GError **error);
+VelmResponse *velm_api_list_audit(VelmCall *call, GError **error);
+
+VelmResponse *velm_api_get_session(VelmCall *call, GError **error);
+VelmResponse *velm_api_sign_in(VelmCall *call, GError **error);
+VelmResponse *velm_api_sign_out(VelmCall *call, GError **error);
+
+VelmResponse *velm_api_list_products(VelmCall *call, GError **error);
+VelmResponse *velm_api_get_product(VelmCall *call, GError **error);
+VelmResponse *velm_api_reload_product(VelmCall *call, GError **error);
+
+void velm_api_inspect(VelmCall *call);
+
+VelmResponse *velm_api_list_records(VelmCall *call, GError **error);
+VelmResponse *velm_api_export_records(VelmCall *call, GError **error);
+VelmResponse *velm_api_get_record(VelmCall *call, GError **error);
+VelmResponse *velm_api_get_image(VelmCall *call, GError **error);
+VelmResponse *velm_api_get_picture(VelmCall *call, GError **error);
+VelmResponse *velm_api_review(VelmCall *call, GError **error);
+
+/** A file of the page, by the path that was asked for; NULL without an error where there is none.
+ */
+VelmResponse *velm_api_get_page(VelmCall *call, GError **error);

@@ -1,0 +1,381 @@
+#include "serve/product.h"
+
+#include "act/inspector.h"
+#include "act/spec.h"
+#include "core/file.h"
+#include "core/model.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#define MOST_NAME 64
+/* How long to wait for the next image before looking around, with none on its way and with some. */
+#define IDLE_WAIT_US (200 * 1000)
+#define BUSY_WAIT_MS 2
+
+/* A model with its spec, open. */
+typedef struct {
+  VelmModel *model;
+  VelmSpec *spec; /* NULL for the model's own */
+  VelmInspector *inspector;
+  VelmProductText text;
+} Setup;
+
+typedef struct {
+  char *path;
+  VelmProductDone done;
+  gpointer user_data;
+  VelmProduct *product;
+} Task;
+
+struct _VelmProduct {
+  char *name, *model_path, *spec_path;
+  VelmInspectorParams inspector;
+  guint most_queued;
+  VelmProductChanged changed;
+  gpointer user_data;
+  GThread *opener, *thread;
+  GAsyncQueue *tasks; /* of Task */
+  gint queued;        /* atomic: handed in and not done */
+  gint on_way;        /* the thread's own: submitted and not done */
+  Setup *setup;       /* the thread's own: NULL until one is open */
+
+  GMutex lock;
+  GCond wished;
+  guint wish; /* how often it was asked to open the model */
+  gboolean ending;
+  Setup *opened; /* for the thread that inspects to take over */
+  VelmState state;
+  char *reason;
+  gint64 since;
+  VelmProductText text; /* of the setup in use; without a model where there is none */
+};
+
+const char *velm_state_name(VelmState state) {
+  static const char *const names[] = {"ready", "starting", "degraded", "failed"};
+  return names[state];
+}
+
+const char *velm_product_get_name(const VelmProduct *product) { return product->name; }
+
+void velm_product_text_clear(VelmProductText *text) {
+  g_clear_pointer(&text->model, g_free);
+  g_clear_pointer(&text->spec, g_free);
+}
+
+/* ---- state ---- */
+
+static void set_state(VelmProduct *product, VelmState state, const char *reason) {
+  g_mutex_lock(&product->lock);
+  if (product->state != state)
+    product->since = g_get_real_time();
+  product->state = state;
+  g_free(product->reason);
+  product->reason = g_strdup(reason);
+  g_mutex_unlock(&product->lock);
+  product->changed(product, product->user_data);
+}
+
+VelmState velm_product_get_state(VelmProduct *product, char **reason, gint64 *since) {
+  g_mutex_lock(&product->lock);
+  VelmState state = product->state;
+  *reason = g_strdup(product->reason);
+  *since = product->since;
+  g_mutex_unlock(&product->lock);
+  return state;
+}
+
+guint velm_product_get_queued(VelmProduct *product) {
+  return (guint)g_atomic_int_get(&product->queued);
+}
+
+VelmProductText velm_product_get_text(VelmProduct *product) {
+  g_mutex_lock(&product->lock);
+  VelmProductText text = {g_strdup(product->text.model), g_strdup(product->text.spec)};
+  g_mutex_unlock(&product->lock);
+  return text;
+}
+
+/* ---- opening ---- */
+
+static void setup_free(Setup *setup) {
+  if (!setup)
+    return;
+  velm_inspector_free(setup->inspector);
+  velm_spec_free(setup->spec);
+  velm_model_free(setup->model);
+  velm_product_text_clear(&setup->text);
+  g_free(setup);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Setup, setup_free)
+
+/* Inspects a good part, for networks to be compiled and memory to be there before the line asks.
+ * A model without one is warm enough. */
+static void warm_up(Setup *setup) {
+  g_autofree char *path = NULL;
+  g_autoptr(GBytes) png = velm_model_has(setup->model, "detector.normal_png")
+                              ? velm_model_get_bytes(setup->model, "detector.normal_png", NULL)
+                              : NULL;
+  int fd = png ? g_file_open_tmp("velm-warm-XXXXXX.png", &path, NULL) : -1;
+  if (fd < 0)
+    return;
+  g_close(fd, NULL);
+  if (velm_file_write(path, g_bytes_get_data(png, NULL), g_bytes_get_size(png), NULL))
+    velm_inspection_free(velm_inspector_inspect(setup->inspector, path, NULL, NULL));
+  g_unlink(path);
+}
+
+static char *spec_text_of(const Setup *setup) {
+  if (setup->spec)
+    return g_strdup(velm_spec_get_text(setup->spec));
+  return velm_model_has(setup->model, "spec.text")
+             ? g_strdup(velm_model_get_string(setup->model, "spec.text", NULL))
+             : NULL;
+}
+
+static Setup *open_setup(const VelmProduct *product, GError **error) {
+  g_autoptr(Setup) setup = g_new0(Setup, 1);
+  VelmInspectorParams params = product->inspector;
+  setup->model = velm_model_load(product->model_path, error);
+  if (!setup->model)
+    return NULL;
+  if (product->spec_path && !(setup->spec = velm_spec_load(product->spec_path, error)))
+    return NULL;
+  setup->inspector = velm_inspector_new(setup->model, setup->spec, &params, error);
+  if (!setup->inspector)
+    return NULL;
+  setup->text = (VelmProductText){velm_model_describe(setup->model), spec_text_of(setup)};
+  warm_up(setup);
+  return g_steal_pointer(&setup);
+}
+
+/* ---- the thread that opens ---- */
+
+static gboolean is_working(const VelmProduct *product) { return product->text.model != NULL; }
+
+/* Returns: FALSE where it is to end. */
+static gboolean wait_for_wish(VelmProduct *product, guint *wish) {
+  g_mutex_lock(&product->lock);
+  while (product->wish == *wish && !product->ending)
+    g_cond_wait(&product->wished, &product->lock);
+  *wish = product->wish;
+  gboolean goes_on = !product->ending;
+  g_mutex_unlock(&product->lock);
+  return goes_on;
+}
+
+/* Leaves @setup for the thread that inspects, unless a later wish has come. */
+static void hand_over(VelmProduct *product, Setup *setup, guint wish) {
+  g_mutex_lock(&product->lock);
+  if (product->wish == wish) {
+    Setup *earlier = product->opened;
+    product->opened = setup;
+    setup = earlier;
+  }
+  g_mutex_unlock(&product->lock);
+  setup_free(setup);
+}
+
+static void note_failure(VelmProduct *product, const GError *error) {
+  g_mutex_lock(&product->lock);
+  gboolean working = is_working(product);
+  g_mutex_unlock(&product->lock);
+  g_autofree char *still = g_strdup_printf("%s; the one in use stays", error->message);
+  set_state(product, working ? VELM_STATE_DEGRADED : VELM_STATE_FAILED,
+            working ? still : error->message);
+}
+
+static gpointer open_in_thread(gpointer data) {
+  VelmProduct *product = data;
+  for (guint wish = 0; wait_for_wish(product, &wish);) {
+    g_autoptr(GError) error = NULL;
+    Setup *setup = open_setup(product, &error);
+    if (setup)
+      hand_over(product, setup, wish);
+    else
+      note_failure(product, error);
+  }
+  return NULL;
+}
+
+void velm_product_reload(VelmProduct *product) {
+  g_mutex_lock(&product->lock);
+  product->wish++;
+  g_cond_signal(&product->wished);
+  g_mutex_unlock(&product->lock);
+}
+
+/* ---- the thread that inspects ---- */
+
+static void task_free(Task *task) {
+  g_free(task->path);
+  g_free(task);
+}
+
+static void take_result(VelmInspection *inspection, const GError *error, gpointer user_data) {
+  Task *task = user_data;
+  task->product->on_way--;
+  g_atomic_int_add(&task->product->queued, -1);
+  task->done(inspection, error, task->user_data);
+  task_free(task);
+}
+
+/* The inspector that is in use, after it has done what it has, gives way to the one that was
+ * opened. */
+static void take_over(VelmProduct *product) {
+  g_mutex_lock(&product->lock);
+  Setup *setup = g_steal_pointer(&product->opened);
+  g_mutex_unlock(&product->lock);
+  if (!setup)
+    return;
+  while (product->on_way > 0)
+    velm_inspector_iterate(product->setup->inspector, BUSY_WAIT_MS);
+  setup_free(product->setup);
+  product->setup = setup;
+  g_mutex_lock(&product->lock);
+  velm_product_text_clear(&product->text);
+  product->text = (VelmProductText){g_strdup(setup->text.model), g_strdup(setup->text.spec)};
+  g_mutex_unlock(&product->lock);
+  set_state(product, VELM_STATE_READY, NULL);
+}
+
+/* Returns: NULL where there is none to submit now. */
+static Task *next_task(VelmProduct *product) {
+  if (!product->setup)
+    g_usleep(BUSY_WAIT_MS * 1000);
+  if (!product->setup ||
+      product->on_way >= (gint)velm_inspector_capacity(product->setup->inspector))
+    return NULL;
+  return product->on_way ? g_async_queue_try_pop(product->tasks)
+                         : g_async_queue_timeout_pop(product->tasks, IDLE_WAIT_US);
+}
+
+/* Images that wait for a model that will not do are given back. */
+static void give_back(VelmProduct *product) {
+  g_autoptr(GError) error = NULL;
+  g_mutex_lock(&product->lock);
+  if (product->state == VELM_STATE_FAILED)
+    g_set_error(&error, VELM_ERROR, VELM_ERROR_CANCELLED, "%s", product->reason);
+  g_mutex_unlock(&product->lock);
+  Task *task;
+  while (error && (task = g_async_queue_try_pop(product->tasks))) {
+    product->on_way++;
+    take_result(NULL, error, task);
+  }
+}
+
+static gboolean goes_on(VelmProduct *product) {
+  g_mutex_lock(&product->lock);
+  gboolean ending = product->ending;
+  g_mutex_unlock(&product->lock);
+  return !ending || g_atomic_int_get(&product->queued) > 0;
+}
+
+static gpointer inspect_in_thread(gpointer data) {
+  VelmProduct *product = data;
+  while (goes_on(product)) {
+    take_over(product);
+    if (!product->setup)
+      give_back(product);
+    Task *task = next_task(product);
+    if (task) {
+      product->on_way++;
+      velm_inspector_submit(product->setup->inspector, task->path, NULL, take_result, task);
+    }
+    if (product->on_way)
+      velm_inspector_iterate(product->setup->inspector, task ? 0 : BUSY_WAIT_MS);
+  }
+  return NULL;
+}
+
+/* ---- the product ---- */
+
+static gboolean is_name(const char *name) {
+  gsize length = strlen(name);
+  return length >= 1 && length <= MOST_NAME &&
+         strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == length;
+}
+
+VelmProduct *velm_product_new(const VelmProductParams *params, VelmProductChanged changed,
+                              gpointer user_data, GError **error) {
+  if (!is_name(params->name)) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
+                "\"%s\": a product's name has letters, digits, - and _, %d at most", params->name,
+                MOST_NAME);
+    return NULL;
+  }
+  VelmProduct *product = g_new0(VelmProduct, 1);
+  product->name = g_strdup(params->name);
+  product->model_path = g_strdup(params->model);
+  product->spec_path = g_strdup(params->spec);
+  product->inspector = params->inspector;
+  product->most_queued = params->most_queued;
+  product->changed = changed;
+  product->user_data = user_data;
+  product->state = VELM_STATE_STARTING;
+  product->since = g_get_real_time();
+  product->wish = 1;
+  g_mutex_init(&product->lock);
+  g_cond_init(&product->wished);
+  product->tasks = g_async_queue_new();
+  return product;
+}
+
+void velm_product_start(VelmProduct *product) {
+  product->opener = g_thread_new("opener", open_in_thread, product);
+  product->thread = g_thread_new("product", inspect_in_thread, product);
+}
+
+/* What waits for a model that is being opened gets it. */
+static void end_threads(VelmProduct *product) {
+  g_mutex_lock(&product->lock);
+  product->ending = TRUE;
+  g_cond_signal(&product->wished);
+  g_mutex_unlock(&product->lock);
+  g_thread_join(product->opener);
+  g_mutex_lock(&product->lock);
+  if (product->state == VELM_STATE_STARTING && !product->opened) {
+    product->state = VELM_STATE_FAILED;
+    product->reason = g_strdup("the station is stopping");
+  }
+  g_mutex_unlock(&product->lock);
+  g_thread_join(product->thread);
+}
+
+void velm_product_free(VelmProduct *product) {
+  if (!product)
+    return;
+  if (product->thread)
+    end_threads(product);
+  setup_free(product->opened);
+  setup_free(product->setup);
+  g_async_queue_unref(product->tasks);
+  velm_product_text_clear(&product->text);
+  g_mutex_clear(&product->lock);
+  g_cond_clear(&product->wished);
+  g_free(product->name);
+  g_free(product->model_path);
+  g_free(product->spec_path);
+  g_free(product->reason);
+  g_free(product);
+}
+
+gboolean velm_product_inspect(VelmProduct *product, const char *path, VelmProductDone done,
+                              gpointer user_data, GError **error) {
+  g_autofree char *reason = NULL;
+  gint64 since = 0;
+  if (velm_product_get_state(product, &reason, &since) == VELM_STATE_FAILED) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "%s", reason);
+    return FALSE;
+  }
+  if (g_atomic_int_add(&product->queued, 1) >= (gint)product->most_queued) {
+    g_atomic_int_add(&product->queued, -1);
+    g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "%u images of %s wait already",
+                product->most_queued, product->name);
+    return FALSE;
+  }
+  Task *task = g_new(Task, 1);
+  *task = (Task){g_strdup(path), done, user_data, product};
+  g_async_queue_push(product->tasks, task);
+  return TRUE;
+}

@@ -1,0 +1,84 @@
+/*
+ * One product at the station: its model, its spec, and the thread that inspects its images.
+ *
+ * Model and spec can be read again while images are inspected: the new ones take over when they are
+ * open and warm, and where they are no good the old ones stay.
+ */
+#pragma once
+
+#include "detect/inspection.h"
+
+typedef struct _VelmProduct VelmProduct;
+
+typedef enum {
+  VELM_STATE_READY,
+  VELM_STATE_STARTING,
+  VELM_STATE_DEGRADED, /* it works, but not as it is to */
+  VELM_STATE_FAILED,   /* it does not work */
+} VelmState;
+
+/** "ready", "starting", "degraded", "failed". */
+const char *velm_state_name(VelmState state);
+
+/**
+ * VelmProductParams: all borrowed, and copied where they are kept, but for @inspector's strings,
+ * which must outlive the product.
+ * @name: letters, digits, - and _, 64 at most
+ * @model: path of the model file; @spec: of the spec, NULL for the model's own
+ * @most_queued: images that may wait; more are refused
+ */
+typedef struct {
+  const char *name, *model, *spec;
+  VelmInspectorParams inspector;
+  guint most_queued;
+} VelmProductParams;
+
+/** What changed about a product; called in its threads. */
+typedef void (*VelmProductChanged)(VelmProduct *product, gpointer user_data);
+
+/** Returns: (transfer full): NULL with VELM_ERROR_USAGE where the name will not do. */
+VelmProduct *velm_product_new(const VelmProductParams *params, VelmProductChanged changed,
+                              gpointer user_data, GError **error);
+/** Starts to open the model, in a thread of the product's. */
+void velm_product_start(VelmProduct *product);
+/** Ends when the images that were handed in are done. */
+void velm_product_free(VelmProduct *product);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmProduct, velm_product_free)
+
+const char *velm_product_get_name(const VelmProduct *product);
+/** @reason: (out) (transfer full) (nullable): why it is not ready. @since: (out): when it came so.
+ */
+VelmState velm_product_get_state(VelmProduct *product, char **reason, gint64 *since);
+/** Images that wait or are looked at. */
+guint velm_product_get_queued(VelmProduct *product);
+
+/**
+ * VelmProductText: what can be said of a product, as it is now.
+ * @model: what the model holds, for a person; @spec: YAML; both NULL where there is none
+ */
+typedef struct {
+  char *model, *spec;
+} VelmProductText;
+
+VelmProductText velm_product_get_text(VelmProduct *product);
+void velm_product_text_clear(VelmProductText *text);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmProductText, velm_product_text_clear)
+
+/** Reads model and spec again, behind what is going on. */
+void velm_product_reload(VelmProduct *product);
+
+/**
+ * @inspection: (transfer full): the record, decided; NULL where it could not be inspected
+ * @error: (nullable): borrowed; why
+ */
+typedef void (*VelmProductDone)(VelmInspection *inspection, const GError *error,
+                                gpointer user_data);
+
+/**
+ * Hands in the image at @path; it must stay there until @done, which is called in the product's
+ * thread.
+ * Returns: FALSE with VELM_ERROR_CANCELLED where it cannot be taken now: too many wait, or there
+ * is no model that works
+ */
+gboolean velm_product_inspect(VelmProduct *product, const char *path, VelmProductDone done,
+                              gpointer user_data, GError **error);

@@ -1,0 +1,336 @@
+#include "serve/station.h"
+
+#include "serve/record_json.h"
+#include "serve/score_map.h"
+
+#include <string.h>
+
+/* Threads that write records: the disk takes one after the other, so that a second has the next
+ * ready. */
+#define N_KEEPERS 2
+
+struct _VelmStation {
+  VelmStore *store;
+  VelmEvents *events;
+  VelmMetrics *metrics;
+  GPtrArray *products;
+  GThreadPool *keeping; /* of Passage: inspected, to be kept */
+};
+
+/* An image on its way to its record. */
+typedef struct {
+  VelmStation *station;
+  VelmProduct *product;
+  char *key, *name, *media_type;
+  GBytes *image;
+  char *sha256;
+  gint64 time;
+  VelmInspection *inspection;
+  GError *error; /* why there is none */
+  VelmStationDone done;
+  gpointer user_data;
+} Passage;
+
+static void passage_free(Passage *passage) {
+  if (passage->sha256)
+    velm_store_release_image(passage->station->store, passage->sha256);
+  velm_inspection_free(passage->inspection);
+  g_clear_error(&passage->error);
+  g_bytes_unref(passage->image);
+  g_free(passage->sha256);
+  g_free(passage->key);
+  g_free(passage->name);
+  g_free(passage->media_type);
+  g_free(passage);
+}
+
+static void keep(gpointer data, gpointer user_data);
+
+/* ---- the station ---- */
+
+VelmStation *velm_station_new(const char *folder, GError **error) {
+  VelmStore *store = velm_store_open(folder, error);
+  if (!store)
+    return NULL;
+  VelmStation *station = g_new0(VelmStation, 1);
+  station->store = store;
+  station->events = velm_events_new();
+  station->metrics = velm_metrics_new();
+  station->products = g_ptr_array_new_with_free_func((GDestroyNotify)velm_product_free);
+  station->keeping = g_thread_pool_new(keep, station, N_KEEPERS, FALSE, NULL);
+  return station;
+}
+
+void velm_station_free(VelmStation *station) {
+  if (!station)
+    return;
+  g_ptr_array_unref(station->products); /* hands its last images over to be kept */
+  g_thread_pool_free(station->keeping, FALSE, TRUE);
+  velm_store_free(station->store);
+  velm_events_free(station->events);
+  velm_metrics_free(station->metrics);
+  g_free(station);
+}
+
+VelmStore *velm_station_get_store(VelmStation *station) { return station->store; }
+VelmEvents *velm_station_get_events(VelmStation *station) { return station->events; }
+VelmMetrics *velm_station_get_metrics(VelmStation *station) { return station->metrics; }
+
+const GPtrArray *velm_station_get_products(const VelmStation *station) { return station->products; }
+
+VelmProduct *velm_station_find_product(const VelmStation *station, const char *name) {
+  for (guint i = 0; i < station->products->len; i++)
+    if (g_str_equal(velm_product_get_name(station->products->pdata[i]), name))
+      return station->products->pdata[i];
+  return NULL;
+}
+
+static void tell_state(VelmStation *station) {
+  g_autoptr(JsonBuilder) builder = json_builder_new();
+  json_builder_begin_object(builder);
+  velm_station_build_state(station, builder);
+  json_builder_end_object(builder);
+  g_autofree char *json = velm_json_print(builder, FALSE);
+  velm_events_publish(station->events, "station", json);
+}
+
+static void take_change(VelmProduct *product, gpointer user_data) { tell_state(user_data); }
+
+gboolean velm_station_add_product(VelmStation *station, const VelmProductParams *params,
+                                  GError **error) {
+  if (velm_station_find_product(station, params->name)) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "there are two products with the name %s",
+                params->name);
+    return FALSE;
+  }
+  VelmProduct *product = velm_product_new(params, take_change, station, error);
+  if (product)
+    g_ptr_array_add(station->products, product);
+  return product != NULL;
+}
+
+void velm_station_start(VelmStation *station) {
+  g_ptr_array_foreach(station->products, (GFunc)velm_product_start, NULL);
+}
+
+/* ---- how it does ---- */
+
+/* What may stand in the way of images, or does not. */
+typedef struct {
+  char *name; /* "store", or "product NAME" */
+  VelmState state;
+  char *reason; /* or NULL */
+  gint64 since;
+} Part;
+
+static void part_free(gpointer data) {
+  Part *part = data;
+  g_free(part->name);
+  g_free(part->reason);
+  g_free(part);
+}
+
+static Part *part_of_store(VelmStation *station) {
+  Part *part = g_new0(Part, 1);
+  g_auto(VelmStoreHealth) health = velm_store_get_health(station->store);
+  part->name = g_strdup("store");
+  part->state = health.state == VELM_DATABASE_FINE ? VELM_STATE_READY : VELM_STATE_FAILED;
+  part->reason = g_steal_pointer(&health.message);
+  part->since = health.since;
+  return part;
+}
+
+static Part *part_of_product(VelmProduct *product) {
+  Part *part = g_new0(Part, 1);
+  part->name = g_strconcat("product ", velm_product_get_name(product), NULL);
+  part->state = velm_product_get_state(product, &part->reason, &part->since);
+  return part;
+}
+
+/* One product that works makes a station that works, if not as it is to. */
+static VelmState state_of_products(const GPtrArray *parts) {
+  guint n[VELM_STATE_FAILED + 1] = {0};
+  for (guint i = 1; i < parts->len; i++)
+    n[((Part *)parts->pdata[i])->state]++;
+  if (n[VELM_STATE_FAILED] == parts->len - 1)
+    return VELM_STATE_FAILED;
+  if (n[VELM_STATE_STARTING])
+    return VELM_STATE_STARTING;
+  return n[VELM_STATE_FAILED] + n[VELM_STATE_DEGRADED] > 0 ? VELM_STATE_DEGRADED : VELM_STATE_READY;
+}
+
+static VelmState find_state(VelmStation *station, GPtrArray **parts) {
+  g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(part_free);
+  g_ptr_array_add(all, part_of_store(station));
+  for (guint i = 0; i < station->products->len; i++)
+    g_ptr_array_add(all, part_of_product(station->products->pdata[i]));
+  VelmState state = ((Part *)all->pdata[0])->state;
+  if (state == VELM_STATE_READY)
+    state = state_of_products(all);
+  *parts = g_steal_pointer(&all);
+  return state;
+}
+
+VelmState velm_station_get_state(VelmStation *station) {
+  g_autoptr(GPtrArray) parts = NULL;
+  return find_state(station, &parts);
+}
+
+static void build_part(JsonBuilder *builder, const Part *part) {
+  json_builder_begin_object(builder);
+  velm_json_set_string(builder, "name", part->name);
+  velm_json_set_string(builder, "state", velm_state_name(part->state));
+  if (part->reason)
+    velm_json_set_string(builder, "reason", part->reason);
+  velm_json_set_time(builder, "since", part->since);
+  json_builder_end_object(builder);
+}
+
+VelmState velm_station_build_state(VelmStation *station, JsonBuilder *builder) {
+  g_autoptr(GPtrArray) parts = NULL;
+  VelmState state = find_state(station, &parts);
+  velm_json_set_string(builder, "state", velm_state_name(state));
+  json_builder_set_member_name(builder, "parts");
+  json_builder_begin_array(builder);
+  for (guint i = 0; i < parts->len; i++)
+    build_part(builder, parts->pdata[i]);
+  json_builder_end_array(builder);
+  return state;
+}
+
+/* ---- keeping ---- */
+
+static void count(const Passage *passage, const VelmStoredRecord *record) {
+  static const char *const stages[VELM_N_TIMINGS] = {"decode", "features", "search",
+                                                     "mark",   "classify", "total"};
+  VelmMetrics *metrics = passage->station->metrics;
+  const VelmInspection *inspection = passage->inspection;
+  velm_metrics_add(metrics, VELM_METRIC_INSPECTIONS, record->product, record->decision, 1);
+  for (gsize i = 0; inspection && i < VELM_N_TIMINGS; i++)
+    velm_metrics_observe(metrics, VELM_METRIC_STAGE_SECONDS, stages[i],
+                         inspection->timings_ms[i] / 1000);
+  if (!inspection || !inspection->llm.llm)
+    return;
+  const VelmLlmUsage *llm = &inspection->llm;
+  velm_metrics_add(metrics, VELM_METRIC_LLM_REQUESTS, record->product, NULL, llm->requests);
+  velm_metrics_add(metrics, VELM_METRIC_LLM_TOKENS, record->product, NULL,
+                   (double)(MAX(llm->prompt_tokens, 0) + MAX(llm->completion_tokens, 0)));
+  if (llm->usd > 0)
+    velm_metrics_add(metrics, VELM_METRIC_LLM_USD, record->product, NULL, llm->usd);
+}
+
+static void tell(VelmStation *station, const char *type, const VelmStoredRecord *record) {
+  g_autofree char *json = velm_summary_to_json(record);
+  velm_events_publish(station->events, type, json);
+}
+
+void velm_station_tell_review(VelmStation *station, const VelmStoredRecord *record) {
+  tell(station, "review", record);
+}
+
+/* The record names the image as its sender does, not by where the store has it. */
+static void rename_image(Passage *passage) {
+  if (passage->inspection) {
+    g_free(passage->inspection->path);
+    passage->inspection->path = g_strdup(passage->name);
+  }
+}
+
+/* Its message names the image by its sender's name likewise. */
+static void rename_in_error(Passage *passage) {
+  if (!passage->error)
+    return;
+  g_autofree char *path = velm_store_image_path(passage->station->store, passage->sha256);
+  g_auto(GStrv) parts = g_strsplit(passage->error->message, path, -1);
+  g_free(passage->error->message);
+  passage->error->message = g_strjoinv(passage->name, parts);
+}
+
+static VelmStoredRecord *write_record(Passage *passage, gboolean *existed, GError **error) {
+  g_autoptr(GBytes) map = passage->inspection ? velm_score_map_pack(passage->inspection) : NULL;
+  rename_image(passage);
+  rename_in_error(passage);
+  const VelmSubmission submission = {.key = passage->key,
+                                     .product = velm_product_get_name(passage->product),
+                                     .time = passage->time,
+                                     .image = passage->image,
+                                     .media_type = passage->media_type,
+                                     .inspection = passage->inspection,
+                                     .name = passage->name,
+                                     .failure = passage->error ? passage->error->message : NULL,
+                                     .map = map};
+  return velm_store_add(passage->station->store, &submission, existed, error);
+}
+
+/* What failed because the station stops, or cannot take more, says nothing of the image. */
+static gboolean deserves_record(const Passage *passage) {
+  return !g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_CANCELLED) &&
+         !g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_FILE);
+}
+
+static void keep(gpointer data, gpointer user_data) {
+  Passage *passage = data;
+  VelmStation *station = user_data;
+  gboolean existed = FALSE;
+  g_autoptr(GError) error = NULL;
+  gint64 start = g_get_monotonic_time();
+  VelmStoredRecord *record =
+      deserves_record(passage) ? write_record(passage, &existed, &error) : NULL;
+  velm_metrics_observe(station->metrics, VELM_METRIC_KEEP_SECONDS, NULL,
+                       velm_timing_since(start) / 1000);
+  if (record && !existed) {
+    count(passage, record);
+    tell(station, "record", record);
+  }
+  if (error)
+    tell_state(station);
+  passage->done(record, existed, error ? error : passage->error, passage->user_data);
+  passage_free(passage);
+}
+
+/* ---- inspecting ---- */
+
+/* In the product's thread, which is not to wait for the disk. */
+static void take_inspection(VelmInspection *inspection, const GError *error, gpointer user_data) {
+  Passage *passage = user_data;
+  passage->inspection = inspection;
+  passage->error = error ? g_error_copy(error) : NULL;
+  g_thread_pool_push(passage->station->keeping, passage, NULL);
+}
+
+/* Whether the key has a record: then the image need not be inspected again. */
+static gboolean find_earlier(Passage *passage, VelmStoredRecord **record, GError **error) {
+  if (!velm_store_find(passage->station->store, passage->key, record, error))
+    return FALSE;
+  if (!*record || (g_str_equal((*record)->image, passage->sha256) &&
+                   g_str_equal((*record)->product, velm_product_get_name(passage->product))))
+    return TRUE;
+  g_clear_pointer(record, velm_stored_record_free);
+  g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
+              "the key \"%s\" was used for another image or product", passage->key);
+  return FALSE;
+}
+
+void velm_station_inspect(VelmStation *station, VelmProduct *product, const VelmArrival *arrival,
+                          VelmStationDone done, gpointer user_data) {
+  g_autoptr(GError) error = NULL;
+  VelmStoredRecord *earlier = NULL;
+  Passage *passage = g_new0(Passage, 1);
+  *passage = (Passage){.station = station,
+                       .product = product,
+                       .key = g_strdup(arrival->key),
+                       .name = g_strdup(arrival->name),
+                       .media_type = g_strdup(arrival->media_type),
+                       .image = g_bytes_ref(arrival->image),
+                       .time = g_get_real_time(),
+                       .done = done,
+                       .user_data = user_data};
+  passage->sha256 = velm_store_put_image(station->store, arrival->image, &error);
+  g_autofree char *path =
+      passage->sha256 ? velm_store_image_path(station->store, passage->sha256) : NULL;
+  if (path && find_earlier(passage, &earlier, &error) && !earlier &&
+      velm_product_inspect(product, path, take_inspection, passage, &error))
+    return;
+  done(earlier, earlier != NULL, error, user_data);
+  passage_free(passage);
+}

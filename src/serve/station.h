@@ -1,0 +1,74 @@
+/*
+ * The station: its products, its store, and the way of an image from its bytes to a record that is
+ * on the disk.
+ */
+#pragma once
+
+#include "act/store.h"
+#include "core/json.h"
+#include "serve/events.h"
+#include "serve/metrics.h"
+#include "serve/product.h"
+
+typedef struct _VelmStation VelmStation;
+
+/** Opens the store in @folder. Returns: (transfer full): NULL as velm_store_open(). */
+VelmStation *velm_station_new(const char *folder, GError **error);
+/** Ends when what was handed in is done and kept. */
+void velm_station_free(VelmStation *station);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStation, velm_station_free)
+
+/** Adds a product, before it is started. Returns: FALSE with VELM_ERROR_USAGE where there is one
+ * of that name already, or the name will not do. */
+gboolean velm_station_add_product(VelmStation *station, const VelmProductParams *params,
+                                  GError **error);
+/** Starts to open the products' models. */
+void velm_station_start(VelmStation *station);
+/** Returns: borrowed (element-type VelmProduct). */
+const GPtrArray *velm_station_get_products(const VelmStation *station);
+/** Returns: borrowed; NULL where there is none. */
+VelmProduct *velm_station_find_product(const VelmStation *station, const char *name);
+
+VelmStore *velm_station_get_store(VelmStation *station);
+VelmEvents *velm_station_get_events(VelmStation *station);
+VelmMetrics *velm_station_get_metrics(VelmStation *station);
+
+/**
+ * How the station does, as members of the current object: FAILED where it can keep or inspect
+ * nothing, STARTING while a product is opened, DEGRADED where something is not as it is to be; with
+ * the store and each product. Returns: the state.
+ */
+VelmState velm_station_build_state(VelmStation *station, JsonBuilder *builder);
+/** The state alone. */
+VelmState velm_station_get_state(VelmStation *station);
+
+/**
+ * VelmArrival: an image that came in; all borrowed.
+ * @key: the sender's, as VelmSubmission; @name: what to call the image
+ */
+typedef struct {
+  const char *key, *name, *media_type;
+  GBytes *image;
+} VelmArrival;
+
+/**
+ * @record: (transfer full): it is on the disk; its decision is VELM_STORE_FAILED where the image
+ * could not be inspected; NULL where there is none
+ * @existed: the key had it already
+ * @error: (nullable): borrowed; why the image has no record, or could not be inspected
+ */
+typedef void (*VelmStationDone)(VelmStoredRecord *record, gboolean existed, const GError *error,
+                                gpointer user_data);
+
+/**
+ * Inspects an image and keeps it with its record. It writes to the disk before it returns; the rest
+ * is done by the station's threads, in one of which @done is called.
+ * Errors: VELM_ERROR_USAGE where the key was used for another image, VELM_ERROR_CANCELLED where it
+ * cannot be taken now, VELM_ERROR_FILE where it cannot be kept, VELM_ERROR_IMAGE and others where
+ * it cannot be inspected, which has a record
+ */
+void velm_station_inspect(VelmStation *station, VelmProduct *product, const VelmArrival *arrival,
+                          VelmStationDone done, gpointer user_data);
+
+/** Tells those who follow that @record was reviewed. */
+void velm_station_tell_review(VelmStation *station, const VelmStoredRecord *record);
