@@ -110,7 +110,8 @@ gboolean velm_station_add_product(VelmStation *station, const VelmProductParams 
 }
 
 void velm_station_start(VelmStation *station) {
-  g_ptr_array_foreach(station->products, (GFunc)velm_product_start, NULL);
+  for (guint i = 0; i < station->products->len; i++)
+    velm_product_start(station->products->pdata[i]);
 }
 
 /* ---- how it does ---- */
