@@ -154,15 +154,14 @@ static gboolean announce(gpointer data) {
   const GPtrArray *products = velm_station_get_products(announcing->station);
   gboolean all = TRUE;
   for (guint i = 0; i < products->len; i++) {
-    g_autofree char *reason = NULL;
-    gint64 since = 0;
-    VelmState state = velm_product_get_state(products->pdata[i], &reason, &since);
-    all = all && state != VELM_STATE_STARTING;
-    if (announcing->told[i] || state == VELM_STATE_STARTING)
+    g_auto(VelmStatus) status = velm_product_get_status(products->pdata[i]);
+    all = all && status.state != VELM_STATE_STARTING;
+    if (announcing->told[i] || status.state == VELM_STATE_STARTING)
       continue;
     announcing->told[i] = TRUE;
     velm_log_line("velm: %s is %s%s%s", velm_product_get_name(products->pdata[i]),
-                  velm_state_name(state), reason ? ": " : "", reason ? reason : "");
+                  velm_state_name(status.state), status.reason ? ": " : "",
+                  status.reason ? status.reason : "");
   }
   return all ? G_SOURCE_REMOVE : G_SOURCE_CONTINUE;
 }

@@ -25,15 +25,13 @@ static void build_classes(JsonBuilder *builder, const VelmSpec *spec) {
 
 /* Members of the product, in the builder's current object. */
 static void build_product(JsonBuilder *builder, VelmProduct *product, const VelmProductText *text) {
-  g_autofree char *reason = NULL;
-  gint64 since = 0;
-  VelmState state = velm_product_get_state(product, &reason, &since);
+  g_auto(VelmStatus) status = velm_product_get_status(product);
   g_autoptr(VelmSpec) spec =
       text->spec ? velm_spec_parse(text->spec, strlen(text->spec), "the spec", NULL, NULL) : NULL;
   velm_json_set_string(builder, "name", velm_product_get_name(product));
-  velm_json_set_string(builder, "state", velm_state_name(state));
-  if (reason)
-    velm_json_set_string(builder, "reason", reason);
+  velm_json_set_string(builder, "state", velm_state_name(status.state));
+  if (status.reason)
+    velm_json_set_string(builder, "reason", status.reason);
   velm_json_set_int(builder, "queued", velm_product_get_queued(product));
   build_classes(builder, spec);
 }

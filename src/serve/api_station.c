@@ -1,6 +1,7 @@
 /* How the station does: health, readiness, metrics, events, the audit log, and what the API is. */
 #include "serve/call.h"
 #include "serve/query.h"
+#include "serve/readiness.h"
 #include "serve/record_json.h"
 
 #include <gio/gio.h>
@@ -21,7 +22,7 @@ static gboolean is_ready(VelmState state) {
 VelmResponse *velm_api_get_readiness(VelmCall *call, GError **error) {
   g_autoptr(JsonBuilder) builder = json_builder_new();
   json_builder_begin_object(builder);
-  VelmState state = velm_station_build_state(call->context->station, builder);
+  VelmState state = velm_readiness_build(call->context->station, builder);
   json_builder_end_object(builder);
   return velm_response_new_json(is_ready(state) ? 200 : 503, builder);
 }
@@ -41,7 +42,7 @@ VelmResponse *velm_api_get_metrics(VelmCall *call, GError **error) {
   velm_metrics_print(velm_station_get_metrics(station), text);
   print_products(station, text);
   velm_metrics_print_gauge(text, "velm_ready", "Whether images can be inspected and kept",
-                           is_ready(velm_station_get_state(station)));
+                           is_ready(velm_readiness(station)));
   if (velm_store_measure(velm_station_get_store(station), &size, NULL)) {
     velm_metrics_print_gauge(text, "velm_store_records", "Records in the store",
                              (double)size.records);

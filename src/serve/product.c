@@ -39,22 +39,15 @@ struct _VelmProduct {
   gint queued;        /* atomic: handed in and not done */
   gint on_way;        /* the thread's own: submitted and not done */
   Setup *setup;       /* the thread's own: NULL until one is open */
+  VelmStatusCell status;
 
   GMutex lock;
   GCond wished;
   guint wish; /* how often it was asked to open the model */
   gboolean ending;
   Setup *opened; /* for the thread that inspects to take over */
-  VelmState state;
-  char *reason;
-  gint64 since;
   VelmProductText text; /* of the setup in use; without a model where there is none */
 };
-
-const char *velm_state_name(VelmState state) {
-  static const char *const names[] = {"ready", "starting", "degraded", "failed"};
-  return names[state];
-}
 
 const char *velm_product_get_name(const VelmProduct *product) { return product->name; }
 
@@ -66,23 +59,12 @@ void velm_product_text_clear(VelmProductText *text) {
 /* ---- state ---- */
 
 static void set_state(VelmProduct *product, VelmState state, const char *reason) {
-  g_mutex_lock(&product->lock);
-  if (product->state != state)
-    product->since = g_get_real_time();
-  product->state = state;
-  g_free(product->reason);
-  product->reason = g_strdup(reason);
-  g_mutex_unlock(&product->lock);
-  product->changed(product, product->user_data);
+  if (velm_status_set(&product->status, state, reason))
+    product->changed(product, product->user_data);
 }
 
-VelmState velm_product_get_state(VelmProduct *product, char **reason, gint64 *since) {
-  g_mutex_lock(&product->lock);
-  VelmState state = product->state;
-  *reason = g_strdup(product->reason);
-  *since = product->since;
-  g_mutex_unlock(&product->lock);
-  return state;
+VelmStatus velm_product_get_status(VelmProduct *product) {
+  return velm_status_get(&product->status);
 }
 
 guint velm_product_get_queued(VelmProduct *product) {
@@ -253,10 +235,9 @@ static Task *next_task(VelmProduct *product) {
 /* Images that wait for a model that will not do are given back. */
 static void give_back(VelmProduct *product) {
   g_autoptr(GError) error = NULL;
-  g_mutex_lock(&product->lock);
-  if (product->state == VELM_STATE_FAILED)
-    g_set_error(&error, VELM_ERROR, VELM_ERROR_CANCELLED, "%s", product->reason);
-  g_mutex_unlock(&product->lock);
+  g_auto(VelmStatus) status = velm_status_get(&product->status);
+  if (status.state == VELM_STATE_FAILED)
+    g_set_error(&error, VELM_ERROR, VELM_ERROR_CANCELLED, "%s", status.reason);
   Task *task;
   while (error && (task = g_async_queue_try_pop(product->tasks))) {
     product->on_way++;
@@ -312,8 +293,7 @@ VelmProduct *velm_product_new(const VelmProductParams *params, VelmProductChange
   product->most_queued = params->most_queued;
   product->changed = changed;
   product->user_data = user_data;
-  product->state = VELM_STATE_STARTING;
-  product->since = g_get_real_time();
+  velm_status_cell_init(&product->status, VELM_STATE_STARTING);
   product->wish = 1;
   g_mutex_init(&product->lock);
   g_cond_init(&product->wished);
@@ -327,26 +307,27 @@ void velm_product_start(VelmProduct *product) {
 }
 
 /* What waits for a model that is being opened gets it. */
-static void end_threads(VelmProduct *product) {
+void velm_product_end(VelmProduct *product) {
+  if (!product->thread)
+    return;
   g_mutex_lock(&product->lock);
   product->ending = TRUE;
   g_cond_signal(&product->wished);
   g_mutex_unlock(&product->lock);
   g_thread_join(product->opener);
   g_mutex_lock(&product->lock);
-  if (product->state == VELM_STATE_STARTING && !product->opened) {
-    product->state = VELM_STATE_FAILED;
-    product->reason = g_strdup("the station is stopping");
-  }
+  gboolean opened = product->opened != NULL;
   g_mutex_unlock(&product->lock);
-  g_thread_join(product->thread);
+  g_auto(VelmStatus) status = velm_status_get(&product->status);
+  if (status.state == VELM_STATE_STARTING && !opened)
+    velm_status_set(&product->status, VELM_STATE_FAILED, "the station is stopping");
+  g_thread_join(g_steal_pointer(&product->thread));
 }
 
 void velm_product_free(VelmProduct *product) {
   if (!product)
     return;
-  if (product->thread)
-    end_threads(product);
+  velm_product_end(product);
   setup_free(product->opened);
   setup_free(product->setup);
   g_async_queue_unref(product->tasks);
@@ -356,16 +337,15 @@ void velm_product_free(VelmProduct *product) {
   g_free(product->name);
   g_free(product->model_path);
   g_free(product->spec_path);
-  g_free(product->reason);
+  velm_status_cell_clear(&product->status);
   g_free(product);
 }
 
 gboolean velm_product_inspect(VelmProduct *product, const char *path, VelmProductDone done,
                               gpointer user_data, GError **error) {
-  g_autofree char *reason = NULL;
-  gint64 since = 0;
-  if (velm_product_get_state(product, &reason, &since) == VELM_STATE_FAILED) {
-    g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "%s", reason);
+  g_auto(VelmStatus) status = velm_status_get(&product->status);
+  if (status.state == VELM_STATE_FAILED) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "%s", status.reason);
     return FALSE;
   }
   if (g_atomic_int_add(&product->queued, 1) >= (gint)product->most_queued) {

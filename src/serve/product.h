@@ -7,18 +7,9 @@
 #pragma once
 
 #include "detect/inspection.h"
+#include "serve/status.h"
 
 typedef struct _VelmProduct VelmProduct;
-
-typedef enum {
-  VELM_STATE_READY,
-  VELM_STATE_STARTING,
-  VELM_STATE_DEGRADED, /* it works, but not as it is to */
-  VELM_STATE_FAILED,   /* it does not work */
-} VelmState;
-
-/** "ready", "starting", "degraded", "failed". */
-const char *velm_state_name(VelmState state);
 
 /**
  * VelmProductParams: all borrowed, and copied where they are kept, but for @inspector's strings,
@@ -41,14 +32,15 @@ VelmProduct *velm_product_new(const VelmProductParams *params, VelmProductChange
                               gpointer user_data, GError **error);
 /** Starts to open the model, in a thread of the product's. */
 void velm_product_start(VelmProduct *product);
-/** Ends when the images that were handed in are done. */
+/** Ends when the images that were handed in are done; no more may be. */
+void velm_product_end(VelmProduct *product);
+/** Ends it, where it has not been. */
 void velm_product_free(VelmProduct *product);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmProduct, velm_product_free)
 
 const char *velm_product_get_name(const VelmProduct *product);
-/** @reason: (out) (transfer full) (nullable): why it is not ready. @since: (out): when it came so.
- */
-VelmState velm_product_get_state(VelmProduct *product, char **reason, gint64 *since);
+/** Returns: (transfer full). */
+VelmStatus velm_product_get_status(VelmProduct *product);
 /** Images that wait or are looked at. */
 guint velm_product_get_queued(VelmProduct *product);
 

@@ -1,5 +1,6 @@
 #include "serve/station.h"
 
+#include "serve/readiness.h"
 #include "serve/record_json.h"
 #include "serve/score_map.h"
 
@@ -14,6 +15,7 @@ struct _VelmStation {
   VelmEvents *events;
   VelmMetrics *metrics;
   GPtrArray *products;
+  GPtrArray *links; /* of VelmLink */
   GThreadPool *keeping; /* of Passage: inspected, to be kept */
 };
 
@@ -46,6 +48,11 @@ static void passage_free(Passage *passage) {
 
 static void keep(gpointer data, gpointer user_data);
 
+static void link_free(gpointer data) {
+  VelmLink *link = data;
+  link->klass->free(link);
+}
+
 /* ---- the station ---- */
 
 VelmStation *velm_station_new(const char *folder, GError **error) {
@@ -57,6 +64,7 @@ VelmStation *velm_station_new(const char *folder, GError **error) {
   station->events = velm_events_new();
   station->metrics = velm_metrics_new();
   station->products = g_ptr_array_new_with_free_func((GDestroyNotify)velm_product_free);
+  station->links = g_ptr_array_new_with_free_func(link_free);
   station->keeping = g_thread_pool_new(keep, station, N_KEEPERS, FALSE, NULL);
   return station;
 }
@@ -64,8 +72,16 @@ VelmStation *velm_station_new(const char *folder, GError **error) {
 void velm_station_free(VelmStation *station) {
   if (!station)
     return;
-  g_ptr_array_unref(station->products); /* hands its last images over to be kept */
-  g_thread_pool_free(station->keeping, FALSE, TRUE);
+  for (guint i = 0; i < station->links->len; i++) {
+    VelmLink *link = station->links->pdata[i];
+    if (link->klass->stop)
+      link->klass->stop(link);
+  }
+  for (guint i = 0; i < station->products->len; i++)
+    velm_product_end(station->products->pdata[i]);
+  g_thread_pool_free(station->keeping, FALSE, TRUE); /* once the last is kept */
+  g_ptr_array_unref(station->links);
+  g_ptr_array_unref(station->products);
   velm_store_free(station->store);
   velm_events_free(station->events);
   velm_metrics_free(station->metrics);
@@ -85,16 +101,16 @@ VelmProduct *velm_station_find_product(const VelmStation *station, const char *n
   return NULL;
 }
 
-static void tell_state(VelmStation *station) {
+void velm_station_tell_state(VelmStation *station) {
   g_autoptr(JsonBuilder) builder = json_builder_new();
   json_builder_begin_object(builder);
-  velm_station_build_state(station, builder);
+  velm_readiness_build(station, builder);
   json_builder_end_object(builder);
   g_autofree char *json = velm_json_print(builder, FALSE);
   velm_events_publish(station->events, "station", json);
 }
 
-static void take_change(VelmProduct *product, gpointer user_data) { tell_state(user_data); }
+static void take_change(VelmProduct *product, gpointer user_data) { velm_station_tell_state(user_data); }
 
 gboolean velm_station_add_product(VelmStation *station, const VelmProductParams *params,
                                   GError **error) {
@@ -112,92 +128,17 @@ gboolean velm_station_add_product(VelmStation *station, const VelmProductParams 
 void velm_station_start(VelmStation *station) {
   for (guint i = 0; i < station->products->len; i++)
     velm_product_start(station->products->pdata[i]);
+  for (guint i = 0; i < station->links->len; i++) {
+    VelmLink *link = station->links->pdata[i];
+    link->klass->start(link);
+  }
 }
 
-/* ---- how it does ---- */
-
-/* What may stand in the way of images, or does not. */
-typedef struct {
-  char *name; /* "store", or "product NAME" */
-  VelmState state;
-  char *reason; /* or NULL */
-  gint64 since;
-} Part;
-
-static void part_free(gpointer data) {
-  Part *part = data;
-  g_free(part->name);
-  g_free(part->reason);
-  g_free(part);
+void velm_station_add_link(VelmStation *station, VelmLink *link) {
+  g_ptr_array_add(station->links, link);
 }
 
-static Part *part_of_store(VelmStation *station) {
-  Part *part = g_new0(Part, 1);
-  g_auto(VelmStoreHealth) health = velm_store_get_health(station->store);
-  part->name = g_strdup("store");
-  part->state = health.state == VELM_DATABASE_FINE ? VELM_STATE_READY : VELM_STATE_FAILED;
-  part->reason = g_steal_pointer(&health.message);
-  part->since = health.since;
-  return part;
-}
-
-static Part *part_of_product(VelmProduct *product) {
-  Part *part = g_new0(Part, 1);
-  part->name = g_strconcat("product ", velm_product_get_name(product), NULL);
-  part->state = velm_product_get_state(product, &part->reason, &part->since);
-  return part;
-}
-
-/* One product that works makes a station that works, if not as it is to. */
-static VelmState state_of_products(const GPtrArray *parts) {
-  guint n[VELM_STATE_FAILED + 1] = {0};
-  for (guint i = 1; i < parts->len; i++)
-    n[((Part *)parts->pdata[i])->state]++;
-  if (n[VELM_STATE_FAILED] == parts->len - 1)
-    return VELM_STATE_FAILED;
-  if (n[VELM_STATE_STARTING])
-    return VELM_STATE_STARTING;
-  return n[VELM_STATE_FAILED] + n[VELM_STATE_DEGRADED] > 0 ? VELM_STATE_DEGRADED : VELM_STATE_READY;
-}
-
-static VelmState find_state(VelmStation *station, GPtrArray **parts) {
-  g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(part_free);
-  g_ptr_array_add(all, part_of_store(station));
-  for (guint i = 0; i < station->products->len; i++)
-    g_ptr_array_add(all, part_of_product(station->products->pdata[i]));
-  VelmState state = ((Part *)all->pdata[0])->state;
-  if (state == VELM_STATE_READY)
-    state = state_of_products(all);
-  *parts = g_steal_pointer(&all);
-  return state;
-}
-
-VelmState velm_station_get_state(VelmStation *station) {
-  g_autoptr(GPtrArray) parts = NULL;
-  return find_state(station, &parts);
-}
-
-static void build_part(JsonBuilder *builder, const Part *part) {
-  json_builder_begin_object(builder);
-  velm_json_set_string(builder, "name", part->name);
-  velm_json_set_string(builder, "state", velm_state_name(part->state));
-  if (part->reason)
-    velm_json_set_string(builder, "reason", part->reason);
-  velm_json_set_time(builder, "since", part->since);
-  json_builder_end_object(builder);
-}
-
-VelmState velm_station_build_state(VelmStation *station, JsonBuilder *builder) {
-  g_autoptr(GPtrArray) parts = NULL;
-  VelmState state = find_state(station, &parts);
-  velm_json_set_string(builder, "state", velm_state_name(state));
-  json_builder_set_member_name(builder, "parts");
-  json_builder_begin_array(builder);
-  for (guint i = 0; i < parts->len; i++)
-    build_part(builder, parts->pdata[i]);
-  json_builder_end_array(builder);
-  return state;
-}
+const GPtrArray *velm_station_get_links(const VelmStation *station) { return station->links; }
 
 /* ---- keeping ---- */
 
@@ -223,6 +164,14 @@ static void count(const Passage *passage, const VelmStoredRecord *record) {
 static void tell(VelmStation *station, const char *type, const VelmStoredRecord *record) {
   g_autofree char *json = velm_summary_to_json(record);
   velm_events_publish(station->events, type, json);
+}
+
+static void tell_links(VelmStation *station, const VelmStoredRecord *record) {
+  for (guint i = 0; i < station->links->len; i++) {
+    VelmLink *link = station->links->pdata[i];
+    if (link->klass->tell)
+      link->klass->tell(link, record);
+  }
 }
 
 void velm_station_tell_review(VelmStation *station, const VelmStoredRecord *record) {
@@ -282,9 +231,10 @@ static void keep(gpointer data, gpointer user_data) {
   if (record && !existed) {
     count(passage, record);
     tell(station, "record", record);
+    tell_links(station, record);
   }
   if (error)
-    tell_state(station);
+    velm_station_tell_state(station);
   passage->done(record, existed, error ? error : passage->error, passage->user_data);
   passage_free(passage);
 }

@@ -5,12 +5,10 @@
 #pragma once
 
 #include "act/store.h"
-#include "core/json.h"
 #include "serve/events.h"
+#include "serve/link.h"
 #include "serve/metrics.h"
 #include "serve/product.h"
-
-typedef struct _VelmStation VelmStation;
 
 /** Opens the store in @folder. Returns: (transfer full): NULL as velm_store_open(). */
 VelmStation *velm_station_new(const char *folder, GError **error);
@@ -22,7 +20,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStation, velm_station_free)
  * of that name already, or the name will not do. */
 gboolean velm_station_add_product(VelmStation *station, const VelmProductParams *params,
                                   GError **error);
-/** Starts to open the products' models. */
+/** Adds a link, before the station is started. @link: (transfer full). */
+void velm_station_add_link(VelmStation *station, VelmLink *link);
+/** Returns: borrowed (element-type VelmLink). */
+const GPtrArray *velm_station_get_links(const VelmStation *station);
+/** Starts to open the products' models, and the links. */
 void velm_station_start(VelmStation *station);
 /** Returns: borrowed (element-type VelmProduct). */
 const GPtrArray *velm_station_get_products(const VelmStation *station);
@@ -33,14 +35,8 @@ VelmStore *velm_station_get_store(VelmStation *station);
 VelmEvents *velm_station_get_events(VelmStation *station);
 VelmMetrics *velm_station_get_metrics(VelmStation *station);
 
-/**
- * How the station does, as members of the current object: FAILED where it can keep or inspect
- * nothing, STARTING while a product is opened, DEGRADED where something is not as it is to be; with
- * the store and each product. Returns: the state.
- */
-VelmState velm_station_build_state(VelmStation *station, JsonBuilder *builder);
-/** The state alone. */
-VelmState velm_station_get_state(VelmStation *station);
+/** Tells those who follow the station how it does. */
+void velm_station_tell_state(VelmStation *station);
 
 /**
  * VelmArrival: an image that came in; all borrowed.
