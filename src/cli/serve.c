@@ -4,6 +4,7 @@
 #include "core/file.h"
 #include "core/log.h"
 #include "serve/api.h"
+#include "serve/folder_link.h"
 
 #include <glib-unix.h>
 #include <signal.h>
@@ -17,7 +18,7 @@
 
 typedef struct {
   char *listen, *data, *tokens, *tls, *model, *spec, *classifier;
-  char **products;
+  char **products, **folders;
   int max_mb, parallel, queue;
   gint64 megapixels;
   double rate;
@@ -33,6 +34,7 @@ static void options_clear(Options *options) {
   g_free(options->spec);
   g_free(options->classifier);
   g_strfreev(options->products);
+  g_strfreev(options->folders);
   velm_cli_llm_clear(&options->llm);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
@@ -46,6 +48,10 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
       {"product", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->products,
        "A product with its model, and its spec where it is not the model's own; for each product",
        "NAME=MODEL.velm[,SPEC.yaml]"},
+      {"watch", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->folders,
+       "A folder whose images are taken once each, and then moved to \"taken\" there; NAME may be "
+       "left out where there is one product",
+       "[NAME=]DIR"},
       {"data", 0, 0, G_OPTION_ARG_FILENAME, &options->data,
        "Folder of the records and images; made where there is none", "DIR"},
       {"listen", 0, 0, G_OPTION_ARG_STRING, &options->listen,
@@ -125,6 +131,33 @@ static gboolean add_products(VelmStation *station, const Options *options,
     if (!split_product(*text, &name, &model, &spec, error) ||
         !add_product(station, *params, name, model, spec, error))
       return FALSE;
+  }
+  return TRUE;
+}
+
+/* The product whose images @folder, [NAME=]DIR, holds. @path: (out): within @folder. */
+static VelmProduct *product_of(const VelmStation *station, const char *folder, const char **path,
+                               GError **error) {
+  const GPtrArray *products = velm_station_get_products(station);
+  const char *equals = strchr(folder, '=');
+  g_autofree char *name = equals ? g_strndup(folder, (gsize)(equals - folder)) : NULL;
+  VelmProduct *product = name ? velm_station_find_product(station, name) : NULL;
+  *path = product ? equals + 1 : folder;
+  if (product || products->len == 1)
+    return product ? product : products->pdata[0];
+  g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
+              "--watch %s: it is to be NAME=DIR, with the name of a product", folder);
+  return NULL;
+}
+
+static gboolean add_folders(VelmStation *station, const Options *options, GError **error) {
+  for (char **folder = options->folders; folder && *folder; folder++) {
+    const char *path = NULL;
+    VelmProduct *product = product_of(station, *folder, &path, error);
+    VelmLink *link = product ? velm_folder_link_new(station, product, path, error) : NULL;
+    if (!link)
+      return FALSE;
+    velm_station_add_link(station, link);
   }
   return TRUE;
 }
@@ -271,7 +304,8 @@ static gboolean serve(const Options *options, const VelmInspectorParams *base, G
   params.http.certificate = certificate;
   params.http.key = key;
   g_autoptr(VelmStation) station = velm_station_new(options->data, error);
-  if (!station || !add_products(station, options, &product, error))
+  if (!station || !add_products(station, options, &product, error) ||
+      !add_folders(station, options, error))
     return FALSE;
   g_autoptr(VelmApi) api = velm_api_new(station, &params, error);
   if (!api)

@@ -15,7 +15,7 @@ struct _VelmStation {
   VelmEvents *events;
   VelmMetrics *metrics;
   GPtrArray *products;
-  GPtrArray *links; /* of VelmLink */
+  GPtrArray *links;     /* of VelmLink */
   GThreadPool *keeping; /* of Passage: inspected, to be kept */
 };
 
@@ -110,7 +110,9 @@ void velm_station_tell_state(VelmStation *station) {
   velm_events_publish(station->events, "station", json);
 }
 
-static void take_change(VelmProduct *product, gpointer user_data) { velm_station_tell_state(user_data); }
+static void take_change(VelmProduct *product, gpointer user_data) {
+  velm_station_tell_state(user_data);
+}
 
 gboolean velm_station_add_product(VelmStation *station, const VelmProductParams *params,
                                   GError **error) {
