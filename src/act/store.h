@@ -222,6 +222,62 @@ GPtrArray *velm_store_list(VelmStore *store, const VelmStoreQuery *query, const 
 gboolean velm_store_count(VelmStore *store, const VelmStoreQuery *query, gint64 *count,
                           GError **error);
 
+/* ---- figures ---- */
+
+#define VELM_STORE_MAX_SPANS 60
+#define VELM_STORE_MAX_BINS 40
+
+/** How many records have @name. */
+typedef struct {
+  char *name;
+  gint64 count;
+} VelmStoreCount;
+
+/**
+ * VelmStoreSpan: the records of a span of time.
+ * @time: its beginning; the next begins where it ends
+ * @good: normal or negligible
+ * @mean_score, @mean_ms: of those that have them, the latter of the whole inspection; NaN where
+ * none has
+ */
+typedef struct {
+  gint64 time, total, good, defect;
+  double mean_score, mean_ms;
+} VelmStoreSpan;
+
+/** The records with @low <= score < @high, normal or negligible, and others; the last bin has its
+ * @high as well. */
+typedef struct {
+  double low, high;
+  gint64 good, other;
+} VelmStoreBin;
+
+/**
+ * VelmStoreStats: figures of a query's records.
+ * @first, @last: the earliest and the latest time; 0 where there is no record
+ * @reviewed: those that a person has reviewed
+ * @decisions: how many left with each, the most frequent first; those that none has are not named
+ * @classes: likewise, as they stand; the name of those without a class is NULL
+ * @spans: equal spans of time from @first to @last, also those without a record; @n_spans is 0
+ * where there is no record
+ * @bins: equal bins from the lowest score to the highest; @n_bins is 0 where there is no score,
+ * else VELM_STORE_MAX_BINS
+ */
+typedef struct {
+  gint64 first, last, total, reviewed;
+  VelmStoreCount *decisions, *classes;
+  gsize n_decisions, n_classes, n_spans, n_bins;
+  VelmStoreSpan spans[VELM_STORE_MAX_SPANS];
+  VelmStoreBin bins[VELM_STORE_MAX_BINS];
+} VelmStoreStats;
+
+void velm_store_stats_free(VelmStoreStats *stats);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStoreStats, velm_store_stats_free)
+
+/** Figures of the records of a query, all of one moment; its order does not matter. Returns:
+ * (transfer full): NULL with VELM_ERROR_USAGE where a filter is no UTF-8, else VELM_ERROR_FILE. */
+VelmStoreStats *velm_store_stats(VelmStore *store, const VelmStoreQuery *query, GError **error);
+
 /* ---- reviews ---- */
 
 /**

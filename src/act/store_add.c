@@ -39,7 +39,8 @@ static gboolean write_row(VelmDatabase *database, const VelmSubmission *submissi
   g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
       database,
       "INSERT INTO records (key, product, time, image, decision, class, detected_class, score,"
-      " threshold, confidence, certainty) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10)",
+      " threshold, confidence, certainty, ms)"
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?11)",
       error);
   if (!statement)
     return FALSE;
@@ -55,6 +56,8 @@ static gboolean write_row(VelmDatabase *database, const VelmSubmission *submissi
   velm_database_bind_double(statement, 9,
                             inspection && inspection->class_name ? inspection->confidence : NAN);
   velm_database_bind_double(statement, 10, certainty_of(inspection));
+  velm_database_bind_double(statement, 11,
+                            inspection ? inspection->timings_ms[VELM_TIMING_TOTAL] : NAN);
   return velm_database_finish(database, statement, error);
 }
 

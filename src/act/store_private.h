@@ -103,9 +103,23 @@ VelmStoredRecord *velm_store_read_row(sqlite3_stmt *statement);
 gboolean velm_store_read_record(VelmDatabase *database, const char *key, gint64 id,
                                 VelmStoredRecord **record, GError **error);
 
+/** Checks what a query holds. Returns: FALSE with VELM_ERROR_USAGE. */
+gboolean velm_store_check_query(const VelmStoreQuery *query, GError **error);
+/** Adds a condition to @sql, a SELECT that has reached its WHERE, or not yet. */
+void velm_store_add_condition(GString *sql, const char *condition);
+/** Adds the conditions of @query, with parameters that velm_store_bind_filters() then binds; they
+ * must be the first of the statement. */
+void velm_store_add_filters(GString *sql, const VelmStoreQuery *query);
+/** Returns: the number of the next parameter. */
+int velm_store_bind_filters(sqlite3_stmt *statement, const VelmStoreQuery *query);
+
 /** The statement of a page, for a look at how it is found. @goes_on: it is not the first page.
  * Returns: (transfer full). */
 char *velm_store_page_sql(const VelmStoreQuery *query, gboolean goes_on);
+
+/** The statement that goes through the records for velm_store_stats(), for a look at how they are
+ * found. Returns: (transfer full). */
+char *velm_store_stats_sql(const VelmStoreQuery *query);
 
 /** Checks a text from outside: UTF-8 without control characters, no longer than @most bytes and not
  * empty; line breaks are let through where @lines. Returns: FALSE with VELM_ERROR_USAGE naming
