@@ -51,6 +51,26 @@ static const char version_1[] =
     " WHERE certainty IS NOT NULL AND verdict = 0;"
     "CREATE INDEX records_by_image ON records (image);"
 
+    /* Images that have no record yet: a key has a row here or one of records, never both. */
+    "CREATE TABLE queue ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " key TEXT NOT NULL UNIQUE,"
+    " product TEXT NOT NULL,"
+    " time INTEGER NOT NULL,"
+    " image TEXT NOT NULL REFERENCES images (sha256),"
+    " name TEXT,"
+    " callback TEXT);"
+    "CREATE INDEX queue_by_image ON queue (image);"
+
+    /* Records that somebody is still to be told of. */
+    "CREATE TABLE callbacks ("
+    " record INTEGER PRIMARY KEY REFERENCES records (id) ON DELETE CASCADE,"
+    " url TEXT NOT NULL,"
+    " due INTEGER NOT NULL,"
+    " attempts INTEGER NOT NULL DEFAULT 0,"
+    " message TEXT);"
+    "CREATE INDEX callbacks_by_due ON callbacks (due);"
+
     "CREATE TABLE documents ("
     " record INTEGER PRIMARY KEY REFERENCES records (id) ON DELETE CASCADE,"
     " json TEXT NOT NULL,"
