@@ -1,7 +1,7 @@
 /*
  * The store: what was inspected at a station, and what people said of it, in one folder.
  *
- *   records.sqlite   records, reviews and the audit log; SQLite with a write-ahead log
+ *   records.sqlite   records, reviews, the queue and the audit log; SQLite with a write-ahead log
  *   images/          the images as they came, each named by the SHA-256 of its bytes
  *   lock             held by the one process that uses the folder
  *   reserve          2 MiB that retention gives up on a full disk, to free more
@@ -9,7 +9,8 @@
  * What velm_store_add() has returned is on the disk: the image first, then its record, in one
  * transaction that is synchronised before it returns. So a killed process, or a power cut, leaves
  * no record without its image and no half of either. At worst it leaves an image without a record,
- * which the next velm_store_open() removes.
+ * which the next velm_store_open() removes. velm_store_enqueue() promises the same of an image that
+ * waits for its record.
  *
  * Every failure is the one call's: a full or read-only disk, or one damaged image, stops nothing
  * else, and the next call tries anew. velm_store_get_health() says how the last one went.
@@ -50,8 +51,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStore, velm_store_free)
 
 /**
  * VelmStoreHealth: how the store's disk does.
- * @state: VELM_DATABASE_FINE until a write fails, and again after velm_store_add() or
- * velm_store_probe() succeeds
+ * @state: VELM_DATABASE_FINE until a write fails, and again after velm_store_add(),
+ * velm_store_enqueue() or velm_store_probe() succeeds
  * @since: when it came to be in this state
  * @message: why, where it is not fine; or NULL
  */
@@ -76,14 +77,15 @@ gboolean velm_store_probe(VelmStore *store, GError **error);
 /**
  * Keeps an image's bytes, so that they are on the disk when it returns, and stay there until
  * velm_store_release_image(), as often as they were put: meanwhile they can be inspected by their
- * path, and get a record by velm_store_add().
+ * path, and get a record by velm_store_add() or a place in the queue.
  * @bytes: the file as it came, of any kind
  * Returns: (transfer full): its SHA-256 in hexadecimal; NULL with VELM_ERROR_USAGE where it is
  * empty or too large, else VELM_ERROR_FILE
  */
 char *velm_store_put_image(VelmStore *store, GBytes *bytes, GError **error);
 
-/** Ends what velm_store_put_image() began. An image without a record goes. */
+/** Ends what velm_store_put_image() began. An image without a record goes, unless
+ * it is queued. */
 void velm_store_release_image(VelmStore *store, const char *sha256);
 
 /** Where the image @sha256 lies. It must not be written to. Returns: (transfer full): NULL where
@@ -101,7 +103,8 @@ GBytes *velm_store_read_image(VelmStore *store, const char *sha256, GError **err
  * @key: of the submitter's choice, and the same when it tries again
  * @product: what was inspected
  * @time: when the image was taken in
- * @image: its bytes as they came
+ * @image: its bytes as they came; NULL for those that wait in the queue under @key, which are then
+ * not read: they may be damaged
  * @media_type: such as "image/png"
  * @inspection: the record; NULL where it could not be inspected
  * @name: (nullable): of the image that could not be, for its record
@@ -154,12 +157,13 @@ void velm_stored_record_free(VelmStoredRecord *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStoredRecord, velm_stored_record_free)
 
 /**
- * Keeps an image with its record; both are on the disk when it returns.
+ * Keeps an image with its record; both are on the disk when it returns. Where the key is queued,
+ * its row goes in the same transaction, and its callback is due.
  * @existed: (out) (nullable): the key had a record, of the very same product and image; that one
  * stays as it is, and is returned
- * Returns: (transfer full): the record; NULL with VELM_ERROR_USAGE where the key was used for
- * another product or image, or a text is missing, too long or no UTF-8; else VELM_ERROR_FILE, and
- * there is then no record of the key
+ * Returns: (transfer full): the record; NULL with VELM_ERROR_USAGE where the key was used or
+ * is queued for another product or image, where there is no image, or a text is missing, too long
+ * or no UTF-8; else VELM_ERROR_FILE, and there is then no record of the key
  */
 VelmStoredRecord *velm_store_add(VelmStore *store, const VelmSubmission *submission,
                                  gboolean *existed, GError **error);
@@ -222,6 +226,137 @@ GPtrArray *velm_store_list(VelmStore *store, const VelmStoreQuery *query, const 
 gboolean velm_store_count(VelmStore *store, const VelmStoreQuery *query, gint64 *count,
                           GError **error);
 
+/* ---- the queue: images that wait for their record ---- */
+
+#define VELM_STORE_MAX_PATH 4096 /* the bytes of an image's name */
+#define VELM_STORE_MAX_URL 2000
+
+/**
+ * VelmQueued: an image that was accepted and is inspected later.
+ * @key, @product, @time, @media_type: as in a VelmSubmission
+ * @name: (nullable): of the image, for its record
+ * @callback: (nullable): the URL where somebody is to be told of the record
+ * @id, @image: the store's, @image is the SHA-256; not read when it is queued
+ */
+typedef struct {
+  gint64 id, time;
+  char *key, *product, *media_type;
+  char *name, *callback;
+  char *image;
+} VelmQueued;
+
+void velm_queued_free(VelmQueued *queued);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmQueued, velm_queued_free)
+
+/**
+ * Queues an image: it and its row are on the disk when it returns, and stay there, whatever happens
+ * to this process, until velm_store_add() gives the key its record. So each key that was queued
+ * ends as one record.
+ * @existed: (out) (nullable): the key was queued or has a record, of the very same product and
+ * image: that stays as it is, but for the callback. One given now takes the place of an earlier
+ * one; that of a record is due at once. Returns: FALSE with VELM_ERROR_USAGE where the key was used
+ * or is queued for another product or image, or a text is missing, too long or no UTF-8; else with
+ * VELM_ERROR_FILE, and the key is not queued then
+ */
+gboolean velm_store_enqueue(VelmStore *store, const VelmQueued *queued, GBytes *image,
+                            gboolean *existed, GError **error);
+
+/** What is queued after the row @after (0 for the first), in the order of arrival. It stays queued
+ * while it is inspected: who lists again must know what he has begun. @limit: as for
+ * velm_store_list(). Returns: (transfer full) (element-type VelmQueued). */
+GPtrArray *velm_store_list_queued(VelmStore *store, gint64 after, guint limit, GError **error);
+
+gboolean velm_store_count_queued(VelmStore *store, gint64 *count, GError **error);
+
+/* ---- callbacks: who is to be told of a record ---- */
+
+/**
+ * VelmCallback: somebody who is to be told of a record. It stays until velm_store_callback_done(),
+ * and meanwhile retention keeps the record. It is told once at least: again, where this process is
+ * killed in between.
+ * @record: the record's number, and the callback's
+ * @due: when it is to be tried (next)
+ * @attempts: that failed
+ * @message: (nullable): why the last one did
+ */
+typedef struct {
+  gint64 record, due, attempts;
+  char *url, *message;
+} VelmCallback;
+
+void velm_callback_free(VelmCallback *callback);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmCallback, velm_callback_free)
+
+/** Callbacks that are due at @until or earlier, the earliest first, also those that are being
+ * delivered. With G_MAXINT64 the first of them is the next to come due. @limit: as for
+ * velm_store_list(). Returns: (transfer full) (element-type VelmCallback). */
+GPtrArray *velm_store_list_callbacks(VelmStore *store, gint64 until, guint limit, GError **error);
+
+/** @callback, from a list, was delivered, or is given up. One that is not there any more is no
+ * failure; where its record has another URL by now, that one stays. */
+gboolean velm_store_callback_done(VelmStore *store, const VelmCallback *callback, GError **error);
+
+/** @callback, from a list, was not delivered. @retry_at: when it is to be tried again. @message:
+ * (nullable): why; its first VELM_STORE_MAX_NOTE bytes are kept, made UTF-8. */
+gboolean velm_store_callback_failed(VelmStore *store, const VelmCallback *callback, gint64 retry_at,
+                                    const char *message, GError **error);
+
+/* ---- figures ---- */
+
+#define VELM_STORE_MAX_SPANS 60
+#define VELM_STORE_MAX_BINS 40
+
+/** How many records have @name. */
+typedef struct {
+  char *name;
+  gint64 count;
+} VelmStoreCount;
+
+/**
+ * VelmStoreSpan: the records of a span of time.
+ * @time: its beginning; the next begins where it ends
+ * @good: normal or negligible
+ * @mean_score, @mean_ms: of those that have them, the latter of the whole inspection; NaN where
+ * none has
+ */
+typedef struct {
+  gint64 time, total, good, defect;
+  double mean_score, mean_ms;
+} VelmStoreSpan;
+
+/** The records with @low <= score < @high, normal or negligible, and others; the last bin has its
+ * @high as well. */
+typedef struct {
+  double low, high;
+  gint64 good, other;
+} VelmStoreBin;
+
+/**
+ * VelmStoreStats: figures of a query's records.
+ * @first, @last: the earliest and the latest time; 0 where there is no record
+ * @reviewed: those that a person has reviewed
+ * @decisions: how many left with each, the most frequent first; those that none has are not named
+ * @classes: likewise, as they stand; the name of those without a class is NULL
+ * @spans: equal spans of time from @first to @last, also those without a record; @n_spans is 0
+ * where there is no record
+ * @bins: equal bins from the lowest score to the highest; @n_bins is 0 where there is no score,
+ * else VELM_STORE_MAX_BINS
+ */
+typedef struct {
+  gint64 first, last, total, reviewed;
+  VelmStoreCount *decisions, *classes;
+  gsize n_decisions, n_classes, n_spans, n_bins;
+  VelmStoreSpan spans[VELM_STORE_MAX_SPANS];
+  VelmStoreBin bins[VELM_STORE_MAX_BINS];
+} VelmStoreStats;
+
+void velm_store_stats_free(VelmStoreStats *stats);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStoreStats, velm_store_stats_free)
+
+/** Figures of the records of a query, all of one moment; its order does not matter. Returns:
+ * (transfer full): NULL with VELM_ERROR_USAGE where a filter is no UTF-8, else VELM_ERROR_FILE. */
+VelmStoreStats *velm_store_stats(VelmStore *store, const VelmStoreQuery *query, GError **error);
+
 /* ---- reviews ---- */
 
 /**
@@ -280,7 +415,8 @@ GPtrArray *velm_store_list_audit(VelmStore *store, gint64 before, guint limit, G
 
 /* ---- upkeep ---- */
 
-/** What the store holds: records, bytes of images, bytes in use in the database. */
+/** What the store holds: records, bytes of images, also of those that are queued, bytes in use in
+ * the database. */
 typedef struct {
   gint64 records, image_bytes, database_bytes;
 } VelmStoreSize;
@@ -300,8 +436,9 @@ typedef struct {
 } VelmRetention;
 
 /**
- * Removes what @retention does not keep, with the images that no other record has, a few at a time:
- * records can be added meanwhile. It leaves an entry in the audit log.
+ * Removes what @retention does not keep, with the images that nothing else has, a few at a time:
+ * records can be added meanwhile. What is queued stays, and so does a record whose callback is
+ * still to be delivered. It leaves an entry in the audit log.
  * @now: the time that ages are counted from
  * @removed: (out) (nullable): records that went; also where it fails halfway
  */
@@ -310,8 +447,9 @@ gboolean velm_store_retain(VelmStore *store, const VelmRetention *retention, gin
 
 /**
  * Copies the store to @folder, which velm_store_open() can then open, while it is in use: the
- * records of one moment with all their images. An earlier backup there is brought up to date: only
- * images that it lacks are copied. It stays whole until the new one is. Retention waits meanwhile.
+ * records and the queue of one moment with all their images. An earlier backup there is brought up
+ * to date: only images that it lacks are copied. It stays whole until the new one is. Retention
+ * waits meanwhile.
  * @progress: (nullable): "records", then "images"
  * @damaged: (out) (nullable): images that could not be copied, as they are damaged or missing
  * Returns: FALSE with VELM_ERROR_CANCELLED, with VELM_ERROR_USAGE where @folder is the store itself

@@ -21,25 +21,14 @@ static double certainty_of(const VelmInspection *inspection) {
   return inspection->class_name && isfinite(inspection->confidence) ? inspection->confidence : 0;
 }
 
-static gboolean write_image(VelmDatabase *database, const VelmSubmission *submission,
-                            const char *sha256, GError **error) {
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
-      database, "INSERT INTO images VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", error);
-  if (!statement)
-    return FALSE;
-  velm_database_bind_text(statement, 1, sha256);
-  velm_database_bind_text(statement, 2, submission->media_type);
-  velm_database_bind_int(statement, 3, (gint64)g_bytes_get_size(submission->image));
-  return velm_database_finish(database, statement, error);
-}
-
 static gboolean write_row(VelmDatabase *database, const VelmSubmission *submission,
                           const char *sha256, GError **error) {
   const VelmInspection *inspection = submission->inspection;
   g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
       database,
       "INSERT INTO records (key, product, time, image, decision, class, detected_class, score,"
-      " threshold, confidence, certainty) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10)",
+      " threshold, confidence, certainty, ms)"
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?11)",
       error);
   if (!statement)
     return FALSE;
@@ -55,6 +44,8 @@ static gboolean write_row(VelmDatabase *database, const VelmSubmission *submissi
   velm_database_bind_double(statement, 9,
                             inspection && inspection->class_name ? inspection->confidence : NAN);
   velm_database_bind_double(statement, 10, certainty_of(inspection));
+  velm_database_bind_double(statement, 11,
+                            inspection ? inspection->timings_ms[VELM_TIMING_TOTAL] : NAN);
   return velm_database_finish(database, statement, error);
 }
 
@@ -76,30 +67,39 @@ static gboolean write_document(VelmDatabase *database, const VelmSubmission *sub
   return velm_database_finish(database, statement, error);
 }
 
-/* A key stands for one submission: another image under it is a mistake that must not pass for a
- * repetition. */
-static gboolean check_same(const VelmSubmission *submission, const char *sha256,
-                           const VelmStoredRecord *record, GError **error) {
-  gboolean same_product = g_str_equal(submission->product, record->product);
-  if (same_product && g_str_equal(sha256, record->image))
-    return TRUE;
-  g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "the key \"%s\" was used for another %s",
-              submission->key, same_product ? "image" : "product");
-  return FALSE;
+/* The image of a submission that comes without one is the queue's: its row in images is there. */
+static gboolean write_all(VelmDatabase *database, const VelmSubmission *submission,
+                          const char *sha256, const VelmQueued *queued, VelmStoredRecord **record,
+                          GError **error) {
+  return (!sha256 || velm_store_write_image(database, sha256, submission->media_type,
+                                            submission->image, error)) &&
+         write_row(database, submission, sha256 ? sha256 : queued->image, error) &&
+         write_document(database, submission, error) &&
+         velm_store_read_record(database, submission->key, 0, record, error) &&
+         (!queued || velm_store_end_queued(database, queued, (*record)->id, error));
 }
 
+/* @sha256: (nullable): the submission comes without an image. */
 static gboolean write_record(VelmDatabase *database, const VelmSubmission *submission,
                              const char *sha256, VelmStoredRecord **record, gboolean *existed,
                              GError **error) {
-  if (!velm_store_read_record(database, submission->key, 0, record, error))
+  g_autoptr(VelmQueued) queued = NULL;
+  if (!velm_store_read_record(database, submission->key, 0, record, error) ||
+      !velm_store_read_queued(database, submission->key, &queued, error))
     return FALSE;
   *existed = *record != NULL;
   if (*existed)
-    return check_same(submission, sha256, *record, error);
-  return write_image(database, submission, sha256, error) &&
-         write_row(database, submission, sha256, error) &&
-         write_document(database, submission, error) &&
-         velm_store_read_record(database, submission->key, 0, record, error);
+    return velm_store_check_same(submission->key, submission->product, sha256, (*record)->product,
+                                 (*record)->image, error);
+  if (!sha256 && !queued) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
+                "there is no image, and none waits under the key \"%s\"", submission->key);
+    return FALSE;
+  }
+  if (queued && !velm_store_check_same(submission->key, submission->product, sha256,
+                                       queued->product, queued->image, error))
+    return FALSE;
+  return write_all(database, submission, sha256, queued, record, error);
 }
 
 /* The record, in one transaction with the look whether its key has one. */
@@ -125,11 +125,13 @@ VelmStoredRecord *velm_store_add(VelmStore *store, const VelmSubmission *submiss
   gboolean had = FALSE;
   if (!check(submission, error))
     return NULL;
-  g_autofree char *sha256 = velm_store_put_image(store, submission->image, error);
-  if (!sha256)
+  g_autofree char *sha256 =
+      submission->image ? velm_store_put_image(store, submission->image, error) : NULL;
+  if (submission->image && !sha256)
     return NULL;
   VelmStoredRecord *record = add(store, submission, sha256, &had, error);
-  velm_store_release_image(store, sha256);
+  if (sha256)
+    velm_store_release_image(store, sha256);
   if (record)
     velm_store_note(store, VELM_DATABASE_FINE, NULL);
   if (existed)

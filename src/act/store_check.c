@@ -35,14 +35,17 @@ static gboolean check_structure(VelmDatabase *database, VelmStoreCheck *check, G
   return code == SQLITE_DONE;
 }
 
-/* Rows that refer to others that are not there, and records without their document. */
+/* Rows that refer to others that are not there, records without their document, and images that
+ * have a record and wait for one too. */
 static gboolean check_references(VelmDatabase *database, VelmStoreCheck *check, GError **error) {
   g_autoptr(sqlite3_stmt) statement =
       velm_database_prepare(database,
                             "SELECT \"table\" || ': row ' || rowid || ' lacks its ' || parent"
                             " FROM pragma_foreign_key_check"
                             " UNION ALL SELECT 'records: row ' || id || ' lacks its document'"
-                            " FROM records WHERE id NOT IN (SELECT record FROM documents)",
+                            " FROM records WHERE id NOT IN (SELECT record FROM documents)"
+                            " UNION ALL SELECT 'queue: row ' || id || ' has a record already'"
+                            " FROM queue WHERE key IN (SELECT key FROM records)",
                             error);
   int code = SQLITE_ERROR;
   while (statement && (code = velm_database_step(database, statement, error)) == SQLITE_ROW)

@@ -215,7 +215,7 @@ GBytes *velm_store_read_image(VelmStore *store, const char *sha256, GError **err
 
 /* ---- removing ---- */
 
-/* Whether a record has the image. */
+/* Whether a record or the queue has the image. */
 static gboolean is_used(VelmDatabase *database, const char *sha256, gboolean *used,
                         GError **error) {
   g_autoptr(sqlite3_stmt) statement =

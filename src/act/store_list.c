@@ -30,10 +30,6 @@ typedef struct {
   guint64 bits;
 } Position;
 
-VelmStoreQuery velm_store_query_default(void) {
-  return (VelmStoreQuery){.min_score = NAN, .max_score = NAN};
-}
-
 /* ---- cursors ---- */
 
 static guint64 bits_of(double value) {
@@ -71,68 +67,6 @@ static gboolean read_cursor(const Order *order, const char *cursor, Position *po
 
 /* ---- statements ---- */
 
-/* A condition and what is bound to its one parameter. */
-typedef struct {
-  const char *condition;
-  gboolean wanted;
-  const char *text;
-  gint64 number;
-  double real;
-  char kind; /* 't', 'i' or 'd' */
-} Filter;
-
-enum { MAX_FILTERS = 7 };
-
-/* The plus keeps the index of scores from being used for a range of them: its records would all
- * have to be sorted by what orders the page. */
-static void list_filters(const VelmStoreQuery *query, Filter filters[MAX_FILTERS]) {
-  const Filter all[MAX_FILTERS] = {
-      {"product = ?", query->product != NULL, .text = query->product, .kind = 't'},
-      {"class = ?", query->class_name != NULL, .text = query->class_name, .kind = 't'},
-      {"decision = ?", query->decision != NULL, .text = query->decision, .kind = 't'},
-      {"time >= ?", query->since != 0, .number = query->since, .kind = 'i'},
-      {"time < ?", query->until != 0, .number = query->until, .kind = 'i'},
-      {"+score >= ?", !isnan(query->min_score), .real = query->min_score, .kind = 'd'},
-      {"+score <= ?", !isnan(query->max_score), .real = query->max_score, .kind = 'd'},
-  };
-  memcpy(filters, all, sizeof all);
-}
-
-static void add_condition(GString *sql, const char *condition) {
-  g_string_append(sql, strstr(sql->str, " WHERE ") ? " AND " : " WHERE ");
-  g_string_append(sql, condition);
-}
-
-/* Only constant texts get into a statement: what the caller gave is bound to it. */
-static void add_filters(GString *sql, const VelmStoreQuery *query) {
-  Filter filters[MAX_FILTERS];
-  list_filters(query, filters);
-  for (gsize i = 0; i < MAX_FILTERS; i++)
-    if (filters[i].wanted)
-      add_condition(sql, filters[i].condition);
-  if (query->reviewed != VELM_STORE_ALL)
-    add_condition(sql, query->reviewed == VELM_STORE_REVIEWED ? "verdict > 0" : "verdict = 0");
-}
-
-/* Returns: the number of the next parameter. */
-static int bind_filters(sqlite3_stmt *statement, const VelmStoreQuery *query) {
-  Filter filters[MAX_FILTERS];
-  int next = 1;
-  list_filters(query, filters);
-  for (gsize i = 0; i < MAX_FILTERS; i++) {
-    if (!filters[i].wanted)
-      continue;
-    if (filters[i].kind == 't')
-      velm_database_bind_text(statement, next, filters[i].text);
-    else if (filters[i].kind == 'i')
-      velm_database_bind_int(statement, next, filters[i].number);
-    else
-      velm_database_bind_double(statement, next, filters[i].real);
-    next++;
-  }
-  return next;
-}
-
 /* The page's records are chosen, and sorted where no index gives their order, by their numbers
  * alone; the rows are fetched for those. */
 char *velm_store_page_sql(const VelmStoreQuery *query, gboolean goes_on) {
@@ -140,13 +74,13 @@ char *velm_store_page_sql(const VelmStoreQuery *query, gboolean goes_on) {
   const char *direction = order->descending ? "DESC" : "ASC";
   GString *sql = g_string_new("SELECT " VELM_STORE_COLUMNS);
   g_string_append_printf(sql, ", records.%s FROM (SELECT id AS chosen FROM records", order->column);
-  add_filters(sql, query);
+  velm_store_add_filters(sql, query);
   if (order->condition)
-    add_condition(sql, order->condition);
+    velm_store_add_condition(sql, order->condition);
   if (goes_on) {
     g_autofree char *after =
         g_strdup_printf("(%s, id) %c (?, ?)", order->column, order->descending ? '<' : '>');
-    add_condition(sql, after);
+    velm_store_add_condition(sql, after);
   }
   g_string_append_printf(sql,
                          " ORDER BY %s %s, id %s LIMIT ?)"
@@ -197,7 +131,7 @@ static GPtrArray *list(VelmDatabase *database, const VelmStoreQuery *query, cons
   g_autoptr(sqlite3_stmt) statement = velm_database_prepare(database, sql, error);
   if (!statement)
     return NULL;
-  int parameter = bind_filters(statement, query);
+  int parameter = velm_store_bind_filters(statement, query);
   if (after) {
     bind_position(statement, parameter, order, after);
     parameter += 2;
@@ -208,24 +142,11 @@ static GPtrArray *list(VelmDatabase *database, const VelmStoreQuery *query, cons
   return g_steal_pointer(&records);
 }
 
-static gboolean check(const VelmStoreQuery *query, GError **error) {
-  const char *const texts[] = {query->product, query->class_name, query->decision};
-  for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
-    if (texts[i] && !g_utf8_validate(texts[i], -1, NULL)) {
-      g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "a filter is not UTF-8");
-      return FALSE;
-    }
-  if ((guint)query->order < G_N_ELEMENTS(orders))
-    return TRUE;
-  g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "there is no such order");
-  return FALSE;
-}
-
 GPtrArray *velm_store_list(VelmStore *store, const VelmStoreQuery *query, const char *cursor,
                            guint limit, char **next, GError **error) {
   Position after = {0};
   *next = NULL;
-  if (!check(query, error) ||
+  if (!velm_store_check_query(query, error) ||
       (cursor && !read_cursor(&orders[query->order], cursor, &after, error)))
     return NULL;
   if (limit < 1 || limit > VELM_STORE_MAX_PAGE) {
@@ -247,11 +168,11 @@ GPtrArray *velm_store_list(VelmStore *store, const VelmStoreQuery *query, const 
 static gboolean count_rows(VelmDatabase *database, const VelmStoreQuery *query, gint64 *count,
                            GError **error) {
   g_autoptr(GString) sql = g_string_new("SELECT count(*) FROM records");
-  add_filters(sql, query);
+  velm_store_add_filters(sql, query);
   g_autoptr(sqlite3_stmt) statement = velm_database_prepare(database, sql->str, error);
   if (!statement)
     return FALSE;
-  bind_filters(statement, query);
+  velm_store_bind_filters(statement, query);
   if (velm_database_step(database, statement, error) != SQLITE_ROW)
     return FALSE;
   *count = sqlite3_column_int64(statement, 0);
@@ -260,7 +181,8 @@ static gboolean count_rows(VelmDatabase *database, const VelmStoreQuery *query, 
 
 gboolean velm_store_count(VelmStore *store, const VelmStoreQuery *query, gint64 *count,
                           GError **error) {
-  VelmDatabase *database = check(query, error) ? velm_store_begin_reading(store, error) : NULL;
+  VelmDatabase *database =
+      velm_store_check_query(query, error) ? velm_store_begin_reading(store, error) : NULL;
   if (!database)
     return FALSE;
   gboolean ok = count_rows(database, query, count, error);

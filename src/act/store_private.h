@@ -81,10 +81,11 @@ gboolean velm_store_write_file(const char *images, const char *sha256, GBytes *b
 GBytes *velm_store_read_file(const char *images, const char *sha256, GError **error);
 /** Makes new names in @folder last over a power cut. @state: (out) (nullable): why it failed. */
 gboolean velm_store_sync_folder(const char *folder, VelmDatabaseState *state, GError **error);
-/** Removes all images below @images that no record of @database has, and what a killed process was
+/** Removes all images below @images that nothing in @database has, and what a killed process was
  * writing. */
 gboolean velm_store_sweep(const char *images, VelmDatabase *database, GError **error);
-/** Removes the file of an image, unless it is held or @database has a record with it. */
+/** Removes the file of an image, unless it is held, or a record or the queue of @database
+ * has it. */
 void velm_store_remove_unused(VelmStore *store, VelmDatabase *database, const char *sha256);
 
 /* ---- rows ---- */
@@ -103,9 +104,44 @@ VelmStoredRecord *velm_store_read_row(sqlite3_stmt *statement);
 gboolean velm_store_read_record(VelmDatabase *database, const char *key, gint64 id,
                                 VelmStoredRecord **record, GError **error);
 
+/** Checks what a query holds. Returns: FALSE with VELM_ERROR_USAGE. */
+gboolean velm_store_check_query(const VelmStoreQuery *query, GError **error);
+/** Adds a condition to @sql, a SELECT that has reached its WHERE, or not yet. */
+void velm_store_add_condition(GString *sql, const char *condition);
+/** Adds the conditions of @query, with parameters that velm_store_bind_filters() then binds; they
+ * must be the first of the statement. */
+void velm_store_add_filters(GString *sql, const VelmStoreQuery *query);
+/** Returns: the number of the next parameter. */
+int velm_store_bind_filters(sqlite3_stmt *statement, const VelmStoreQuery *query);
+
+/** Notes an image that is on the disk, unless it is noted already: as long as it is, its file
+ * stays. */
+gboolean velm_store_write_image(VelmDatabase *database, const char *sha256, const char *media_type,
+                                GBytes *bytes, GError **error);
+/** A key stands for one submission: another image under it is a mistake that must not pass for a
+ * repetition. @sha256: (nullable): whatever @other_sha256 is. Returns: FALSE with
+ * VELM_ERROR_USAGE. */
+gboolean velm_store_check_same(const char *key, const char *product, const char *sha256,
+                               const char *other_product, const char *other_sha256, GError **error);
+
+/** The row of the queue with @key. @queued: (out) (transfer full): NULL where there is none. */
+gboolean velm_store_read_queued(VelmDatabase *database, const char *key, VelmQueued **queued,
+                                GError **error);
+/** Removes the row, in the transaction that gives its key the record @record. Its callback is due
+ * from then on. */
+gboolean velm_store_end_queued(VelmDatabase *database, const VelmQueued *queued, gint64 record,
+                               GError **error);
+/** Somebody is to be told of @record at @url, at once. */
+gboolean velm_store_write_callback(VelmDatabase *database, gint64 record, const char *url,
+                                   GError **error);
+
 /** The statement of a page, for a look at how it is found. @goes_on: it is not the first page.
  * Returns: (transfer full). */
 char *velm_store_page_sql(const VelmStoreQuery *query, gboolean goes_on);
+
+/** The statement that goes through the records for velm_store_stats(), for a look at how they are
+ * found. Returns: (transfer full). */
+char *velm_store_stats_sql(const VelmStoreQuery *query);
 
 /** Checks a text from outside: UTF-8 without control characters, no longer than @most bytes and not
  * empty; line breaks are let through where @lines. Returns: FALSE with VELM_ERROR_USAGE naming

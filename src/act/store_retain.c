@@ -40,7 +40,7 @@ typedef struct {
   gboolean reviewed_too;
   gint64 removed;    /* records so far */
   gint64 freed;      /* bytes of their images and texts so far */
-  GPtrArray *images; /* SHA-256 of the batch's images that no record has any more */
+  GPtrArray *images; /* SHA-256 of the batch's images that nothing has any more */
 } Pass;
 
 static gboolean run_for(VelmDatabase *database, const char *sql, gint64 id, const char *image,
@@ -61,7 +61,8 @@ static gboolean remove_record(VelmDatabase *database, Pass *pass, gint64 id, con
   if (!run_for(database, "DELETE FROM records WHERE id = ?", id, NULL, error) ||
       !run_for(database,
                "DELETE FROM images WHERE sha256 = ?1"
-               " AND NOT EXISTS (SELECT 1 FROM records WHERE image = ?1)",
+               " AND NOT EXISTS (SELECT 1 FROM records WHERE image = ?1)"
+               " AND NOT EXISTS (SELECT 1 FROM queue WHERE image = ?1)",
                0, image, error))
     return FALSE;
   if (sqlite3_changes(database->handle) > 0) {
@@ -72,25 +73,22 @@ static gboolean remove_record(VelmDatabase *database, Pass *pass, gint64 id, con
   return TRUE;
 }
 
-/* The oldest records that may go. */
+/* The oldest records that may go: none whose callback is still to be delivered. */
 static sqlite3_stmt *select_oldest(VelmDatabase *database, const Pass *pass, GError **error) {
   sqlite3_stmt *statement = velm_database_prepare(
       database,
-      pass->reviewed_too
-          ? "SELECT records.id, image, bytes, length(CAST(json AS BLOB)) + coalesce(length(map), 0)"
-            " FROM (SELECT * FROM records WHERE time < ?1 ORDER BY time, id LIMIT ?2) AS records"
-            " JOIN images ON sha256 = image JOIN documents ON record = records.id"
-            " ORDER BY time, records.id"
-          : "SELECT records.id, image, bytes, length(CAST(json AS BLOB)) + coalesce(length(map), 0)"
-            " FROM (SELECT * FROM records WHERE time < ?1 AND verdict = 0 ORDER BY time, id"
-            " LIMIT ?2) AS records"
-            " JOIN images ON sha256 = image JOIN documents ON record = records.id"
-            " ORDER BY time, records.id",
+      "SELECT records.id, image, bytes, length(CAST(json AS BLOB)) + coalesce(length(map), 0)"
+      " FROM (SELECT * FROM records WHERE time < ?1 AND (verdict = 0 OR ?3)"
+      " AND NOT EXISTS (SELECT 1 FROM callbacks WHERE record = records.id)"
+      " ORDER BY time, id LIMIT ?2) AS records"
+      " JOIN images ON sha256 = image JOIN documents ON record = records.id"
+      " ORDER BY time, records.id",
       error);
   if (!statement)
     return NULL;
   velm_database_bind_int(statement, 1, pass->before);
   velm_database_bind_int(statement, 2, BATCH);
+  velm_database_bind_int(statement, 3, pass->reviewed_too);
   return statement;
 }
 

@@ -107,6 +107,31 @@ gboolean velm_store_get_map(VelmStore *store, gint64 id, GBytes **map, GError **
   return ok;
 }
 
+/* ---- what rows are made of ---- */
+
+gboolean velm_store_write_image(VelmDatabase *database, const char *sha256, const char *media_type,
+                                GBytes *bytes, GError **error) {
+  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
+      database, "INSERT INTO images VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", error);
+  if (!statement)
+    return FALSE;
+  velm_database_bind_text(statement, 1, sha256);
+  velm_database_bind_text(statement, 2, media_type);
+  velm_database_bind_int(statement, 3, (gint64)g_bytes_get_size(bytes));
+  return velm_database_finish(database, statement, error);
+}
+
+gboolean velm_store_check_same(const char *key, const char *product, const char *sha256,
+                               const char *other_product, const char *other_sha256,
+                               GError **error) {
+  gboolean same_product = g_str_equal(product, other_product);
+  if (same_product && (!sha256 || g_str_equal(sha256, other_sha256)))
+    return TRUE;
+  g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "the key \"%s\" was used for another %s", key,
+              same_product ? "image" : "product");
+  return FALSE;
+}
+
 /* ---- texts ---- */
 
 static gboolean has_control(const char *text, gboolean lines) {

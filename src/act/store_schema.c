@@ -11,7 +11,8 @@
  * Each filter has an index that goes on with time, the order of most lists, and with the record's
  * number, which orders those of one time; where it is not named, it is the last column all the
  * same. Score and certainty have indexes for their own orders. Those that may have to be gone
- * through in full hold all that the filters ask for, so that no record is fetched in vain.
+ * through in full hold all that the filters and the figures ask for, so that no record is fetched
+ * in vain.
  */
 static const char version_1[] =
     "CREATE TABLE images ("
@@ -33,11 +34,12 @@ static const char version_1[] =
     " threshold REAL,"
     " confidence REAL,"
     " certainty REAL,"
+    " ms REAL,"
     " verdict INTEGER NOT NULL DEFAULT 0);"
     "CREATE INDEX records_by_time ON records"
-    " (time, id, product, class, decision, verdict, score);"
+    " (time, id, product, class, decision, verdict, score, ms);"
     "CREATE INDEX records_by_product ON records"
-    " (product, time, id, class, decision, verdict, score);"
+    " (product, time, id, class, decision, verdict, score, ms);"
     "CREATE INDEX records_by_class ON records (class, time);"
     "CREATE INDEX records_by_decision ON records (decision, time);"
     "CREATE INDEX records_by_product_class ON records (product, class, time);"
@@ -48,6 +50,26 @@ static const char version_1[] =
     "CREATE INDEX unreviewed_by_certainty ON records (certainty)"
     " WHERE certainty IS NOT NULL AND verdict = 0;"
     "CREATE INDEX records_by_image ON records (image);"
+
+    /* Images that have no record yet: a key has a row here or one of records, never both. */
+    "CREATE TABLE queue ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " key TEXT NOT NULL UNIQUE,"
+    " product TEXT NOT NULL,"
+    " time INTEGER NOT NULL,"
+    " image TEXT NOT NULL REFERENCES images (sha256),"
+    " name TEXT,"
+    " callback TEXT);"
+    "CREATE INDEX queue_by_image ON queue (image);"
+
+    /* Records that somebody is still to be told of. */
+    "CREATE TABLE callbacks ("
+    " record INTEGER PRIMARY KEY REFERENCES records (id) ON DELETE CASCADE,"
+    " url TEXT NOT NULL,"
+    " due INTEGER NOT NULL,"
+    " attempts INTEGER NOT NULL DEFAULT 0,"
+    " message TEXT);"
+    "CREATE INDEX callbacks_by_due ON callbacks (due);"
 
     "CREATE TABLE documents ("
     " record INTEGER PRIMARY KEY REFERENCES records (id) ON DELETE CASCADE,"

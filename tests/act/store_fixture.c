@@ -2,8 +2,15 @@
 
 #include "core/scratch.h"
 
+#include <fcntl.h>
 #include <glib/gstdio.h>
+#include <sched.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 void store_set_up(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
   f->folder = scratch_new();
@@ -76,6 +83,16 @@ void store_run_sql(const StoreFixture *f, const char *sql) {
   sqlite3_close(db);
 }
 
+gint64 store_read_int(StoreFixture *f, const char *sql) {
+  gint64 value = -1;
+  g_autofree char *path = g_build_filename(f->path, "records.sqlite", NULL);
+  g_autoptr(VelmDatabase) database =
+      velm_database_open(path, "the store", SQLITE_OPEN_READWRITE, NULL, &f->error);
+  velm_database_read_int(database, sql, &value, &f->error);
+  g_assert_no_error(f->error);
+  return value;
+}
+
 guint store_count_files(const StoreFixture *f) {
   guint n = 0;
   g_autofree char *images = g_build_filename(f->path, "images", NULL);
@@ -96,4 +113,50 @@ void store_assert_whole(StoreFixture *f, gint64 images) {
     g_error("%s", (const char *)check->faults->pdata[i]);
   g_assert_cmpint(check->n_faults, ==, 0);
   g_assert_cmpint(check->images, ==, images);
+}
+
+/* ---- disks ---- */
+
+void store_limit_files(guint64 bytes) {
+  const struct rlimit limit = {bytes, RLIM_INFINITY};
+  signal(SIGXFSZ, SIG_IGN);
+  g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &limit), ==, 0);
+}
+
+static gboolean write_text(const char *path, const char *text) {
+  int fd = g_open(path, O_WRONLY | O_CLOEXEC, 0);
+  gboolean ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+  if (fd >= 0)
+    close(fd);
+  return ok;
+}
+
+/* Mounts that nobody else sees. Who is not root becomes it, in a world of its own, where that is
+ * let. */
+static gboolean get_own_mounts(void) {
+  g_autofree char *map = g_strdup_printf("0 %u 1", getuid());
+  if (unshare(CLONE_NEWNS) != 0 &&
+      (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0 || !write_text("/proc/self/uid_map", map)))
+    return FALSE;
+  return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+void store_with_small_disk(StoreFixture *f, void (*test)(StoreFixture *f)) {
+  enum { NO_MOUNT = 77 };
+  int status = 0;
+  g_clear_pointer(&f->store, velm_store_free);
+  pid_t child = fork();
+  if (child == 0) {
+    if (!get_own_mounts() || mount("tmpfs", f->folder, "tmpfs", 0, "size=6m") != 0)
+      _exit(NO_MOUNT);
+    store_reopen(f);
+    test(f);
+    g_clear_pointer(&f->store, velm_store_free);
+    _exit(0);
+  }
+  waitpid(child, &status, 0);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == NO_MOUNT)
+    g_test_skip("a disk cannot be mounted here");
+  else
+    g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }

@@ -32,7 +32,14 @@ gint64 store_add_part(StoreFixture *f, const char *key, guint image, gint64 time
 
 /** Runs SQL on the database beside the store. */
 void store_run_sql(const StoreFixture *f, const char *sql);
+/** The whole number that SQL gives, beside the store. */
+gint64 store_read_int(StoreFixture *f, const char *sql);
 /** The files of images that are there. */
 guint store_count_files(const StoreFixture *f);
 /** The store's check finds nothing, and looks at @images. */
 void store_assert_whole(StoreFixture *f, gint64 images);
+
+/** From here on this process writes no file beyond @bytes; RLIM_INFINITY for any. */
+void store_limit_files(guint64 bytes);
+/** Runs @test with a disk of 6 MiB of its own at f->folder, in a child that may mount one. */
+void store_with_small_disk(StoreFixture *f, void (*test)(StoreFixture *f));

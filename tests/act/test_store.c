@@ -150,7 +150,7 @@ static void test_bad_submissions(StoreFixture *f, G_GNUC_UNUSED gconstpointer da
   } bad[] = {{NULL, "p", image, "key is missing"},      {"", "p", image, "key is missing"},
              {longer, "p", image, "key is too long"},   {"\xff", "p", image, "key is not UTF-8"},
              {"a\nb", "p", image, "key holds control"}, {"k", NULL, image, "product is missing"},
-             {"k", "p", empty, "has 0 bytes"},          {"k", "p", NULL, "has 0 bytes"}};
+             {"k", "p", empty, "has 0 bytes"},          {"k", "p", NULL, "there is no image"}};
   for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
     const VelmSubmission submission = {.key = bad[i].key,
                                        .product = bad[i].product,

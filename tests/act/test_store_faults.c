@@ -5,10 +5,7 @@
 #include "core/file.h"
 #include "core/scratch.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <glib/gstdio.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -134,24 +131,14 @@ static guint assert_kept(StoreFixture *f, const GArray *acknowledged) {
   return n_kept;
 }
 
-static gint64 read_int(StoreFixture *f, const char *sql) {
-  gint64 value = -1;
-  g_autofree char *path = g_build_filename(f->path, "records.sqlite", NULL);
-  g_autoptr(VelmDatabase) database =
-      velm_database_open(path, "the store", SQLITE_OPEN_READWRITE, NULL, &f->error);
-  velm_database_read_int(database, sql, &value, &f->error);
-  g_assert_no_error(f->error);
-  return value;
-}
-
 /* As many files as images with a record, no key twice, nothing damaged. */
 static void assert_consistent(StoreFixture *f) {
-  gint64 images = read_int(f, "SELECT count(DISTINCT image) FROM records");
+  gint64 images = store_read_int(f, "SELECT count(DISTINCT image) FROM records");
   store_assert_whole(f, images);
   g_assert_cmpint(store_count_files(f), ==, images);
-  g_assert_cmpint(read_int(f, "SELECT count(*) - count(DISTINCT key) FROM records"), ==, 0);
-  g_assert_cmpint(read_int(f, "SELECT count(*) FROM records WHERE id NOT IN"
-                              " (SELECT record FROM documents)"),
+  g_assert_cmpint(store_read_int(f, "SELECT count(*) - count(DISTINCT key) FROM records"), ==, 0);
+  g_assert_cmpint(store_read_int(f, "SELECT count(*) FROM records WHERE id NOT IN"
+                                    " (SELECT record FROM documents)"),
                   ==, 0);
 }
 
@@ -213,16 +200,10 @@ static void test_killed_and_sent_again(StoreFixture *f, G_GNUC_UNUSED gconstpoin
 
 /* ---- disk full ---- */
 
-static void limit_files(rlim_t bytes) {
-  const struct rlimit limit = {bytes, RLIM_INFINITY};
-  signal(SIGXFSZ, SIG_IGN);
-  g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &limit), ==, 0);
-}
-
 /* No image can be written, and soon no record either. */
 static void test_no_file_may_grow(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
   store_add_part(f, "before", 1, 1);
-  limit_files(1000);
+  store_limit_files(1000);
   for (int i = 0; i < 3; i++) {
     g_assert_null(store_add(f, "during", 2, 2, NULL));
     assert_failure(&f->error, VELM_ERROR_FILE, "cannot be written: File too large");
@@ -234,52 +215,13 @@ static void test_no_file_may_grow(StoreFixture *f, G_GNUC_UNUSED gconstpointer d
   g_assert_null(store_add(f, "record", 1, 2, NULL));
   assert_failure(&f->error, VELM_ERROR_FILE, "disk I/O error");
   g_assert_cmpint(count(f), ==, 1); /* reading goes on */
-  limit_files(RLIM_INFINITY);
+  store_limit_files(RLIM_INFINITY);
   g_assert_true(velm_store_probe(f->store, &f->error));
   g_assert_cmpint(state_of(f), ==, VELM_DATABASE_FINE);
   store_add_part(f, "during", 2, 2);
   g_assert_cmpint(count(f), ==, 2);
   store_assert_whole(f, 2);
   g_assert_cmpuint(store_count_files(f), ==, 2);
-}
-
-static gboolean write_text(const char *path, const char *text) {
-  int fd = g_open(path, O_WRONLY | O_CLOEXEC, 0);
-  gboolean ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-  if (fd >= 0)
-    close(fd);
-  return ok;
-}
-
-/* Mounts that nobody else sees. Who is not root becomes it, in a world of its own, where that is
- * let. */
-static gboolean get_own_mounts(void) {
-  g_autofree char *map = g_strdup_printf("0 %u 1", getuid());
-  if (unshare(CLONE_NEWNS) != 0 &&
-      (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0 || !write_text("/proc/self/uid_map", map)))
-    return FALSE;
-  return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
-}
-
-/* Runs @test with a small disk of its own at f->folder, in a child that may mount one. */
-static void with_small_disk(StoreFixture *f, void (*test)(StoreFixture *f)) {
-  enum { NO_MOUNT = 77 };
-  int status = 0;
-  g_clear_pointer(&f->store, velm_store_free);
-  pid_t child = fork();
-  if (child == 0) {
-    if (!get_own_mounts() || mount("tmpfs", f->folder, "tmpfs", 0, "size=6m") != 0)
-      _exit(NO_MOUNT);
-    store_reopen(f);
-    test(f);
-    g_clear_pointer(&f->store, velm_store_free);
-    _exit(0);
-  }
-  waitpid(child, &status, 0);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == NO_MOUNT)
-    g_test_skip("a disk cannot be mounted here");
-  else
-    g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 static void fill_small_disk(StoreFixture *f) {
@@ -294,7 +236,7 @@ static void fill_small_disk(StoreFixture *f) {
     g_assert_false(add_number(f->store, n + 3));
   /* Everything acknowledged is there, and can be read. */
   g_assert_cmpint(count(f), ==, n);
-  store_assert_whole(f, read_int(f, "SELECT count(*) FROM images"));
+  store_assert_whole(f, store_read_int(f, "SELECT count(*) FROM images"));
   /* It opens on the full disk too. */
   store_reopen(f);
   g_assert_cmpint(count(f), ==, n);
@@ -308,7 +250,7 @@ static void fill_small_disk(StoreFixture *f) {
 }
 
 static void test_disk_full(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
-  with_small_disk(f, fill_small_disk);
+  store_with_small_disk(f, fill_small_disk);
 }
 
 /* Retention on a full disk makes room: it must not need some first. */
@@ -328,7 +270,7 @@ static void free_small_disk(StoreFixture *f) {
 }
 
 static void test_retention_on_a_full_disk(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
-  with_small_disk(f, free_small_disk);
+  store_with_small_disk(f, free_small_disk);
 }
 
 /* ---- read-only ---- */
@@ -348,7 +290,7 @@ static void turn_read_only(StoreFixture *f) {
 }
 
 static void test_disk_read_only(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
-  with_small_disk(f, turn_read_only);
+  store_with_small_disk(f, turn_read_only);
 }
 
 /* As a user whom the folder's permissions hold back, where this is root. */
