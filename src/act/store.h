@@ -301,6 +301,20 @@ gboolean velm_store_callback_done(VelmStore *store, const VelmCallback *callback
 gboolean velm_store_callback_failed(VelmStore *store, const VelmCallback *callback, gint64 retry_at,
                                     const char *message, GError **error);
 
+/* ---- marks: who goes through the records in the order in which they came to be on the disk ---- */
+
+/** The first record with a number over @after. @record: (out) (transfer full): NULL where there is
+ * none. */
+gboolean velm_store_next(VelmStore *store, gint64 after, VelmStoredRecord **record, GError **error);
+
+/** Reads the mark @name: the number of the last record that is done with. One that is new is set to
+ * the latest record there is. @record: (out). Returns: FALSE with VELM_ERROR_USAGE where the name
+ * will not do, else VELM_ERROR_FILE. */
+gboolean velm_store_begin_mark(VelmStore *store, const char *name, gint64 *record, GError **error);
+
+/** Sets it, so that it is on the disk when it returns. */
+gboolean velm_store_set_mark(VelmStore *store, const char *name, gint64 record, GError **error);
+
 /* ---- figures ---- */
 
 #define VELM_STORE_MAX_SPANS 60

@@ -71,6 +71,11 @@ static const char version_1[] =
     " message TEXT);"
     "CREATE INDEX callbacks_by_due ON callbacks (due);"
 
+    "CREATE TABLE marks ("
+    " name TEXT NOT NULL PRIMARY KEY,"
+    " record INTEGER NOT NULL"
+    ") WITHOUT ROWID;"
+
     "CREATE TABLE documents ("
     " record INTEGER PRIMARY KEY REFERENCES records (id) ON DELETE CASCADE,"
     " json TEXT NOT NULL,"

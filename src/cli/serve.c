@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "serve/api.h"
 #include "serve/folder_link.h"
+#include "serve/modbus_link.h"
 
 #include <glib-unix.h>
 #include <signal.h>
@@ -17,7 +18,7 @@
 #define OTHER_FILES 256
 
 typedef struct {
-  char *listen, *data, *tokens, *tls, *model, *spec, *classifier;
+  char *listen, *modbus, *data, *tokens, *tls, *model, *spec, *classifier;
   char **products, **folders;
   int max_mb, parallel, queue;
   gint64 megapixels;
@@ -27,6 +28,7 @@ typedef struct {
 
 static void options_clear(Options *options) {
   g_free(options->listen);
+  g_free(options->modbus);
   g_free(options->data);
   g_free(options->tokens);
   g_free(options->tls);
@@ -52,6 +54,8 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
        "A folder whose images are taken once each, and then moved to \"taken\" there; NAME may be "
        "left out where there is one product",
        "[NAME=]DIR"},
+      {"modbus", 0, 0, G_OPTION_ARG_STRING, &options->modbus,
+       "Give a PLC the verdicts by Modbus TCP at this address", "ADDRESS:PORT"},
       {"data", 0, 0, G_OPTION_ARG_FILENAME, &options->data,
        "Folder of the records and images; made where there is none", "DIR"},
       {"listen", 0, 0, G_OPTION_ARG_STRING, &options->listen,
@@ -148,6 +152,15 @@ static VelmProduct *product_of(const VelmStation *station, const char *folder, c
   g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
               "--watch %s: it is to be NAME=DIR, with the name of a product", folder);
   return NULL;
+}
+
+static gboolean add_modbus(VelmStation *station, const Options *options, GError **error) {
+  if (!options->modbus)
+    return TRUE;
+  VelmLink *link = velm_modbus_link_new(station, options->modbus, error);
+  if (link)
+    velm_station_add_link(station, link);
+  return link != NULL;
 }
 
 static gboolean add_folders(VelmStation *station, const Options *options, GError **error) {
@@ -305,7 +318,7 @@ static gboolean serve(const Options *options, const VelmInspectorParams *base, G
   params.http.key = key;
   g_autoptr(VelmStation) station = velm_station_new(options->data, error);
   if (!station || !add_products(station, options, &product, error) ||
-      !add_folders(station, options, error))
+      !add_folders(station, options, error) || !add_modbus(station, options, error))
     return FALSE;
   g_autoptr(VelmApi) api = velm_api_new(station, &params, error);
   if (!api)

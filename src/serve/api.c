@@ -40,6 +40,7 @@ static const VelmRoute routes[] = {
     {"GET", "/v1/records/{}/picture", VELM_ROLE_OPERATOR, .respond = velm_api_get_picture},
     {"POST", "/v1/records/{}/reviews", VELM_ROLE_OPERATOR, VELM_CONTENT_JSON,
      .respond = velm_api_review},
+    {"GET", "/v1/stats", VELM_ROLE_OPERATOR, .respond = velm_api_get_stats},
     {"GET", "/v1/audit", VELM_ROLE_ENGINEER, .respond = velm_api_list_audit},
     {"GET", "/v1/events", VELM_ROLE_OPERATOR, .respond = velm_api_follow_events},
 };

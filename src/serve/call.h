@@ -100,6 +100,7 @@ VelmResponse *velm_api_export_records(VelmCall *call, GError **error);
 VelmResponse *velm_api_get_record(VelmCall *call, GError **error);
 VelmResponse *velm_api_get_image(VelmCall *call, GError **error);
 VelmResponse *velm_api_get_picture(VelmCall *call, GError **error);
+VelmResponse *velm_api_get_stats(VelmCall *call, GError **error);
 VelmResponse *velm_api_review(VelmCall *call, GError **error);
 
 /** A file of the page, by the path that was asked for; NULL without an error where there is none.

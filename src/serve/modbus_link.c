@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define MOST_CLIENTS 8
@@ -38,7 +39,8 @@ typedef struct {
 /* ---- registers ---- */
 
 static guint16 decision_number(const char *decision) {
-  static const char *const names[] = {"normal", "negligible", "defect", "review", VELM_STORE_FAILED};
+  static const char *const names[] = {"normal", "negligible", "defect", "review",
+                                      VELM_STORE_FAILED};
   for (guint16 i = 0; i < G_N_ELEMENTS(names); i++)
     if (g_str_equal(names[i], decision))
       return (guint16)(i + 1);
@@ -233,15 +235,14 @@ static const VelmLinkClass klass = {.start = start, .tell = tell, .free = modbus
 
 static gboolean set_up(Modbus *modbus, const char *listen, GError **error) {
   modbus->socket = velm_listen(listen, error);
-  modbus->outbox =
-      modbus->socket
-          ? velm_outbox_new(velm_station_get_store(modbus->link.station), modbus->link.name, error)
-          : NULL;
+  modbus->outbox = modbus->socket ? velm_outbox_new(velm_station_get_store(modbus->link.station),
+                                                    modbus->link.name, error)
+                                  : NULL;
   if (!modbus->outbox)
     return FALSE;
   modbus->modbus = modbus_new_tcp(NULL, 0);
-  modbus->mapping = modbus_mapping_new(0, VELM_N_MODBUS_INPUTS, VELM_N_MODBUS_HOLDING,
-                                       VELM_N_MODBUS_REGISTERS);
+  modbus->mapping =
+      modbus_mapping_new(0, VELM_N_MODBUS_INPUTS, VELM_N_MODBUS_HOLDING, VELM_N_MODBUS_REGISTERS);
   modbus->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (modbus->modbus && modbus->mapping && modbus->wake >= 0)
     return modbus_set_indication_timeout(modbus->modbus, REQUEST_S, 0) == 0;

@@ -9,8 +9,8 @@
 
 typedef struct _VelmOutbox VelmOutbox;
 
-/** @name: of the output; one that is new begins with the next record. Returns: (transfer full): NULL
- * with VELM_ERROR_FILE. */
+/** @name: of the output; one that is new begins with the next record. Returns: (transfer full):
+ * NULL with VELM_ERROR_FILE. */
 VelmOutbox *velm_outbox_new(VelmStore *store, const char *name, GError **error);
 void velm_outbox_free(VelmOutbox *outbox);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmOutbox, velm_outbox_free)

@@ -45,7 +45,7 @@ struct _VelmProduct {
   GCond wished;
   guint wish; /* how often it was asked to open the model */
   gboolean ending;
-  Setup *opened; /* for the thread that inspects to take over */
+  Setup *opened;        /* for the thread that inspects to take over */
   VelmProductText text; /* of the setup in use; without a model where there is none */
 };
 
