@@ -88,7 +88,7 @@ function timeCharts({ series }) {
     decisions,
     one("charts.yield-time", yieldOf, percent, 1),
     one("charts.mean-score", (span) => span.mean_score, (value) => figure(value, 3)),
-    one("charts.latency", (span) => span.mean_ms, (value) => (value === null ? "–" : `${figure(value, 3)} ${t("charts.ms")}`)),
+    one("charts.latency", (span) => span.mean_ms, (value) => figure(value, 3)),
   ];
 }
 
@@ -111,8 +111,7 @@ export function makeCharts({ setQuery }) {
     h("div", { class: "list-head" }, labelled(t("field.product"), choice), periods), body);
 
   // Thresholds are each product's own, so a line is drawn only where there is one product.
-  async function askThreshold() {
-    const product = query.product ?? (knownProducts().length === 1 ? knownProducts()[0].name : null);
+  async function askThreshold(product) {
     if (product === null) return null;
     const { records } = await ask("/v1/records", { query: { product, limit: 20 } });
     return records.find(({ threshold }) => threshold !== null)?.threshold ?? null;
@@ -128,11 +127,13 @@ export function makeCharts({ setQuery }) {
     try {
       await loadProducts();
       const since = PERIODS[period] === null ? null : new Date(Date.now() - PERIODS[period]).toISOString();
-      const [stats, threshold] = await Promise.all([ask("/v1/stats", { query: { product: query.product, since } }), askThreshold()]);
+      const only = query.product ?? (knownProducts().length === 1 ? knownProducts()[0].name : null);
+      const [stats, threshold] = await Promise.all([ask("/v1/stats", { query: { product: query.product, since } }), askThreshold(only)]);
       if (mine !== turn) return;
       choice.replaceChildren(...productOptions(query.product));
       body.replaceChildren(totals(stats), stats.total === 0 ? h("p", { class: "panel soft" }, t("charts.empty"))
-        : h("div", { class: "chart-grid" }, ...[paretoChart(stats, query.product), ...timeCharts(stats), histogram(stats, threshold)].filter(Boolean)));
+        : h("div", { class: "chart-grid" }, ...[paretoChart(stats, query.product), ...timeCharts(stats), histogram(stats, threshold)].filter(Boolean)),
+        only === null && stats.total > 0 ? h("p", { class: "soft" }, t("charts.mixed")) : "");
     } catch (error) {
       reportProblem(error);
     } finally {

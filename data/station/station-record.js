@@ -55,7 +55,7 @@ function regionTable({ regions }) {
 
 function timingTable({ timings_ms: timings }) {
   if (!timings) return null;
-  return section(t("record.timings"), facts(Object.entries(timings).map(([stage, ms]) => [stage, `${figure(ms)} ${t("charts.ms")}`])));
+  return section(t("record.timings"), facts(Object.entries(timings).map(([stage, ms]) => [stage, `${figure(ms)} ${t("unit.ms")}`])));
 }
 
 function reviewList({ product, reviews }) {
@@ -117,7 +117,7 @@ export function makeRecord() {
   const viewer = makeViewer();
   const answers = makeAnswers({ keys: false, answer: review });
   const takeBack = h("button", { type: "button", onclick: () => review({ verdict: "none" }) }, t("answer.take-back"));
-  const head = h("div", { class: "record-head" });
+  const head = h("div", {});
   const steps = h("nav", { class: "steps" });
   const rest = h("div", { class: "record-facts" });
   const judge = h("section", { class: "panel" }, h("h2", {}, t("answer.title")), answers.element, takeBack);
@@ -127,6 +127,7 @@ export function makeRecord() {
 
   function draw() {
     const name = className(record.product, record.class);
+    head.className = `record-head ${record.decision}`;
     head.replaceChildren(icon(record.decision), h("div", {},
       h("h1", {}, t("view.record", { id: record.id })),
       h("p", {}, badge(record.decision), name && h("strong", {}, ` ${name} `), verdictMark(record.verdict))),

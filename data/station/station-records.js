@@ -45,8 +45,8 @@ function makeCard(record) {
       h("strong", {}, name || "–"),
       meter(record),
       h("span", { class: "soft" }, `${record.product} · ${figure(record.score)}`),
-      h("span", { class: "soft" }, dateTime(record.time, { dateStyle: "short", timeStyle: "medium" })),
-      h("span", { class: "soft" }, verdictMark(record.verdict) ?? "\u00a0")));
+      h("span", { class: "soft" }, dateTime(record.time, { dateStyle: "short", timeStyle: "medium" }))),
+    verdictMark(record.verdict));
 }
 
 export function makeRecords({ setQuery }) {

@@ -33,7 +33,7 @@ export function makeReview({ setQuery }) {
   const card = h("div", { class: "review-card", tabindex: -1 }, viewer.element,
     h("section", { class: "panel review-side" }, summary, answers.element,
       h("div", { class: "row" }, key("S", t("answer.skip"), skip), undoButton),
-      h("p", { class: "soft" }, t("answer.keys"))));
+      h("p", { class: "soft keys" }, t("answer.keys"))));
   const again = h("button", { type: "button", class: "main", onclick: takeSkipped });
   const undoLast = key("U", t("answer.undo"), undo);
   const done = h("section", { class: "panel done" }, h("h2", {}, t("review.done")), h("p", {}, t("review.done-detail")),
@@ -90,7 +90,7 @@ export function makeReview({ setQuery }) {
   function drawSummary(record) {
     const name = className(record.product, record.class);
     summary.replaceChildren(
-      h("p", {}, badge(record.decision)),
+      badge(record.decision),
       h("p", { class: "live-class" }, name || "–", typeof record.confidence === "number" && h("span", { class: "soft" }, ` ${percent(record.confidence)}`)),
       meter(record),
       h("p", { class: "soft" }, t("score.against", { score: figure(record.score), threshold: figure(record.threshold) })),

@@ -190,7 +190,7 @@ const texts = {
     "charts.decisions": "Decisions over time",
     "charts.mean-score": "Mean score over time",
     "charts.yield-time": "Yield over time",
-    "charts.latency": "Time an inspection takes",
+    "charts.latency": "Time an inspection takes, ms",
     "charts.scores": "Scores",
     "charts.good": "Normal or negligible",
     "charts.defect": "Defect",
@@ -201,8 +201,9 @@ const texts = {
     "charts.share": "Share",
     "charts.from": "From",
     "charts.to": "To",
-    "charts.ms": "ms",
+    "unit.ms": "ms",
     "charts.threshold": "threshold {value}",
+    "charts.mixed": "Each product has scores of its own. Choose a product to compare them.",
 
     "products.reload": "Read again",
     "products.reloading": "Model and spec are being read; the old ones stay in use until the new ones are ready.",
@@ -411,7 +412,7 @@ const texts = {
     "charts.decisions": "判定の推移",
     "charts.mean-score": "平均スコアの推移",
     "charts.yield-time": "良品率の推移",
-    "charts.latency": "検査にかかる時間",
+    "charts.latency": "検査にかかる時間（ミリ秒）",
     "charts.scores": "スコアの分布",
     "charts.good": "正常・軽微",
     "charts.defect": "不良",
@@ -422,8 +423,9 @@ const texts = {
     "charts.share": "割合",
     "charts.from": "から",
     "charts.to": "まで",
-    "charts.ms": "ミリ秒",
+    "unit.ms": "ミリ秒",
     "charts.threshold": "しきい値 {value}",
+    "charts.mixed": "スコアの尺度は製品ごとに異なります。比較するには製品を選んでください。",
 
     "products.reload": "再読み込み",
     "products.reloading": "モデルと仕様を読み込んでいます。準備ができるまで、以前のものを使い続けます。",
@@ -486,8 +488,9 @@ export function percent(value, digits = 0) {
   return new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: digits }).format(value);
 }
 
+// Shifts are told apart by the hours of the whole day.
 export function dateTime(value, options = { dateStyle: "medium", timeStyle: "medium" }) {
-  return new Intl.DateTimeFormat(language, options).format(new Date(value));
+  return new Intl.DateTimeFormat(language, { hourCycle: "h23", ...options }).format(new Date(value));
 }
 
 export function clock(value) {
