@@ -50,7 +50,7 @@ export function makeAnswers({ keys, answer }) {
     note.value = "";
     const hint = (key) => (keys ? key : null);
     element.replaceChildren(
-      h("div", { class: "row" },
+      h("div", { class: "first" },
         button(t("answer.confirm", { what: describe(record) }), hint("C"), confirm, "main"),
         button(t("answer.good"), hint("G"), good)),
       h("div", { class: "choices", role: "group", "aria-label": t("answer.classes") },

@@ -3,10 +3,11 @@
 import { t } from "./station-text.js";
 
 const PATIENCE_MS = 30000;
+const READINESS_PATIENCE_MS = 5000;
 const ROLES = ["line", "operator", "engineer"];
 
 export const session = { role: null, name: null, tokens: false };
-export const signedOut = new EventTarget();
+export const doubts = new EventTarget();
 
 export class Problem extends Error {
   constructor(title, detail = "", status = 0) {
@@ -31,13 +32,13 @@ async function problemOf(response) {
   }
 }
 
-async function send(path, { method = "GET", query = {}, body } = {}) {
+async function send(path, { method = "GET", query = {}, body, patience = PATIENCE_MS } = {}) {
   try {
     return await fetch(path + queryOf(query), {
       method,
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: AbortSignal.timeout(patience),
     });
   } catch (error) {
     if (error.name === "TimeoutError") throw new Problem(t("problem.slow"));
@@ -45,12 +46,16 @@ async function send(path, { method = "GET", query = {}, body } = {}) {
   }
 }
 
+// The cookie may have ended, or the station was given tokens meanwhile.
+export function doubtSession() {
+  doubts.dispatchEvent(new Event("doubt"));
+}
+
 export async function ask(path, options) {
   const response = await send(path, options);
   if (!response.ok) {
     const problem = await problemOf(response);
-    // The cookie has ended, or the station was given tokens meanwhile.
-    if (response.status === 401 && path !== "/v1/session") signedOut.dispatchEvent(new Event("signed-out"));
+    if (response.status === 401 && path !== "/v1/session") doubtSession();
     throw problem;
   }
   if (response.status === 202 || response.status === 204) return null;
@@ -63,7 +68,7 @@ export async function ask(path, options) {
 
 // Not ready is an answer here, not a problem.
 export async function askReadiness() {
-  const response = await send("/readyz");
+  const response = await send("/readyz", { patience: READINESS_PATIENCE_MS });
   if (!response.ok && response.status !== 503) throw await problemOf(response);
   return response.json();
 }

@@ -1,6 +1,6 @@
 // What the station says by itself. One stream serves all views: a browser keeps only six connections to a server.
 
-import { askReadiness } from "./station-api.js";
+import { askReadiness, doubtSession } from "./station-api.js";
 
 const CHECK_MS = 10000;
 const RETRY_MS = 3000;
@@ -11,7 +11,6 @@ export const feed = new EventTarget();
 export const station = { connection: "connecting", lostAt: null, readiness: null };
 
 let source = null;
-let timer = 0;
 let retry = 0;
 
 function tell(name, detail) {
@@ -51,7 +50,9 @@ function open() {
   source.addEventListener("error", () => {
     setConnection("lost");
     // The browser comes back by itself, unless the station answered with an error.
-    if (source.readyState === EventSource.CLOSED) retry = setTimeout(open, RETRY_MS);
+    if (source.readyState !== EventSource.CLOSED) return;
+    retry = setTimeout(open, RETRY_MS);
+    doubtSession();
   });
   listen("record", (summary) => tell("record", summary));
   listen("review", (summary) => tell("review", summary));
@@ -62,21 +63,24 @@ function open() {
 async function check() {
   try {
     setReadiness(await askReadiness());
-    if (station.connection === "lost" && source.readyState === EventSource.OPEN) open();
+    if (source === null) setConnection("connecting");
+    else if (station.connection === "lost" && source.readyState === EventSource.OPEN) open();
   } catch {
     setConnection("lost");
   }
 }
 
-export function connect() {
-  if (source) return;
-  open();
+// The state is everybody's to see, the stream only theirs who may look at records.
+export function watch() {
   check();
-  timer = setInterval(check, CHECK_MS);
+  setInterval(check, CHECK_MS);
+}
+
+export function connect() {
+  if (source === null) open();
 }
 
 export function disconnect() {
-  clearInterval(timer);
   clearTimeout(retry);
   source?.close();
   source = null;

@@ -44,7 +44,7 @@ export function makeLive({ setQuery }) {
       h("p", { class: "verdict-means" }, word("means", record.decision)));
     const name = className(record.product, record.class);
     details.replaceChildren(
-      h("p", { class: "live-class" }, name || "–",
+      h("p", { class: "live-class" }, name,
         name && typeof record.confidence === "number" && h("span", { class: "soft" }, ` ${percent(record.confidence)}`), verdictMark(record.verdict)),
       h("p", { class: "live-action" }, inspection.action ?? inspection.error ?? "–"),
       meter(record),

@@ -44,9 +44,14 @@ export function makeViewer() {
     return pictureUrl(id, "heatmap", sizeFor(stage));
   }
 
-  // Failures are kept too: they are shown when the record is.
+  // Null where it cannot be had, which may be otherwise the next time.
   function fetched(url) {
-    if (!kept.has(url)) kept.set(url, load(url).catch(() => null));
+    if (!kept.has(url)) {
+      kept.set(url, load(url).catch(() => {
+        kept.delete(url);
+        return null;
+      }));
+    }
     // The oldest go, for an image may take many megabytes.
     for (const old of kept.keys()) {
       if (kept.size <= 12) break;

@@ -130,7 +130,7 @@ export function makeRecord() {
     head.className = `record-head ${record.decision}`;
     head.replaceChildren(icon(record.decision), h("div", {},
       h("h1", {}, t("view.record", { id: record.id })),
-      h("p", {}, badge(record.decision), name && h("strong", {}, ` ${name} `), verdictMark(record.verdict))),
+      h("p", {}, badge(record.decision), name && h("strong", {}, ` · ${name} `), verdictMark(record.verdict))),
     meter(record));
     answers.show(record);
     takeBack.hidden = record.verdict === "none";

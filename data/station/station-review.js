@@ -11,6 +11,7 @@ import { makeAnswers, sendReview, signed } from "./station-answers.js";
 const PAGE = 30;
 const AHEAD = 3;
 const LOW = 8;
+const LINGER_MS = 250;
 
 // What belongs to one question; answers that come for an earlier one find their own.
 function begin(product) {
@@ -26,6 +27,7 @@ export function makeReview({ setQuery }) {
   const viewer = makeViewer();
   const answers = makeAnswers({ keys: true, answer });
   const summary = h("div", { class: "review-facts" });
+  const why = h("p", { class: "why" });
   const remaining = h("span", { class: "soft", role: "status" });
   const last = h("span", { class: "soft", role: "status" });
   const choice = h("select", { onchange: () => setQuery({ product: choice.value }) });
@@ -33,7 +35,7 @@ export function makeReview({ setQuery }) {
   const card = h("div", { class: "review-card", tabindex: -1 }, viewer.element,
     h("section", { class: "panel review-side" }, summary, answers.element,
       h("div", { class: "row" }, key("S", t("answer.skip"), skip), undoButton),
-      h("p", { class: "soft keys" }, t("answer.keys"))));
+      h("p", { class: "soft keys" }, t("answer.keys")), why));
   const again = h("button", { type: "button", class: "main", onclick: takeSkipped });
   const undoLast = key("U", t("answer.undo"), undo);
   const done = h("section", { class: "panel done" }, h("h2", {}, t("review.done")), h("p", {}, t("review.done-detail")),
@@ -98,6 +100,20 @@ export function makeReview({ setQuery }) {
         h("a", { href: `#/records/${record.id}` }, t("view.record", { id: record.id }))));
   }
 
+  // What was said of it is for those who think twice: who answers at once does not make the station say it.
+  function explain(record) {
+    why.textContent = "";
+    setTimeout(async () => {
+      if (record !== work.current) return;
+      try {
+        const { inspection } = await ask(`/v1/records/${record.id}`);
+        if (record === work.current) why.textContent = inspection.error ?? inspection.reason ?? inspection.rule ?? "";
+      } catch (error) {
+        reportProblem(error);
+      }
+    }, LINGER_MS);
+  }
+
   function drawDone() {
     card.hidden = true;
     done.hidden = false;
@@ -127,6 +143,7 @@ export function makeReview({ setQuery }) {
     if (!await viewer.show(record) || mine !== work) return;
     drawSummary(record);
     answers.show(record);
+    explain(record);
     // A button keeps the focus after a click, and Enter would press it again.
     if (document.activeElement === document.body || card.contains(document.activeElement)) card.focus({ preventScroll: true });
     visible = true;

@@ -34,6 +34,8 @@ export function makeSignIn(onDone) {
   return { element, focus: () => token.focus() };
 }
 
+export const renamed = new EventTarget();
+
 export function storedName() {
   return localStorage.getItem("velm-who");
 }
@@ -55,6 +57,7 @@ export function askName() {
       const given = name.value.trim();
       if (dialog.returnValue !== "save" || given === "") return resolve(null);
       localStorage.setItem("velm-who", given);
+      renamed.dispatchEvent(new Event("renamed"));
       resolve(given);
     }
 

@@ -32,7 +32,6 @@ const texts = {
     "problem.unreachable-detail": "The network or the station is down. What is shown may be old.",
     "problem.slow": "The station took too long to answer",
     "problem.odd": "The station's answer cannot be read",
-    "problem.again": "Try again",
 
     "session.token": "Access token",
     "session.explain": "This station asks for a token. The engineer who set it up has yours.",
@@ -75,13 +74,12 @@ const texts = {
     "state.since": "since {time}",
     "connection.open": "Connected",
     "connection.connecting": "Connecting…",
-    "connection.lost": "Connection lost, trying again",
     "connection.lost-since": "Connection lost at {time}, trying again. What is shown is old.",
 
     "picture.heatmap": "Heatmap",
     "picture.outline": "Outline",
     "picture.original": "Original",
-    "picture.none": "No picture can be made of this image.",
+    "picture.none": "This picture cannot be shown.",
     "picture.alt": "Image of record {id}, product {product}",
     "picture.alt-heatmap": "Where the score is high, as colours",
 
@@ -254,7 +252,6 @@ const texts = {
     "problem.unreachable-detail": "ネットワークまたはステーションが停止しています。表示は最新でない可能性があります。",
     "problem.slow": "ステーションの応答に時間がかかりすぎました",
     "problem.odd": "ステーションの応答を読み取れません",
-    "problem.again": "再試行",
 
     "session.token": "アクセストークン",
     "session.explain": "このステーションの利用にはトークンが必要です。設定した担当者にお問い合わせください。",
@@ -297,7 +294,6 @@ const texts = {
     "state.since": "{time} から",
     "connection.open": "接続中",
     "connection.connecting": "接続しています…",
-    "connection.lost": "接続が切れました。再接続しています",
     "connection.lost-since": "{time} に接続が切れました。再接続しています。表示は最新ではありません。",
 
     "picture.heatmap": "ヒートマップ",

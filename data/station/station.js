@@ -1,11 +1,11 @@
 // The frame of the page: head, routes, language and theme.
 
-import { askSession, loadProducts, may, session, signedOut, signOut } from "./station-api.js";
+import { askSession, doubts, loadProducts, may, session, signOut } from "./station-api.js";
 import { h, option } from "./station-dom.js";
-import { connect, disconnect, feed, station } from "./station-events.js";
+import { connect, disconnect, feed, station, watch } from "./station-events.js";
 import { clock, getLanguage, languages, setLanguage, t } from "./station-text.js";
-import { reportProblem, word } from "./station-parts.js";
-import { askName, makeSignIn, storedName } from "./station-session.js";
+import { clearNotice, reportProblem, word } from "./station-parts.js";
+import { askName, makeSignIn, renamed, storedName } from "./station-session.js";
 import { makeAudit } from "./station-audit.js";
 import { makeCharts } from "./station-charts.js";
 import { makeLive } from "./station-live.js";
@@ -32,6 +32,7 @@ const state = h("p", { class: "station-state", role: "status" });
 const dark = matchMedia("(prefers-color-scheme: dark)");
 let view = null;
 let shown = null;
+let signingIn = false;
 
 /* ---- theme ---- */
 
@@ -64,8 +65,8 @@ function stateWords() {
   const troubled = readiness.parts.filter((part) => part.state !== "ready");
   const reasons = troubled.map(({ name, state: key, reason, since }) =>
     t("state.part", { name, reason: [reason ?? word("state", key), since && t("state.since", { time: clock(since) })].filter(Boolean).join(", ") }));
-  const connected = connection === "open" ? t("connection.open") : t("connection.connecting");
-  return [readiness.state, [word("state", readiness.state), ...reasons, connected].join(" · ")];
+  const connected = may("operator") ? [t(`connection.${connection}`)] : [];
+  return [readiness.state, [word("state", readiness.state), ...reasons, ...connected].join(" · ")];
 }
 
 function drawState() {
@@ -83,10 +84,7 @@ function person() {
       h("button", { type: "button", onclick: leaveSession }, t("session.out"))];
   }
   if (storedName() === null) return null;
-  const rename = async () => {
-    if (await askName() !== null) drawHead();
-  };
-  return h("button", { type: "button", class: "person", title: t("who.change", { name: storedName() }), onclick: rename }, storedName());
+  return h("button", { type: "button", class: "person", title: t("who.change", { name: storedName() }), onclick: askName }, storedName());
 }
 
 function drawHead() {
@@ -139,13 +137,15 @@ function leaveView() {
 
 function route() {
   const { address, name, id, query } = readHash();
-  if (!may("operator")) return;
+  if (signingIn) return;
   const known = name in VIEWS && may(VIEWS[name].role);
   if (!known) {
     leaveView();
+    clearNotice();
     main.replaceChildren(h("p", { class: "panel" }, t("not-found")));
   } else if (name !== shown) {
     leaveView();
+    clearNotice();
     shown = name;
     view = VIEWS[name].make({ setQuery });
     main.replaceChildren(view.element);
@@ -159,6 +159,7 @@ function route() {
 /* ---- session ---- */
 
 function showSignIn() {
+  signingIn = true;
   leaveView();
   disconnect();
   drawHead();
@@ -178,6 +179,7 @@ async function leaveSession() {
 }
 
 async function restart() {
+  signingIn = false;
   leaveView();
   drawHead();
   if (!may("operator")) {
@@ -204,14 +206,15 @@ async function start() {
   }
 }
 
-signedOut.addEventListener("signed-out", async () => {
+doubts.addEventListener("doubt", async () => {
   try {
     await askSession();
-    if (!may("operator")) showSignIn();
-  } catch (error) {
-    reportProblem(error);
+    if (!may("operator") && !signingIn) showSignIn();
+  } catch {
+    // The station is away, which its state says already.
   }
 });
+renamed.addEventListener("renamed", drawHead);
 feed.addEventListener("connection", drawState);
 feed.addEventListener("station", drawState);
 addEventListener("hashchange", route);
@@ -227,4 +230,5 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 
 setTheme();
 drawHead();
+watch();
 start();
