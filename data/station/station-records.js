@@ -1,0 +1,154 @@
+// The gallery; its filters are in the address, so that a question can be linked.
+
+import { ask, classesOf, exportUrl, knownProducts } from "./station-api.js";
+import { h, labelled, option } from "./station-dom.js";
+import { count, dateTime, figure, t } from "./station-text.js";
+import { badge, className, DECISIONS, meter, productOptions, reportProblem, thumbnail, verdictMark, word } from "./station-parts.js";
+
+const PAGE = 60;
+const ORDERS = ["newest", "oldest", "highest_score", "least_certain"];
+const FILTERS = ["product", "class", "decision", "reviewed", "min_score", "max_score", "since", "until"];
+const NO_CLASS = ["unknown", "unclassified", "good"];
+
+// The list that was last looked at: a record that is opened from it has its neighbours here.
+export let list = { address: "#/records", query: {}, records: [], next: null, visited: null };
+
+export async function loadMore() {
+  const mine = list;
+  const page = await ask("/v1/records", { query: { ...mine.query, limit: PAGE, cursor: mine.next } });
+  mine.next = page.next;
+  mine.records.push(...page.records);
+  return page.records;
+}
+
+function classOptions(product, selected) {
+  const known = product ? classesOf(product) : knownProducts().flatMap(({ classes }) => classes);
+  const names = new Map(known.map(({ key, name }) => [key, name]));
+  for (const key of NO_CLASS) names.set(key, word("class", key));
+  if (selected && !names.has(selected)) names.set(selected, selected);
+  return [option("", t("all"), selected ?? ""), ...Array.from(names, ([key, name]) => option(key, name, selected))];
+}
+
+// The control speaks of local time, the address of universal time.
+function toControl(time) {
+  const date = new Date(time);
+  if (Number.isNaN(date.getTime())) return "";
+  return new Date(date - date.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+}
+
+function makeCard(record) {
+  const name = className(record.product, record.class);
+  return h("a", { class: `card ${record.decision}`, href: `#/records/${record.id}` },
+    thumbnail(record),
+    h("span", { class: "card-text" },
+      h("span", { class: "card-line" }, badge(record.decision), h("span", { class: "soft" }, record.id)),
+      h("strong", {}, name || "–"),
+      meter(record),
+      h("span", { class: "soft" }, `${record.product} · ${figure(record.score)}`),
+      h("span", { class: "soft" }, dateTime(record.time, { dateStyle: "short", timeStyle: "medium" }))),
+    verdictMark(record.verdict));
+}
+
+export function makeRecords({ setQuery }) {
+  const controls = h("div", { class: "filters" });
+  const cards = h("div", { class: "gallery" });
+  const shown = h("p", { class: "soft", role: "status" });
+  const more = h("button", { type: "button", class: "more", onclick: drawMore }, t("more"));
+  const exports = h("p", { class: "exports" });
+  const element = h("div", { class: "records" },
+    h("h1", { class: "unseen" }, t("view.records")),
+    h("section", { class: "panel", "aria-label": t("records.filters") }, controls),
+    h("div", { class: "list-head" }, shown, exports), cards, more);
+
+  function change(name, value) {
+    const query = { ...list.query, [name]: value };
+    // A class of another product would leave an empty list.
+    if (name === "product") delete query.class;
+    setQuery(query);
+  }
+
+  function select(name, options) {
+    return labelled(t(`field.${name}`), h("select", { onchange: ({ target }) => change(name, target.value) }, options));
+  }
+
+  function score(name, text) {
+    return labelled(text, h("input", { type: "number", step: "any", inputmode: "decimal", value: list.query[name] ?? "",
+      onchange: ({ target }) => change(name, target.value) }));
+  }
+
+  function moment(name) {
+    const value = list.query[name] ? toControl(list.query[name]) : "";
+    return labelled(t(`field.${name}`), h("input", { type: "datetime-local", value,
+      onchange: ({ target }) => change(name, target.value && new Date(target.value).toISOString()) }));
+  }
+
+  function drawControls() {
+    const { query } = list;
+    const every = option("", t("all"), "");
+    // What had the focus has it again, for a filter is often changed a few times by the keyboard.
+    const focused = Array.from(controls.querySelectorAll("select, input")).indexOf(document.activeElement);
+    controls.replaceChildren(
+      select("product", productOptions(query.product)),
+      select("class", classOptions(query.product, query.class)),
+      select("decision", [every, ...DECISIONS.map((key) => option(key, t(`decision.${key}`), query.decision))]),
+      select("reviewed", [option("", t("all"), ""), option("true", t("yes"), query.reviewed), option("false", t("no"), query.reviewed)]),
+      score("min_score", t("field.min-score")),
+      score("max_score", t("field.max-score")),
+      moment("since"),
+      moment("until"),
+      select("order", ORDERS.map((key) => option(key, t(`order.${key}`), query.order ?? "newest"))),
+      h("button", { type: "button", onclick: () => setQuery({}) }, t("records.reset")));
+    controls.querySelectorAll("select, input")[focused]?.focus();
+  }
+
+  function drawExports() {
+    const question = Object.fromEntries(FILTERS.map((name) => [name, list.query[name]]));
+    const link = (format, text) => h("a", { href: exportUrl({ ...question, format }), download: "" }, text);
+    exports.replaceChildren(`${t("records.export")}: `, link("csv", "CSV"), link("jsonl", "JSON Lines"), link("coco", "COCO"));
+  }
+
+  function drawState() {
+    const { length } = list.records;
+    more.hidden = list.next === null;
+    shown.textContent = length === 0 ? t("records.empty")
+      : t(list.next === null ? "records.shown" : "records.shown-more", { count: count(length) });
+  }
+
+  async function drawMore() {
+    const mine = list;
+    more.disabled = true;
+    try {
+      const records = await loadMore();
+      if (mine !== list) return;
+      cards.append(...records.map(makeCard));
+      drawState();
+    } catch (error) {
+      reportProblem(error);
+      if (mine !== list) return;
+      shown.textContent = "";
+      more.hidden = false;
+    } finally {
+      more.disabled = false;
+    }
+  }
+
+  function update(query, address) {
+    const { visited } = list;
+    // Who comes back from a record finds the list as it was left; who comes another way, a new one.
+    const back = visited !== null && list.address === address;
+    list = back ? { ...list, visited: null } : { address, query, records: [], next: null, visited: null };
+    drawControls();
+    drawExports();
+    cards.replaceChildren(...list.records.map(makeCard));
+    if (back) {
+      drawState();
+      cards.querySelector(`[href="#/records/${visited}"]`)?.focus();
+    } else {
+      more.hidden = true;
+      shown.textContent = t("loading");
+      drawMore();
+    }
+  }
+
+  return { element, update };
+}
