@@ -132,7 +132,7 @@ export function makeCharts({ setQuery }) {
       if (mine !== turn) return;
       choice.replaceChildren(...productOptions(query.product));
       body.replaceChildren(totals(stats), stats.total === 0 ? h("p", { class: "panel soft" }, t("charts.empty"))
-        : h("div", { class: "chart-grid" }, ...[paretoChart(stats, query.product), ...timeCharts(stats), histogram(stats, threshold)].filter(Boolean)),
+        : h("div", { class: "chart-grid" }, paretoChart(stats, query.product), timeCharts(stats), histogram(stats, threshold)),
         only === null && stats.total > 0 ? h("p", { class: "soft" }, t("charts.mixed")) : "");
     } catch (error) {
       reportProblem(error);
