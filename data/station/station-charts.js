@@ -106,7 +106,7 @@ export function makeCharts({ setQuery }) {
   const choice = h("select", { onchange: () => setQuery({ ...query, product: choice.value }) });
   const periods = h("div", { class: "switch", role: "group", "aria-label": t("charts.period") }, Object.keys(PERIODS).map((period) =>
     h("button", { type: "button", "data-period": period, onclick: () => setQuery({ ...query, period }) }, t(`charts.${period}`))));
-  const body = h("div", { class: "charts" });
+  const body = h("div", { class: "charts" }, h("p", { class: "soft" }, t("loading")));
   const element = h("div", {}, h("h1", { class: "unseen" }, t("view.charts")),
     h("div", { class: "list-head" }, labelled(t("field.product"), choice), periods), body);
 
