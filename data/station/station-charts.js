@@ -106,7 +106,7 @@ export function makeCharts({ setQuery }) {
   const choice = h("select", { onchange: () => setQuery({ ...query, product: choice.value }) });
   const periods = h("div", { class: "switch", role: "group", "aria-label": t("charts.period") }, Object.keys(PERIODS).map((period) =>
     h("button", { type: "button", "data-period": period, onclick: () => setQuery({ ...query, period }) }, t(`charts.${period}`))));
-  const body = h("div", { class: "charts" });
+  const body = h("div", { class: "charts" }, h("p", { class: "soft" }, t("loading")));
   const element = h("div", {}, h("h1", { class: "unseen" }, t("view.charts")),
     h("div", { class: "list-head" }, labelled(t("field.product"), choice), periods), body);
 
@@ -132,7 +132,7 @@ export function makeCharts({ setQuery }) {
       if (mine !== turn) return;
       choice.replaceChildren(...productOptions(query.product));
       body.replaceChildren(totals(stats), stats.total === 0 ? h("p", { class: "panel soft" }, t("charts.empty"))
-        : h("div", { class: "chart-grid" }, ...[paretoChart(stats, query.product), ...timeCharts(stats), histogram(stats, threshold)].filter(Boolean)),
+        : h("div", { class: "chart-grid" }, paretoChart(stats, query.product), timeCharts(stats), histogram(stats, threshold)),
         only === null && stats.total > 0 ? h("p", { class: "soft" }, t("charts.mixed")) : "");
     } catch (error) {
       reportProblem(error);

@@ -64,7 +64,8 @@ async function check() {
   try {
     setReadiness(await askReadiness());
     if (source === null) setConnection("connecting");
-    else if (station.connection === "lost" && source.readyState === EventSource.OPEN) open();
+    // A stream from before the loss may look open and be dead.
+    else if (station.connection === "lost") open();
   } catch {
     setConnection("lost");
   }

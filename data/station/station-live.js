@@ -2,7 +2,7 @@
 
 import { ask, loadProducts } from "./station-api.js";
 import { h, labelled } from "./station-dom.js";
-import { feed } from "./station-events.js";
+import { feed, station } from "./station-events.js";
 import { clock, count, figure, percent, t } from "./station-text.js";
 import { className, icon, meter, productOptions, reportProblem, thumbnail, verdictMark, word } from "./station-parts.js";
 import { makeViewer } from "./station-picture.js";
@@ -149,9 +149,15 @@ export function makeLive({ setQuery }) {
     refill();
   }
 
-  const watched = [["record", add], ["review", amend], ["caught-up", refill], ["station", learnProducts]];
+  // A verdict that may be of an earlier part must not look like the latest one's.
+  function markStale() {
+    element.classList.toggle("stale", station.connection === "lost");
+  }
+
+  const watched = [["record", add], ["review", amend], ["caught-up", refill], ["station", learnProducts], ["connection", markStale]];
   for (const [name, handle] of watched) feed.addEventListener(name, handle);
   markShown();
+  markStale();
 
   return {
     element,

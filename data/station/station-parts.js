@@ -44,12 +44,17 @@ export function verdictMark(verdict) {
 }
 
 // The threshold stands in the middle of the bar, so that bars of different detectors look alike.
-export function meter({ score, threshold, decision }) {
-  const text = typeof score === "number"
-    ? t("score.against", { score: figure(score), threshold: figure(threshold) }) : t("score.none");
+export function meter(record) {
+  const { score, threshold, decision } = record;
   const bar = h("span", {});
-  if (typeof score === "number" && threshold > 0) bar.style.width = `${Math.min(100, Math.max(0, score / threshold * 50))}%`;
-  return h("div", { class: `meter ${decision}`, role: "img", "aria-label": text, title: text }, bar);
+  const known = typeof score === "number" && threshold > 0;
+  bar.style.width = known ? `${Math.min(100, Math.max(0, score / threshold * 50))}%` : 0;
+  const words = scoreWords(record);
+  return h("div", { class: `meter ${decision}`, role: "img", "aria-label": words, title: words }, bar);
+}
+
+export function scoreWords({ score, threshold }) {
+  return typeof score === "number" ? t("score.against", { score: figure(score), threshold: figure(threshold) }) : t("score.none");
 }
 
 export function thumbnail({ id, product, decision }) {

@@ -23,6 +23,7 @@ export function makeProducts() {
     try {
       await ask(`/v1/products/${name}/reload`, { method: "POST" });
       notify(t("products.reloading"), "", "plain");
+      update();
     } catch (error) {
       reportProblem(error);
     } finally {

@@ -117,7 +117,7 @@ export function makeRecord() {
   const viewer = makeViewer();
   const answers = makeAnswers({ keys: false, answer: review });
   const takeBack = h("button", { type: "button", onclick: () => review({ verdict: "none" }) }, t("answer.take-back"));
-  const head = h("div", {});
+  const head = h("div", { class: "record-head" }, t("loading"));
   const steps = h("nav", { class: "steps" });
   const rest = h("div", { class: "record-facts" });
   const judge = h("section", { class: "panel" }, h("h2", {}, t("answer.title")), answers.element, takeBack);

@@ -42,7 +42,7 @@ function makeCard(record) {
     thumbnail(record),
     h("span", { class: "card-text" },
       h("span", { class: "card-line" }, badge(record.decision), h("span", { class: "soft" }, record.id)),
-      h("strong", {}, name || "–"),
+      h("strong", {}, name || "\u00a0"),
       meter(record),
       h("span", { class: "soft" }, `${record.product} · ${figure(record.score)}`),
       h("span", { class: "soft" }, dateTime(record.time, { dateStyle: "short", timeStyle: "medium" }))),

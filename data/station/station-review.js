@@ -3,8 +3,8 @@
 import { ask, loadProducts } from "./station-api.js";
 import { h, labelled } from "./station-dom.js";
 import { feed } from "./station-events.js";
-import { count, dateTime, figure, percent, t } from "./station-text.js";
-import { badge, className, clearNotice, meter, productOptions, reportProblem } from "./station-parts.js";
+import { count, dateTime, percent, t } from "./station-text.js";
+import { badge, className, clearNotice, meter, productOptions, reportProblem, scoreWords } from "./station-parts.js";
 import { makeViewer } from "./station-picture.js";
 import { makeAnswers, sendReview, signed } from "./station-answers.js";
 
@@ -93,9 +93,9 @@ export function makeReview({ setQuery }) {
     const name = className(record.product, record.class);
     summary.replaceChildren(
       badge(record.decision),
-      h("p", { class: "live-class" }, name || "–", typeof record.confidence === "number" && h("span", { class: "soft" }, ` ${percent(record.confidence)}`)),
+      h("p", { class: "live-class" }, name, typeof record.confidence === "number" && h("span", { class: "soft" }, ` ${percent(record.confidence)}`)),
       meter(record),
-      h("p", { class: "soft" }, t("score.against", { score: figure(record.score), threshold: figure(record.threshold) })),
+      h("p", { class: "soft" }, scoreWords(record)),
       h("p", { class: "soft" }, `${record.product} · ${dateTime(record.time)} · `,
         h("a", { href: `#/records/${record.id}` }, t("view.record", { id: record.id }))));
   }

@@ -65,7 +65,8 @@ export function stackedBars({ label, rows, series, format, ticks = 6, marks = []
     let below = 0;
     values.forEach((value, kind) => {
       const top = yAt(below + value, scale.max);
-      if (value > 0) group.append(s("rect", { class: series[kind], x: LEFT + step * index + gap, width: step - 2 * gap, y: top, height: yAt(below, scale.max) - top }));
+      const height = yAt(below, scale.max) - top;
+      if (value > 0) group.append(s("rect", { class: series[kind], x: LEFT + step * index + gap, width: step - 2 * gap, y: top, height }));
       below += value;
     });
     group.append(s("rect", { class: "hit", x: LEFT + step * index, width: step, y: TOP, height: inner.height }));
