@@ -4,6 +4,7 @@
 #include "core/http_pool.h"
 #include "core/http_redact.h"
 #include "core/json_member.h"
+#include "core/secret_file.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -235,32 +236,11 @@ static GUri *parse_endpoint(const char *given, GError **error) {
   return NULL;
 }
 
-/* A key that others can read is no secret. */
-static char *read_key_file(const char *path, GError **error) {
-  GStatBuf status;
-  if (g_stat(path, &status) == 0 && (status.st_mode & 077) != 0) {
-    g_set_error(error, VELM_ERROR, VELM_ERROR_FILE,
-                "%s: others may read the key in it; chmod 600 it", path);
-    return NULL;
-  }
-  gsize length = 0;
-  g_autofree char *text = velm_file_read_limited(path, MAX_KEY_BYTES, &length, error);
-  if (!text)
-    return NULL;
-  g_autofree char *key = g_strndup(text, MIN(length, MAX_KEY_BYTES));
-  memset(text, 0, length);
-  g_strstrip(key);
-  if (length <= MAX_KEY_BYTES && key[0])
-    return g_steal_pointer(&key);
-  g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: is no file with a key", path);
-  return NULL;
-}
-
 static gboolean open_pool(VelmLlmServer *server, const char *key_file, const VelmHttpParams *http,
                           GError **error) {
   const char *given = g_getenv("OPENAI_API_KEY");
   g_autofree char *key = http->bearer ? g_strdup(http->bearer)
-                         : key_file   ? read_key_file(key_file, error)
+                         : key_file   ? velm_secret_file_read(key_file, MAX_KEY_BYTES, error)
                                       : (given ? g_strstrip(g_strdup(given)) : NULL);
   if (key_file && !key)
     return FALSE;

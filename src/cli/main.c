@@ -42,6 +42,7 @@ static void print_help(FILE *to) {
         "one\n"
         "  OPENAI_BASE_URL    server of the classifier mllm, where --endpoint does not name one\n"
         "  OPENAI_API_KEY     key for that server\n"
+        "  VELM_WEBHOOK_KEY   key that velm serve signs what it sends with\n"
         "  VELM_LLAMA_SERVER  llama-server that --serve-llm starts, in place of the one on PATH\n"
         "\nExit status:\n"
         "  0  all is well\n"

@@ -3,9 +3,11 @@
 #include "cli/cli.h"
 #include "core/file.h"
 #include "core/log.h"
+#include "core/secret_file.h"
 #include "serve/api.h"
 #include "serve/folder_link.h"
 #include "serve/modbus_link.h"
+#include "serve/webhook_link.h"
 
 #include <glib-unix.h>
 #include <signal.h>
@@ -14,11 +16,13 @@
 #include <sys/resource.h>
 
 #define MOST_PEM (1024 * 1024)
+#define MOST_KEY 4096
 /* Files besides those of connections: the store's, the models', the networks'. */
 #define OTHER_FILES 256
 
 typedef struct {
-  char *listen, *modbus, *data, *tokens, *tls, *model, *spec, *classifier;
+  char *listen, *modbus, *webhook, *webhook_key_file, *data, *tokens, *tls, *model, *spec,
+      *classifier;
   char **products, **folders;
   int max_mb, parallel, queue;
   gint64 megapixels;
@@ -29,6 +33,8 @@ typedef struct {
 static void options_clear(Options *options) {
   g_free(options->listen);
   g_free(options->modbus);
+  g_free(options->webhook);
+  g_free(options->webhook_key_file);
   g_free(options->data);
   g_free(options->tokens);
   g_free(options->tls);
@@ -56,6 +62,12 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
        "[NAME=]DIR"},
       {"modbus", 0, 0, G_OPTION_ARG_STRING, &options->modbus,
        "Give a PLC the verdicts by Modbus TCP at this address", "ADDRESS:PORT"},
+      {"webhook", 0, 0, G_OPTION_ARG_STRING, &options->webhook,
+       "Send each record, in order, to this address", "URL"},
+      {"webhook-key-file", 0, 0, G_OPTION_ARG_FILENAME, &options->webhook_key_file,
+       "Sign what is sent with the key in this file (default: the environment's VELM_WEBHOOK_KEY, "
+       "where there is one)",
+       "FILE"},
       {"data", 0, 0, G_OPTION_ARG_FILENAME, &options->data,
        "Folder of the records and images; made where there is none", "DIR"},
       {"listen", 0, 0, G_OPTION_ARG_STRING, &options->listen,
@@ -158,6 +170,21 @@ static gboolean add_modbus(VelmStation *station, const Options *options, GError 
   if (!options->modbus)
     return TRUE;
   VelmLink *link = velm_modbus_link_new(station, options->modbus, error);
+  if (link)
+    velm_station_add_link(station, link);
+  return link != NULL;
+}
+
+static gboolean add_webhook(VelmStation *station, const Options *options, GError **error) {
+  if (!options->webhook)
+    return TRUE;
+  char *key = options->webhook_key_file
+                  ? velm_secret_file_read(options->webhook_key_file, MOST_KEY, error)
+                  : g_strdup(g_getenv("VELM_WEBHOOK_KEY"));
+  if (options->webhook_key_file && !key)
+    return FALSE;
+  VelmLink *link = velm_webhook_link_new(station, options->webhook, key, error);
+  velm_secret_free(key);
   if (link)
     velm_station_add_link(station, link);
   return link != NULL;
@@ -318,7 +345,8 @@ static gboolean serve(const Options *options, const VelmInspectorParams *base, G
   params.http.key = key;
   g_autoptr(VelmStation) station = velm_station_new(options->data, error);
   if (!station || !add_products(station, options, &product, error) ||
-      !add_folders(station, options, error) || !add_modbus(station, options, error))
+      !add_folders(station, options, error) || !add_modbus(station, options, error) ||
+      !add_webhook(station, options, error))
     return FALSE;
   g_autoptr(VelmApi) api = velm_api_new(station, &params, error);
   if (!api)

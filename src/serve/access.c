@@ -1,8 +1,7 @@
 #include "serve/access.h"
 
-#include "core/file.h"
+#include "core/secret_file.h"
 
-#include <glib/gstdio.h>
 #include <string.h>
 
 #define MOST_BYTES (1024 * 1024)
@@ -44,15 +43,6 @@ static void digest_of(const char *token, guint8 *digest) {
 static void clear_token(gpointer data) { g_free(((Token *)data)->name); }
 
 /* ---- the file ---- */
-
-static gboolean is_private(const char *path, GError **error) {
-  GStatBuf status;
-  if (g_stat(path, &status) != 0 || !S_ISREG(status.st_mode) || !(status.st_mode & 077))
-    return TRUE;
-  g_set_error(error, VELM_ERROR, VELM_ERROR_FILE,
-              "%s: others can read these tokens: chmod 600 the file", path);
-  return FALSE;
-}
 
 /* Why the line is no token; NULL where it is one. */
 static const char *parse_line(char *line, Token *token) {
@@ -100,19 +90,14 @@ static gboolean parse(VelmAccess *access, const char *path, const char *text, GE
 }
 
 VelmAccess *velm_access_load(const char *path, GError **error) {
-  gsize length = 0;
-  if (!is_private(path, error))
+  char *text = velm_secret_file_read(path, MOST_BYTES, error);
+  if (!text)
     return NULL;
-  g_autofree char *contents = velm_file_read_limited(path, MOST_BYTES, &length, error);
-  if (!contents)
-    return NULL;
-  g_autofree char *text = g_strndup(contents, MIN(length, MOST_BYTES));
   g_autoptr(VelmAccess) access = g_new0(VelmAccess, 1);
   access->tokens = g_array_new(FALSE, TRUE, sizeof(Token));
   g_array_set_clear_func(access->tokens, clear_token);
   gboolean ok = parse(access, path, text, error);
-  explicit_bzero(contents, length);
-  explicit_bzero(text, strlen(text));
+  velm_secret_free(text);
   return ok ? g_steal_pointer(&access) : NULL;
 }
 

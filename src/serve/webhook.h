@@ -1,9 +1,9 @@
 /*
  * Telling another machine of a record: a POST of its JSON, signed.
  *
- * Velm-Signature: t=SECONDS,v1=HEX, where HEX is the HMAC-SHA256 of "SECONDS.BODY" with the key that
- * both know: who checks it and the time knows that it comes from the station, and is not an old
- * one that somebody sends again.
+ * Velm-Signature: t=SECONDS,v1=HEX, where HEX is the HMAC-SHA256 of "SECONDS.BODY" with the key
+ * that both know: who checks it and the time knows that it comes from the station, and is not an
+ * old one that somebody sends again.
  */
 #pragma once
 

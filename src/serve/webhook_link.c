@@ -20,7 +20,8 @@ typedef struct {
   gboolean stopping, told;
 } Hook;
 
-/* Waits until there is something new, or @seconds have passed. Returns: FALSE where it is to end. */
+/* Waits until there is something new, or @seconds have passed. Returns: FALSE where it is to end.
+ */
 static gboolean wait(Hook *hook, guint seconds, gboolean for_news) {
   gint64 end = g_get_monotonic_time() + seconds * G_TIME_SPAN_SECOND;
   g_mutex_lock(&hook->lock);
