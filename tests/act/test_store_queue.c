@@ -383,7 +383,7 @@ static void test_check(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
 
 /* ---- killed ---- */
 
-enum { ROUNDS = 30, FIRST_TIME = 1000 };
+enum { ROUNDS = 40, FIRST_TIME = 1000 };
 
 /* What the child did with a part, as it tells its parent. */
 typedef struct {
@@ -612,7 +612,7 @@ static void test_killed(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
   Known known = {queued, recorded, delivered};
   for (guint round = 0; round < ROUNDS; round++) {
     g_clear_pointer(&f->store, velm_store_free);
-    kill_child(f->path, round * NUMBERS_A_ROUND, (gulong)g_rand_int_range(random, 0, 80000),
+    kill_child(f->path, round * NUMBERS_A_ROUND, (gulong)g_rand_int_range(random, 0, 120000),
                &known);
     store_reopen(f);
     assert_known(f, &known, round * NUMBERS_A_ROUND);
