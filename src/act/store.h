@@ -31,8 +31,9 @@ typedef struct _VelmStore VelmStore;
 
 /* The longest text of a kind, in bytes; more is VELM_ERROR_USAGE. */
 #define VELM_STORE_MAX_KEY 200
-#define VELM_STORE_MAX_NAME 200 /* of a product, a class, a person */
-#define VELM_STORE_MAX_NOTE 4000
+#define VELM_STORE_MAX_NAME 800   /* of a product, a class, a person: 200 characters of any script \
+                                   */
+#define VELM_STORE_MAX_NOTE 16000 /* 4,000 characters */
 #define VELM_STORE_MAX_IMAGE (512 * 1024 * 1024) /* the bytes of an image's file */
 
 /**
@@ -266,6 +267,9 @@ gboolean velm_store_enqueue(VelmStore *store, const VelmQueued *queued, GBytes *
  * velm_store_list(). Returns: (transfer full) (element-type VelmQueued). */
 GPtrArray *velm_store_list_queued(VelmStore *store, gint64 after, guint limit, GError **error);
 
+/** Whether the key is queued. @queued: (out). */
+gboolean velm_store_is_queued(VelmStore *store, const char *key, gboolean *queued, GError **error);
+
 gboolean velm_store_count_queued(VelmStore *store, gint64 *count, GError **error);
 
 /* ---- callbacks: who is to be told of a record ---- */
@@ -301,7 +305,8 @@ gboolean velm_store_callback_done(VelmStore *store, const VelmCallback *callback
 gboolean velm_store_callback_failed(VelmStore *store, const VelmCallback *callback, gint64 retry_at,
                                     const char *message, GError **error);
 
-/* ---- marks: who goes through the records in the order in which they came to be on the disk ---- */
+/* ---- marks: who goes through the records in the order in which they came to be on the disk ----
+ */
 
 /** The first record with a number over @after. @record: (out) (transfer full): NULL where there is
  * none. */

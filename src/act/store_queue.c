@@ -88,6 +88,27 @@ GPtrArray *velm_store_list_queued(VelmStore *store, gint64 after, guint limit, G
   return rows;
 }
 
+static gboolean find_queued(VelmDatabase *database, const char *key, gboolean *queued,
+                            GError **error) {
+  g_autoptr(sqlite3_stmt) statement =
+      velm_database_prepare(database, "SELECT 1 FROM queue WHERE key = ?", error);
+  if (!statement)
+    return FALSE;
+  velm_database_bind_text(statement, 1, key);
+  int code = velm_database_step(database, statement, error);
+  *queued = code == SQLITE_ROW;
+  return code == SQLITE_ROW || code == SQLITE_DONE;
+}
+
+gboolean velm_store_is_queued(VelmStore *store, const char *key, gboolean *queued, GError **error) {
+  VelmDatabase *database = velm_store_begin_reading(store, error);
+  if (!database)
+    return FALSE;
+  gboolean ok = find_queued(database, key, queued, error);
+  velm_store_end_reading(store, database);
+  return ok;
+}
+
 gboolean velm_store_count_queued(VelmStore *store, gint64 *count, GError **error) {
   VelmDatabase *database = velm_store_begin_reading(store, error);
   if (!database)

@@ -1,12 +1,10 @@
 #include "classify/llm_server.h"
 
-#include "core/file.h"
 #include "core/http_pool.h"
 #include "core/http_redact.h"
 #include "core/json_member.h"
 #include "core/secret_file.h"
 
-#include <glib/gstdio.h>
 #include <string.h>
 
 #define SHOWN_BYTES 200 /* of a server's message */

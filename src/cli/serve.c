@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "core/secret_file.h"
 #include "serve/api.h"
+#include "serve/callback_link.h"
 #include "serve/folder_link.h"
 #include "serve/modbus_link.h"
 #include "serve/webhook_link.h"
@@ -23,7 +24,7 @@
 typedef struct {
   char *listen, *modbus, *webhook, *webhook_key_file, *data, *tokens, *tls, *model, *spec,
       *classifier;
-  char **products, **folders;
+  char **products, **folders, **callbacks;
   int max_mb, parallel, queue;
   gint64 megapixels;
   double rate;
@@ -43,6 +44,7 @@ static void options_clear(Options *options) {
   g_free(options->classifier);
   g_strfreev(options->products);
   g_strfreev(options->folders);
+  g_strfreev(options->callbacks);
   velm_cli_llm_clear(&options->llm);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
@@ -64,6 +66,10 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
        "Give a PLC the verdicts by Modbus TCP at this address", "ADDRESS:PORT"},
       {"webhook", 0, 0, G_OPTION_ARG_STRING, &options->webhook,
        "Send each record, in order, to this address", "URL"},
+      {"callbacks", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->callbacks,
+       "Who hands an image in may have its record sent to an address that begins so; may be given "
+       "several times",
+       "URL"},
       {"webhook-key-file", 0, 0, G_OPTION_ARG_FILENAME, &options->webhook_key_file,
        "Sign what is sent with the key in this file (default: the environment's VELM_WEBHOOK_KEY, "
        "where there is one)",
@@ -166,38 +172,38 @@ static VelmProduct *product_of(const VelmStation *station, const char *folder, c
   return NULL;
 }
 
-static gboolean add_modbus(VelmStation *station, const Options *options, GError **error) {
-  if (!options->modbus)
-    return TRUE;
-  VelmLink *link = velm_modbus_link_new(station, options->modbus, error);
+/* Returns: FALSE where a link is wanted and there is none. @link: (transfer full) (nullable). */
+static gboolean add_link(VelmStation *station, VelmLink *link) {
   if (link)
     velm_station_add_link(station, link);
   return link != NULL;
 }
 
-static gboolean add_webhook(VelmStation *station, const Options *options, GError **error) {
-  if (!options->webhook)
+static gboolean add_modbus(VelmStation *station, const Options *options, GError **error) {
+  if (!options->modbus)
     return TRUE;
+  return add_link(station, velm_modbus_link_new(station, options->modbus, error));
+}
+
+static gboolean add_hooks(VelmStation *station, const Options *options, GError **error) {
   char *key = options->webhook_key_file
                   ? velm_secret_file_read(options->webhook_key_file, MOST_KEY, error)
                   : g_strdup(g_getenv("VELM_WEBHOOK_KEY"));
-  if (options->webhook_key_file && !key)
-    return FALSE;
-  VelmLink *link = velm_webhook_link_new(station, options->webhook, key, error);
+  gboolean ok = key || !options->webhook_key_file;
+  if (ok && options->webhook)
+    ok = add_link(station, velm_webhook_link_new(station, options->webhook, key, error));
+  if (ok && options->callbacks)
+    ok = add_link(station, velm_callback_link_new(station, key, error));
   velm_secret_free(key);
-  if (link)
-    velm_station_add_link(station, link);
-  return link != NULL;
+  return ok;
 }
 
 static gboolean add_folders(VelmStation *station, const Options *options, GError **error) {
   for (char **folder = options->folders; folder && *folder; folder++) {
     const char *path = NULL;
     VelmProduct *product = product_of(station, *folder, &path, error);
-    VelmLink *link = product ? velm_folder_link_new(station, product, path, error) : NULL;
-    if (!link)
+    if (!product || !add_link(station, velm_folder_link_new(station, product, path, error)))
       return FALSE;
-    velm_station_add_link(station, link);
   }
   return TRUE;
 }
@@ -324,6 +330,8 @@ static VelmApiParams api_params(const Options *options, const VelmAccess *access
   params.access = access;
   if (options->listen)
     params.http.listen = options->listen;
+  if (options->callbacks)
+    params.callbacks = (const char *const *)options->callbacks;
   if (options->max_mb > 0)
     params.max_body = (gsize)options->max_mb * 1000 * 1000;
   if (options->rate > 0)
@@ -346,7 +354,7 @@ static gboolean serve(const Options *options, const VelmInspectorParams *base, G
   g_autoptr(VelmStation) station = velm_station_new(options->data, error);
   if (!station || !add_products(station, options, &product, error) ||
       !add_folders(station, options, error) || !add_modbus(station, options, error) ||
-      !add_webhook(station, options, error))
+      !add_hooks(station, options, error))
     return FALSE;
   g_autoptr(VelmApi) api = velm_api_new(station, &params, error);
   if (!api)

@@ -33,6 +33,7 @@ static const VelmRoute routes[] = {
     {"POST", "/v1/products/{}/reload", VELM_ROLE_ENGINEER, .respond = velm_api_reload_product},
     {"POST", "/v1/products/{}/inspections", VELM_ROLE_LINE, VELM_CONTENT_IMAGE,
      .start = velm_api_inspect},
+    {"GET", "/v1/inspections/{}", VELM_ROLE_LINE, .respond = velm_api_get_inspection},
     {"GET", "/v1/records", VELM_ROLE_OPERATOR, .respond = velm_api_list_records},
     {"GET", "/v1/records/export", VELM_ROLE_OPERATOR, .respond = velm_api_export_records},
     {"GET", "/v1/records/{}", VELM_ROLE_LINE, .respond = velm_api_get_record},
@@ -324,6 +325,7 @@ VelmApi *velm_api_new(VelmStation *station, const VelmApiParams *params, GError 
                                .sessions = velm_sessions_new(),
                                .access = params->access,
                                .max_body = params->max_body,
+                               .callbacks = params->callbacks,
                                .failures = velm_rate_new(FAILURES_PER_SECOND, FAILURES_AT_ONCE)};
   api->rate = velm_rate_new(params->per_second, 4 * params->per_second);
   api->intake = g_thread_pool_new(respond, api, N_INTAKE, FALSE, NULL);

@@ -101,15 +101,9 @@ static VelmStoredRecord *fetch(const Export *export, gint64 id, gboolean *ok) {
 static gboolean jsonl_add(Export *export, const VelmStoredRecord *record, GString *out) {
   gboolean ok = FALSE;
   g_autoptr(VelmStoredRecord) whole = fetch(export, record->id, &ok);
-  g_autoptr(GPtrArray) reviews =
-      whole ? velm_store_list_reviews(export->store, whole->id, NULL) : NULL;
-  if (!reviews)
+  g_autofree char *line = whole ? velm_stored_record_to_json(export->store, whole, NULL) : NULL;
+  if (!line)
     return ok && !whole;
-  g_autoptr(JsonBuilder) builder = json_builder_new();
-  json_builder_begin_object(builder);
-  velm_stored_record_build(builder, whole, reviews);
-  json_builder_end_object(builder);
-  g_autofree char *line = velm_json_print(builder, FALSE);
   g_string_append_printf(out, "%s\n", line);
   return TRUE;
 }

@@ -3,25 +3,21 @@
 #include "serve/query.h"
 #include "serve/record_json.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #define MOST_TEXT 200
+#define MOST_URL 2000
 
 /* ---- what is answered ---- */
 
 static VelmResponse *respond_record(const VelmCall *call, const VelmStoredRecord *record,
                                     gboolean existed) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(GPtrArray) reviews =
-      velm_store_list_reviews(velm_station_get_store(call->context->station), record->id, &error);
-  if (!reviews)
+  VelmResponse *response = velm_call_respond_record(call, existed ? 200 : 201, record, &error);
+  if (!response)
     return velm_response_new_error(error);
   g_autofree char *location = g_strdup_printf("/v1/records/%" G_GINT64_FORMAT, record->id);
-  g_autoptr(JsonBuilder) builder = json_builder_new();
-  json_builder_begin_object(builder);
-  velm_stored_record_build(builder, record, reviews);
-  json_builder_end_object(builder);
-  VelmResponse *response = velm_response_new_json(existed ? 200 : 201, builder);
   velm_response_set_header(response, "Location", location);
   return response;
 }
@@ -64,25 +60,54 @@ static gboolean is_key(const char *key) {
 }
 
 static gboolean is_plain(const char *text) {
-  for (const char *c = text; *c; c++)
-    if (g_ascii_iscntrl(*c))
+  for (const char *c = text; *c; c = g_utf8_next_char(c))
+    if (g_unichar_iscntrl(g_utf8_get_char(c)))
       return FALSE;
   return TRUE;
 }
 
-static VelmResponse *check(const VelmCall *call, const char **key, const char **name) {
-  static const char *const names[] = {"name", NULL};
-  g_autoptr(GError) error = NULL;
+/* What is asked for behind the question mark and in the headers; borrowed. */
+typedef struct {
+  const char *key, *name, *callback;
+  gboolean later; /* it is queued, and the answer does not wait for the record */
+} Wish;
+
+static gboolean is_allowed(const VelmCall *call, const char *callback) {
+  for (const char *const *prefix = call->context->callbacks; *prefix; prefix++)
+    if (g_str_has_prefix(callback, *prefix))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean read_query(const VelmCall *call, Wish *wish, GError **error) {
+  static const char *const names[] = {"name", "wait", "callback", NULL};
+  static const char *const words[] = {"true", "false", NULL};
   GHashTable *query = velm_exchange_get_query(call->exchange);
-  *key = velm_exchange_get_header(call->exchange, "Idempotency-Key");
-  if (!velm_query_only(query, names, FALSE, &error) ||
-      !velm_query_text(query, "name", MOST_TEXT, name, &error))
+  guint later = FALSE;
+  if (!velm_query_only(query, names, FALSE, error) ||
+      !velm_query_text(query, "name", MOST_TEXT, &wish->name, error) ||
+      !velm_query_text(query, "callback", MOST_URL, &wish->callback, error) ||
+      !velm_query_word(query, "wait", words, &later, error))
+    return FALSE;
+  wish->later = later;
+  return TRUE;
+}
+
+/* Why it is not taken; NULL where it is. */
+static VelmResponse *check(const VelmCall *call, Wish *wish) {
+  g_autoptr(GError) error = NULL;
+  wish->key = velm_exchange_get_header(call->exchange, "Idempotency-Key");
+  if (!read_query(call, wish, &error))
     return velm_response_new_error(error);
-  if (*key && !is_key(*key))
+  if (wish->key && !is_key(wish->key))
     return velm_response_new_problem(400, "Idempotency-Key: it is to be 1 to 200 printable ASCII "
                                           "characters without spaces");
-  if (*name && !is_plain(*name))
+  if (wish->name && !is_plain(wish->name))
     return velm_response_new_problem(400, "name: it has control characters");
+  if (wish->callback && !wish->later)
+    return velm_response_new_problem(400, "callback: it goes with wait=false");
+  if (wish->callback && !is_allowed(call, wish->callback))
+    return velm_response_new_problem(403, "callback: the station does not call this address");
   if (g_bytes_get_size(velm_exchange_get_body(call->exchange)) == 0)
     return velm_response_new_problem(400, "the request has no image");
   return NULL;
@@ -94,20 +119,78 @@ static char *media_type_of(const VelmCall *call) {
   return g_ascii_strdown(text, (gssize)strcspn(text, "; \t"));
 }
 
+/* ---- later ---- */
+
+static VelmResponse *respond_state(guint status, const char *key, const VelmStoredRecord *record) {
+  g_autoptr(JsonBuilder) builder = json_builder_new();
+  json_builder_begin_object(builder);
+  velm_json_set_string(builder, "key", key);
+  velm_json_set_string(builder, "state", record ? "done" : "queued");
+  json_builder_set_member_name(builder, "record");
+  if (record) {
+    json_builder_begin_object(builder);
+    velm_summary_build(builder, record);
+    json_builder_end_object(builder);
+  } else {
+    json_builder_add_null_value(builder);
+  }
+  json_builder_end_object(builder);
+  VelmResponse *response = velm_response_new_json(status, builder);
+  g_autofree char *escaped = g_uri_escape_string(key, NULL, FALSE);
+  g_autofree char *location = g_strconcat("/v1/inspections/", escaped, NULL);
+  velm_response_set_header(response, "Location", location);
+  return response;
+}
+
+static VelmResponse *enqueue(const VelmCall *call, const Wish *wish, const char *media_type) {
+  g_autoptr(GError) error = NULL;
+  /* Lent to be read. */
+  const VelmQueued queued = {.key = (char *)(uintptr_t)wish->key,
+                             .product = call->argument,
+                             .time = g_get_real_time(),
+                             .media_type = (char *)(uintptr_t)media_type,
+                             .name = (char *)(uintptr_t)wish->name,
+                             .callback = (char *)(uintptr_t)wish->callback};
+  if (velm_station_enqueue(call->context->station, &queued, velm_exchange_get_body(call->exchange),
+                           NULL, &error))
+    return respond_state(202, wish->key, NULL);
+  return respond_error(error);
+}
+
+VelmResponse *velm_api_get_inspection(VelmCall *call, GError **error) {
+  VelmStore *store = velm_station_get_store(call->context->station);
+  g_autoptr(VelmStoredRecord) record = NULL;
+  gboolean queued = FALSE;
+  /* In this order: it leaves the queue with its record. */
+  if (!velm_store_is_queued(store, call->argument, &queued, error) ||
+      !velm_store_find(store, call->argument, &record, error))
+    return NULL;
+  if (!record && !queued)
+    return velm_response_new_problem(404, "no image with this key was handed in");
+  return respond_state(200, call->argument, record);
+}
+
+/* ---- now ---- */
+
 void velm_api_inspect(VelmCall *call) {
-  const char *key = NULL, *name = NULL;
+  Wish wish = {0};
   VelmProduct *product = velm_station_find_product(call->context->station, call->argument);
-  VelmResponse *problem = product ? check(call, &key, &name)
-                                  : velm_response_new_problem(404, "there is no such product");
+  VelmResponse *problem =
+      product ? check(call, &wish) : velm_response_new_problem(404, "there is no such product");
   if (problem) {
     velm_call_answer(call, problem);
     return;
   }
-  g_autofree char *made_up = key ? NULL : g_uuid_string_random();
+  g_autofree char *made_up = wish.key ? NULL : g_uuid_string_random();
   g_autofree char *media_type = media_type_of(call);
-  key = key ? key : made_up;
-  const VelmArrival arrival = {.key = key,
-                               .name = name ? name : key,
+  wish.key = wish.key ? wish.key : made_up;
+  wish.name = wish.name ? wish.name : wish.key;
+  if (wish.later) {
+    velm_call_answer(call, enqueue(call, &wish, media_type));
+    return;
+  }
+  const VelmArrival arrival = {.key = wish.key,
+                               .name = wish.name,
                                .media_type = media_type,
                                .image = velm_exchange_get_body(call->exchange)};
   velm_station_inspect(call->context->station, product, &arrival, take_record, call);

@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 #define MOST_CURSOR 200
+#define MOST_NAME 200
+#define MOST_NOTE 4000
 
 static VelmResponse *respond_page(const GPtrArray *records, const char *next) {
   g_autoptr(JsonBuilder) builder = json_builder_new();
@@ -43,30 +45,17 @@ VelmResponse *velm_api_list_records(VelmCall *call, GError **error) {
   return records ? respond_page(records, next) : NULL;
 }
 
-static VelmResponse *respond_record(const VelmCall *call, guint status,
-                                    const VelmStoredRecord *record, GError **error) {
-  g_autoptr(GPtrArray) reviews =
-      velm_store_list_reviews(velm_station_get_store(call->context->station), record->id, error);
-  if (!reviews)
-    return NULL;
-  g_autoptr(JsonBuilder) builder = json_builder_new();
-  json_builder_begin_object(builder);
-  velm_stored_record_build(builder, record, reviews);
-  json_builder_end_object(builder);
-  return velm_response_new_json(status, builder);
-}
-
 VelmResponse *velm_api_get_record(VelmCall *call, GError **error) {
   VelmResponse *missing = NULL;
   g_autoptr(VelmStoredRecord) record = velm_call_record(call, &missing, error);
-  return record ? respond_record(call, 200, record, error) : missing;
+  return record ? velm_call_respond_record(call, 200, record, error) : missing;
 }
 
 /* ---- reviews ---- */
 
 static gboolean read_verdict(JsonNode *body, VelmReviewVerdict *verdict, GError **error) {
   const char *word = NULL;
-  if (!velm_call_text(body, "verdict", &word, error))
+  if (!velm_call_text(body, "verdict", MOST_NAME, &word, error))
     return FALSE;
   for (*verdict = VELM_VERDICT_NONE; word && *verdict <= VELM_VERDICT_GOOD; (*verdict)++)
     if (g_str_equal(word, velm_verdict_name(*verdict)))
@@ -81,8 +70,9 @@ static gboolean read_review(const VelmCall *call, JsonNode *body, VelmReview *re
                             GError **error) {
   const char *class_name = NULL, *note = NULL, *who = NULL;
   if (!read_verdict(body, &review->verdict, error) ||
-      !velm_call_text(body, "class", &class_name, error) ||
-      !velm_call_text(body, "note", &note, error) || !velm_call_text(body, "who", &who, error))
+      !velm_call_text(body, "class", MOST_NAME, &class_name, error) ||
+      !velm_call_text(body, "note", MOST_NOTE, &note, error) ||
+      !velm_call_text(body, "who", MOST_NAME, &who, error))
     return FALSE;
   /* Who has a token is known by it, whatever it says. */
   who = call->who ? call->who : who && who[0] ? who : "local";
@@ -106,5 +96,5 @@ VelmResponse *velm_api_review(VelmCall *call, GError **error) {
   if (!record)
     return missing;
   velm_station_tell_review(station, record);
-  return respond_record(call, 201, record, error);
+  return velm_call_respond_record(call, 201, record, error);
 }

@@ -1,6 +1,8 @@
 /* Signing in and out. */
 #include "serve/call.h"
 
+#define MOST_TOKEN 200
+
 static VelmResponse *respond(const VelmCall *call, VelmRole role, const char *name) {
   g_autoptr(JsonBuilder) builder = json_builder_new();
   json_builder_begin_object(builder);
@@ -27,7 +29,7 @@ VelmResponse *velm_api_sign_in(VelmCall *call, GError **error) {
   static const char *const names[] = {"token", NULL};
   const char *token = NULL, *name = NULL;
   g_autoptr(JsonNode) body = velm_call_json(call, names, error);
-  if (!body || !velm_call_text(body, "token", &token, error))
+  if (!body || !velm_call_text(body, "token", MOST_TOKEN, &token, error))
     return NULL;
   if (!token || !token[0]) {
     g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "token: it is missing");

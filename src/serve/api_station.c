@@ -6,6 +6,9 @@
 
 #include <gio/gio.h>
 
+/* What a number in JSON holds exactly. */
+#define MAX_NUMBER ((G_GINT64_CONSTANT(1) << 53) - 1)
+
 VelmResponse *velm_api_get_health(VelmCall *call, GError **error) {
   g_autoptr(JsonBuilder) builder = json_builder_new();
   json_builder_begin_object(builder);
@@ -86,7 +89,7 @@ VelmResponse *velm_api_list_audit(VelmCall *call, GError **error) {
   GHashTable *query = velm_exchange_get_query(call->exchange);
   gint64 before = 0, limit = 100;
   if (!velm_query_only(query, names, FALSE, error) ||
-      !velm_query_int(query, "before", 1, G_MAXINT64, &before, error) ||
+      !velm_query_int(query, "before", 1, MAX_NUMBER, &before, error) ||
       !velm_query_int(query, "limit", 1, VELM_STORE_MAX_PAGE, &limit, error))
     return NULL;
   g_autoptr(GPtrArray) entries = velm_store_list_audit(

@@ -1,5 +1,7 @@
 #include "serve/call.h"
 
+#include "serve/record_json.h"
+
 #include <string.h>
 
 gboolean velm_call_may_try(const VelmCall *call) {
@@ -27,6 +29,16 @@ VelmStoredRecord *velm_call_record(const VelmCall *call, VelmResponse **response
   return record;
 }
 
+VelmResponse *velm_call_respond_record(const VelmCall *call, guint status,
+                                       const VelmStoredRecord *record, GError **error) {
+  char *json =
+      velm_stored_record_to_json(velm_station_get_store(call->context->station), record, error);
+  if (!json)
+    return NULL;
+  gsize length = strlen(json);
+  return velm_response_new(status, "application/json", g_bytes_new_take(json, length));
+}
+
 /* ---- bodies ---- */
 
 static gboolean has_only(JsonObject *object, const char *const *names, GError **error) {
@@ -51,15 +63,17 @@ JsonNode *velm_call_json(const VelmCall *call, const char *const *names, GError 
   return has_only(json_node_get_object(node), names, error) ? g_steal_pointer(&node) : NULL;
 }
 
-gboolean velm_call_text(JsonNode *body, const char *name, const char **value, GError **error) {
+gboolean velm_call_text(JsonNode *body, const char *name, gsize most, const char **value,
+                        GError **error) {
   JsonNode *member = json_object_get_member(json_node_get_object(body), name);
   *value = NULL;
   if (!member || JSON_NODE_HOLDS_NULL(member))
     return TRUE;
-  if (JSON_NODE_HOLDS_VALUE(member) && json_node_get_value_type(member) == G_TYPE_STRING) {
+  if (JSON_NODE_HOLDS_VALUE(member) && json_node_get_value_type(member) == G_TYPE_STRING)
     *value = json_node_get_string(member);
+  if (*value && g_utf8_strlen(*value, -1) <= (glong)most)
     return TRUE;
-  }
-  g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "%s: it is to be a text", name);
+  g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
+              "%s: it is to be a text of %" G_GSIZE_FORMAT " characters at most", name, most);
   return FALSE;
 }

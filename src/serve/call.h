@@ -15,6 +15,8 @@ typedef struct {
   VelmSessions *sessions;
   const VelmAccess *access; /* NULL where there are no tokens */
   gsize max_body;
+  const char *const
+      *callbacks;     /* where callbacks may lead: beginnings of addresses; NULL-terminated */
   VelmRate *failures; /* wrong tokens of an address */
   gint open;          /* atomic: calls that are not answered yet */
 } VelmContext;
@@ -69,12 +71,17 @@ gint64 velm_call_id(const VelmCall *call);
  * @response where there is none. */
 VelmStoredRecord *velm_call_record(const VelmCall *call, VelmResponse **response, GError **error);
 
+/** @record, whole. Returns: NULL with the error. */
+VelmResponse *velm_call_respond_record(const VelmCall *call, guint status,
+                                       const VelmStoredRecord *record, GError **error);
+
 /** The members of the body, an object with no others than @names (NULL-terminated). Returns:
  * (transfer full): NULL with VELM_ERROR_USAGE. */
 JsonNode *velm_call_json(const VelmCall *call, const char *const *names, GError **error);
-/** The text of member @name, or null. Returns: FALSE with VELM_ERROR_USAGE where it is anything
- * else. @value: (out): borrowed. */
-gboolean velm_call_text(JsonNode *body, const char *name, const char **value, GError **error);
+/** The text of member @name, of @most characters at most, or null. Returns: FALSE with
+ * VELM_ERROR_USAGE where it is anything else. @value: (out): borrowed. */
+gboolean velm_call_text(JsonNode *body, const char *name, gsize most, const char **value,
+                        GError **error);
 
 /* ---- handlers ---- */
 
@@ -94,6 +101,7 @@ VelmResponse *velm_api_get_product(VelmCall *call, GError **error);
 VelmResponse *velm_api_reload_product(VelmCall *call, GError **error);
 
 void velm_api_inspect(VelmCall *call);
+VelmResponse *velm_api_get_inspection(VelmCall *call, GError **error);
 
 VelmResponse *velm_api_list_records(VelmCall *call, GError **error);
 VelmResponse *velm_api_export_records(VelmCall *call, GError **error);

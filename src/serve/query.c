@@ -30,7 +30,8 @@ gboolean velm_query_text(GHashTable *query, const char *name, gsize most, const 
                          GError **error) {
   const char *text = g_hash_table_lookup(query, name);
   *value = text;
-  if (!text || (text[0] && strlen(text) <= most && g_utf8_validate(text, -1, NULL)))
+  if (!text ||
+      (text[0] && g_utf8_validate(text, -1, NULL) && g_utf8_strlen(text, -1) <= (glong)most))
     return TRUE;
   return refuse(error, name, "it is empty, too long or no UTF-8");
 }

@@ -9,7 +9,7 @@
 gboolean velm_query_only(GHashTable *query, const char *const *names, gboolean filters,
                          GError **error);
 
-/** A text of 1 to @most bytes. @value: (out): borrowed; NULL where it is not given. */
+/** A text of 1 to @most characters. @value: (out): borrowed; NULL where it is not given. */
 gboolean velm_query_text(GHashTable *query, const char *name, gsize most, const char **value,
                          GError **error);
 /** One of @words (NULL-terminated). @index: (out): as it is where it is not given. */

@@ -50,8 +50,8 @@ static void build_review(JsonBuilder *builder, const VelmReview *review) {
   json_builder_end_object(builder);
 }
 
-void velm_stored_record_build(JsonBuilder *builder, const VelmStoredRecord *record,
-                              const GPtrArray *reviews) {
+static void build_record(JsonBuilder *builder, const VelmStoredRecord *record,
+                         const GPtrArray *reviews) {
   velm_summary_build(builder, record);
   json_builder_set_member_name(builder, "inspection");
   JsonNode *inspection =
@@ -62,4 +62,15 @@ void velm_stored_record_build(JsonBuilder *builder, const VelmStoredRecord *reco
   for (guint i = 0; i < reviews->len; i++)
     build_review(builder, reviews->pdata[i]);
   json_builder_end_array(builder);
+}
+
+char *velm_stored_record_to_json(VelmStore *store, const VelmStoredRecord *record, GError **error) {
+  g_autoptr(GPtrArray) reviews = velm_store_list_reviews(store, record->id, error);
+  if (!reviews)
+    return NULL;
+  g_autoptr(JsonBuilder) builder = json_builder_new();
+  json_builder_begin_object(builder);
+  build_record(builder, record, reviews);
+  json_builder_end_object(builder);
+  return velm_json_print(builder, FALSE);
 }

@@ -13,7 +13,6 @@ void velm_json_set_time(JsonBuilder *builder, const char *name, gint64 time);
 void velm_summary_build(JsonBuilder *builder, const VelmStoredRecord *record);
 /** The summary alone, on one line. Returns: (transfer full). */
 char *velm_summary_to_json(const VelmStoredRecord *record);
-/** Adds all there is: the summary, what the inspection said, and the reviews. @reviews:
- * (element-type VelmReview). */
-void velm_stored_record_build(JsonBuilder *builder, const VelmStoredRecord *record,
-                              const GPtrArray *reviews);
+/** All there is: the summary, what the inspection said, and the reviews that @store has. Returns:
+ * (transfer full): NULL with VELM_ERROR_FILE. */
+char *velm_stored_record_to_json(VelmStore *store, const VelmStoredRecord *record, GError **error);

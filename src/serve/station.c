@@ -1,5 +1,6 @@
 #include "serve/station.h"
 
+#include "serve/backlog_link.h"
 #include "serve/readiness.h"
 #include "serve/record_json.h"
 #include "serve/score_map.h"
@@ -16,6 +17,7 @@ struct _VelmStation {
   VelmMetrics *metrics;
   GPtrArray *products;
   GPtrArray *links;     /* of VelmLink */
+  VelmLink *backlog;    /* one of them */
   GThreadPool *keeping; /* of Passage: inspected, to be kept */
 };
 
@@ -24,7 +26,7 @@ typedef struct {
   VelmStation *station;
   VelmProduct *product;
   char *key, *name, *media_type;
-  GBytes *image;
+  GBytes *image; /* NULL where it is in the store's queue */
   char *sha256;
   gint64 time;
   VelmInspection *inspection;
@@ -34,11 +36,11 @@ typedef struct {
 } Passage;
 
 static void passage_free(Passage *passage) {
-  if (passage->sha256)
+  if (passage->image && passage->sha256)
     velm_store_release_image(passage->station->store, passage->sha256);
   velm_inspection_free(passage->inspection);
   g_clear_error(&passage->error);
-  g_bytes_unref(passage->image);
+  g_clear_pointer(&passage->image, g_bytes_unref);
   g_free(passage->sha256);
   g_free(passage->key);
   g_free(passage->name);
@@ -65,6 +67,8 @@ VelmStation *velm_station_new(const char *folder, GError **error) {
   station->metrics = velm_metrics_new();
   station->products = g_ptr_array_new_with_free_func((GDestroyNotify)velm_product_free);
   station->links = g_ptr_array_new_with_free_func(link_free);
+  station->backlog = velm_backlog_link_new(station);
+  velm_station_add_link(station, station->backlog);
   station->keeping = g_thread_pool_new(keep, station, N_KEEPERS, FALSE, NULL);
   return station;
 }
@@ -264,26 +268,57 @@ static gboolean find_earlier(Passage *passage, VelmStoredRecord **record, GError
   return FALSE;
 }
 
+/* Goes on with @passage, whose image is at the path of its SHA-256, or ends it. @cause: (transfer
+ * full) (nullable): why there is none. */
+static void inspect(Passage *passage, GError *cause) {
+  VelmStoredRecord *earlier = NULL;
+  g_autoptr(GError) error = cause;
+  g_autofree char *path =
+      passage->sha256 ? velm_store_image_path(passage->station->store, passage->sha256) : NULL;
+  if (path && find_earlier(passage, &earlier, &error) && !earlier &&
+      velm_product_inspect(passage->product, path, take_inspection, passage, &error))
+    return;
+  passage->done(earlier, earlier != NULL, error, passage->user_data);
+  passage_free(passage);
+}
+
+static Passage *new_passage(VelmStation *station, VelmProduct *product, VelmStationDone done,
+                            gpointer user_data) {
+  Passage *passage = g_new0(Passage, 1);
+  *passage =
+      (Passage){.station = station, .product = product, .done = done, .user_data = user_data};
+  return passage;
+}
+
 void velm_station_inspect(VelmStation *station, VelmProduct *product, const VelmArrival *arrival,
                           VelmStationDone done, gpointer user_data) {
-  g_autoptr(GError) error = NULL;
-  VelmStoredRecord *earlier = NULL;
-  Passage *passage = g_new0(Passage, 1);
-  *passage = (Passage){.station = station,
-                       .product = product,
-                       .key = g_strdup(arrival->key),
-                       .name = g_strdup(arrival->name),
-                       .media_type = g_strdup(arrival->media_type),
-                       .image = g_bytes_ref(arrival->image),
-                       .time = g_get_real_time(),
-                       .done = done,
-                       .user_data = user_data};
+  GError *error = NULL;
+  Passage *passage = new_passage(station, product, done, user_data);
+  passage->key = g_strdup(arrival->key);
+  passage->name = g_strdup(arrival->name);
+  passage->media_type = g_strdup(arrival->media_type);
+  passage->image = g_bytes_ref(arrival->image);
+  passage->time = g_get_real_time();
   passage->sha256 = velm_store_put_image(station->store, arrival->image, &error);
-  g_autofree char *path =
-      passage->sha256 ? velm_store_image_path(station->store, passage->sha256) : NULL;
-  if (path && find_earlier(passage, &earlier, &error) && !earlier &&
-      velm_product_inspect(product, path, take_inspection, passage, &error))
-    return;
-  done(earlier, earlier != NULL, error, user_data);
-  passage_free(passage);
+  inspect(passage, error);
+}
+
+void velm_station_inspect_queued(VelmStation *station, VelmProduct *product,
+                                 const VelmQueued *queued, VelmStationDone done,
+                                 gpointer user_data) {
+  Passage *passage = new_passage(station, product, done, user_data);
+  passage->key = g_strdup(queued->key);
+  passage->name = g_strdup(queued->name ? queued->name : queued->key);
+  passage->media_type = g_strdup(queued->media_type);
+  passage->time = queued->time;
+  passage->sha256 = g_strdup(queued->image);
+  inspect(passage, NULL);
+}
+
+gboolean velm_station_enqueue(VelmStation *station, const VelmQueued *queued, GBytes *image,
+                              gboolean *existed, GError **error) {
+  if (!velm_store_enqueue(station->store, queued, image, existed, error))
+    return FALSE;
+  velm_backlog_link_wake(station->backlog);
+  return TRUE;
 }

@@ -66,5 +66,14 @@ typedef void (*VelmStationDone)(VelmStoredRecord *record, gboolean existed, cons
 void velm_station_inspect(VelmStation *station, VelmProduct *product, const VelmArrival *arrival,
                           VelmStationDone done, gpointer user_data);
 
+/** Inspects an image of the store's queue, whose record takes it out of there; @done as above.
+ * @queued: borrowed */
+void velm_station_inspect_queued(VelmStation *station, VelmProduct *product,
+                                 const VelmQueued *queued, VelmStationDone done,
+                                 gpointer user_data);
+/** Puts an image in that queue. Returns: as velm_store_enqueue(). */
+gboolean velm_station_enqueue(VelmStation *station, const VelmQueued *queued, GBytes *image,
+                              gboolean *existed, GError **error);
+
 /** Tells those who follow that @record was reviewed. */
 void velm_station_tell_review(VelmStation *station, const VelmStoredRecord *record);

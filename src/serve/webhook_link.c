@@ -34,18 +34,6 @@ static gboolean wait(Hook *hook, guint seconds, gboolean for_news) {
   return goes_on;
 }
 
-static char *json_of(const Hook *hook, const VelmStoredRecord *record, GError **error) {
-  g_autoptr(GPtrArray) reviews =
-      velm_store_list_reviews(velm_station_get_store(hook->link.station), record->id, error);
-  if (!reviews)
-    return NULL;
-  g_autoptr(JsonBuilder) builder = json_builder_new();
-  json_builder_begin_object(builder);
-  velm_stored_record_build(builder, record, reviews);
-  json_builder_end_object(builder);
-  return velm_json_print(builder, FALSE);
-}
-
 /* Delivers the next record. @none: (out): there is none. */
 static gboolean deliver(Hook *hook, gboolean *none, GError **error) {
   g_autoptr(VelmStoredRecord) record = NULL;
@@ -54,7 +42,8 @@ static gboolean deliver(Hook *hook, gboolean *none, GError **error) {
   *none = !record;
   if (!record)
     return TRUE;
-  g_autofree char *json = json_of(hook, record, error);
+  g_autofree char *json =
+      velm_stored_record_to_json(velm_station_get_store(hook->link.station), record, error);
   return json && velm_webhook_send(hook->webhook, hook->url, json, error) &&
          velm_outbox_done(hook->outbox, record, error);
 }
