@@ -8,6 +8,7 @@
 #include "serve/callback_link.h"
 #include "serve/folder_link.h"
 #include "serve/modbus_link.h"
+#include "serve/upkeep_link.h"
 #include "serve/webhook_link.h"
 
 #include <glib-unix.h>
@@ -18,6 +19,8 @@
 
 #define MOST_PEM (1024 * 1024)
 #define MOST_KEY 4096
+#define MOST_DAYS 100000
+#define MOST_GB 1000000
 /* Files besides those of connections: the store's, the models', the networks'. */
 #define OTHER_FILES 256
 
@@ -27,7 +30,7 @@ typedef struct {
   char **products, **folders, **callbacks;
   int max_mb, parallel, queue;
   gint64 megapixels;
-  double rate;
+  double rate, keep_days, keep_gb;
   VelmCliLlm llm;
 } Options;
 
@@ -76,6 +79,14 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
        "FILE"},
       {"data", 0, 0, G_OPTION_ARG_FILENAME, &options->data,
        "Folder of the records and images; made where there is none", "DIR"},
+      {"keep-days", 0, 0, G_OPTION_ARG_DOUBLE, &options->keep_days,
+       "Remove records that are older, but for those that a person has reviewed (default: keep "
+       "all)",
+       "N"},
+      {"keep-gigabytes", 0, 0, G_OPTION_ARG_DOUBLE, &options->keep_gb,
+       "Remove the oldest records where they take more, but for those that a person has reviewed "
+       "(default: keep all)",
+       "N"},
       {"listen", 0, 0, G_OPTION_ARG_STRING, &options->listen,
        "Address and port (default 127.0.0.1:8080)", "ADDRESS:PORT"},
       {"tls", 0, 0, G_OPTION_ARG_FILENAME, &options->tls,
@@ -183,6 +194,13 @@ static gboolean add_modbus(VelmStation *station, const Options *options, GError 
   if (!options->modbus)
     return TRUE;
   return add_link(station, velm_modbus_link_new(station, options->modbus, error));
+}
+
+static gboolean add_upkeep(VelmStation *station, const Options *options) {
+  const VelmRetention retention = {.max_age =
+                                       (gint64)(options->keep_days * (double)G_TIME_SPAN_DAY),
+                                   .max_bytes = (gint64)(options->keep_gb * 1e9)};
+  return add_link(station, velm_upkeep_link_new(station, &retention));
 }
 
 static gboolean add_hooks(VelmStation *station, const Options *options, GError **error) {
@@ -307,6 +325,10 @@ static gboolean check(const Options *options) {
   else if (options->queue < 0 || options->max_mb < 0 || options->parallel < 0 ||
            options->megapixels < 0 || options->rate < 0)
     fprintf(stderr, "velm serve: numbers cannot be negative\n");
+  else if (!(options->keep_days >= 0 && options->keep_days <= MOST_DAYS) ||
+           !(options->keep_gb >= 0 && options->keep_gb <= MOST_GB))
+    fprintf(stderr, "velm serve: --keep-days goes up to %d, --keep-gigabytes to %d\n", MOST_DAYS,
+            MOST_GB);
   else
     return TRUE;
   return FALSE;
@@ -354,7 +376,7 @@ static gboolean serve(const Options *options, const VelmInspectorParams *base, G
   g_autoptr(VelmStation) station = velm_station_new(options->data, error);
   if (!station || !add_products(station, options, &product, error) ||
       !add_folders(station, options, error) || !add_modbus(station, options, error) ||
-      !add_hooks(station, options, error))
+      !add_hooks(station, options, error) || !add_upkeep(station, options))
     return FALSE;
   g_autoptr(VelmApi) api = velm_api_new(station, &params, error);
   if (!api)
