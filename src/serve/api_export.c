@@ -6,6 +6,8 @@
 #include "serve/query.h"
 #include "serve/record_json.h"
 
+#include "evaluate/csv_field.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -54,13 +56,7 @@ static void csv_head(Export *export, GString *out) {
 }
 
 static void csv_text(GString *out, const char *text) {
-  if (!text || !strpbrk(text, ",\"\r\n")) {
-    g_string_append(out, text ? text : "");
-  } else {
-    g_auto(GStrv) parts = g_strsplit(text, "\"", -1);
-    g_autofree char *doubled = g_strjoinv("\"\"", parts);
-    g_string_append_printf(out, "\"%s\"", doubled);
-  }
+  velm_csv_append_field(out, text ? text : "");
   g_string_append_c(out, ',');
 }
 

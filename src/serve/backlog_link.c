@@ -1,5 +1,7 @@
 #include "serve/backlog_link.h"
 
+#include "serve/worker.h"
+
 /* Handed in at a time; images that come by themselves are not to wait behind a long queue. */
 #define MOST_ON_WAY 4
 #define PAGE 100
@@ -8,10 +10,8 @@
 
 typedef struct {
   VelmLink link;
-  GThread *thread;
+  VelmWorker worker;
   GMutex lock;
-  GCond changed;
-  gboolean stopping, told;
   GHashTable *on_way; /* keys */
 } Backlog;
 
@@ -21,14 +21,7 @@ typedef struct {
   char *key;
 } Errand;
 
-static void wake(Backlog *backlog) {
-  g_mutex_lock(&backlog->lock);
-  backlog->told = TRUE;
-  g_cond_signal(&backlog->changed);
-  g_mutex_unlock(&backlog->lock);
-}
-
-void velm_backlog_link_wake(VelmLink *link) { wake((Backlog *)link); }
+void velm_backlog_link_wake(VelmLink *link) { velm_worker_wake(&((Backlog *)link)->worker); }
 
 /* The record has taken the image out of the queue. */
 static void take_record(VelmStoredRecord *record, gboolean existed, const GError *error,
@@ -41,9 +34,9 @@ static void take_record(VelmStoredRecord *record, gboolean existed, const GError
     velm_link_set_status(&backlog->link, VELM_STATE_DEGRADED, error->message);
   g_mutex_lock(&backlog->lock);
   g_hash_table_remove(backlog->on_way, errand->key);
-  backlog->told = backlog->told || record;
-  g_cond_signal(&backlog->changed);
   g_mutex_unlock(&backlog->lock);
+  if (record)
+    velm_worker_wake(&backlog->worker);
   velm_stored_record_free(record);
   g_free(errand->key);
   g_free(errand);
@@ -53,7 +46,8 @@ static void take_record(VelmStoredRecord *record, gboolean existed, const GError
 static gboolean begin(Backlog *backlog, const char *key, gboolean *known) {
   g_mutex_lock(&backlog->lock);
   *known = g_hash_table_contains(backlog->on_way, key);
-  gboolean room = g_hash_table_size(backlog->on_way) < MOST_ON_WAY && !backlog->stopping;
+  gboolean room = g_hash_table_size(backlog->on_way) < MOST_ON_WAY;
+  room = room && !velm_worker_is_ending(&backlog->worker);
   if (room && !*known)
     g_hash_table_add(backlog->on_way, g_strdup(key));
   g_mutex_unlock(&backlog->lock);
@@ -95,25 +89,12 @@ static void hand_in_all(Backlog *backlog) {
   }
 }
 
-/* Returns: FALSE where it is to end. */
-static gboolean wait(Backlog *backlog) {
-  gint64 end = g_get_monotonic_time() + WAIT_S * G_TIME_SPAN_SECOND;
-  g_mutex_lock(&backlog->lock);
-  while (!backlog->stopping && !backlog->told &&
-         g_cond_wait_until(&backlog->changed, &backlog->lock, end))
-    continue;
-  backlog->told = FALSE;
-  gboolean goes_on = !backlog->stopping;
-  g_mutex_unlock(&backlog->lock);
-  return goes_on;
-}
-
 static gpointer work_in_thread(gpointer data) {
   Backlog *backlog = data;
   velm_link_set_status(&backlog->link, VELM_STATE_READY, NULL);
   do
     hand_in_all(backlog);
-  while (wait(backlog));
+  while (velm_worker_wait(&backlog->worker, WAIT_S));
   return NULL;
 }
 
@@ -121,24 +102,16 @@ static gpointer work_in_thread(gpointer data) {
 
 static void start(VelmLink *link) {
   Backlog *backlog = (Backlog *)link;
-  backlog->thread = g_thread_new("backlog", work_in_thread, backlog);
+  velm_worker_start(&backlog->worker, "backlog", work_in_thread, backlog);
 }
 
-static void stop(VelmLink *link) {
-  Backlog *backlog = (Backlog *)link;
-  g_mutex_lock(&backlog->lock);
-  backlog->stopping = TRUE;
-  g_cond_signal(&backlog->changed);
-  g_mutex_unlock(&backlog->lock);
-  if (backlog->thread)
-    g_thread_join(backlog->thread);
-}
+static void stop(VelmLink *link) { velm_worker_end(&((Backlog *)link)->worker); }
 
 static void backlog_free(VelmLink *link) {
   Backlog *backlog = (Backlog *)link;
   g_hash_table_unref(backlog->on_way);
   g_mutex_clear(&backlog->lock);
-  g_cond_clear(&backlog->changed);
+  velm_worker_clear(&backlog->worker);
   velm_link_clear(link);
   g_free(backlog);
 }
@@ -150,6 +123,6 @@ VelmLink *velm_backlog_link_new(VelmStation *station) {
   velm_link_init(&backlog->link, &klass, station, g_strdup("queue"));
   backlog->on_way = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   g_mutex_init(&backlog->lock);
-  g_cond_init(&backlog->changed);
+  velm_worker_init(&backlog->worker);
   return &backlog->link;
 }

@@ -2,6 +2,7 @@
 
 #include "serve/record_json.h"
 #include "serve/webhook.h"
+#include "serve/worker.h"
 
 #define PAGE 20
 #define FIRST_WAIT_S 2
@@ -14,10 +15,7 @@
 typedef struct {
   VelmLink link;
   VelmWebhook *webhook;
-  GThread *thread;
-  GMutex lock;
-  GCond changed;
-  gboolean stopping, told;
+  VelmWorker worker;
 } Callbacks;
 
 static gint64 next_try(const VelmCallback *callback) {
@@ -57,17 +55,10 @@ static gboolean deliver(Callbacks *callbacks, const VelmCallback *callback, GErr
   return velm_store_callback_failed(store, callback, next_try(callback), cause->message, error);
 }
 
-static gboolean is_stopping(Callbacks *callbacks) {
-  g_mutex_lock(&callbacks->lock);
-  gboolean stopping = callbacks->stopping;
-  g_mutex_unlock(&callbacks->lock);
-  return stopping;
-}
-
 static gboolean deliver_due(Callbacks *callbacks, GError **error) {
   g_autoptr(GPtrArray) due = velm_store_list_callbacks(
       velm_station_get_store(callbacks->link.station), g_get_real_time(), PAGE, error);
-  for (guint i = 0; due && i < due->len && !is_stopping(callbacks); i++)
+  for (guint i = 0; due && i < due->len && !velm_worker_is_ending(&callbacks->worker); i++)
     if (!deliver(callbacks, due->pdata[i], error))
       return FALSE;
   return due != NULL;
@@ -75,20 +66,13 @@ static gboolean deliver_due(Callbacks *callbacks, GError **error) {
 
 static gpointer deliver_in_thread(gpointer data) {
   Callbacks *callbacks = data;
-  while (!is_stopping(callbacks)) {
+  do {
     g_autoptr(GError) error = NULL;
     if (deliver_due(callbacks, &error))
       velm_link_set_status(&callbacks->link, VELM_STATE_READY, NULL);
     else
       velm_link_set_status(&callbacks->link, VELM_STATE_DEGRADED, error->message);
-    gint64 end = g_get_monotonic_time() + LOOK_S * G_TIME_SPAN_SECOND;
-    g_mutex_lock(&callbacks->lock);
-    while (!callbacks->stopping && !callbacks->told &&
-           g_cond_wait_until(&callbacks->changed, &callbacks->lock, end))
-      continue;
-    callbacks->told = FALSE;
-    g_mutex_unlock(&callbacks->lock);
-  }
+  } while (velm_worker_wait(&callbacks->worker, LOOK_S));
   return NULL;
 }
 
@@ -96,30 +80,19 @@ static gpointer deliver_in_thread(gpointer data) {
 
 static void start(VelmLink *link) {
   Callbacks *callbacks = (Callbacks *)link;
-  callbacks->thread = g_thread_new("callbacks", deliver_in_thread, callbacks);
-}
-
-static void signal_thread(Callbacks *callbacks, gboolean stopping) {
-  g_mutex_lock(&callbacks->lock);
-  callbacks->told = TRUE;
-  callbacks->stopping = stopping;
-  g_cond_signal(&callbacks->changed);
-  g_mutex_unlock(&callbacks->lock);
+  velm_worker_start(&callbacks->worker, "callbacks", deliver_in_thread, callbacks);
 }
 
 static void tell(VelmLink *link, const VelmStoredRecord *record) {
-  signal_thread((Callbacks *)link, FALSE);
+  velm_worker_wake(&((Callbacks *)link)->worker);
 }
 
 /* What is not delivered by now is after the next start. */
 static void callbacks_free(VelmLink *link) {
   Callbacks *callbacks = (Callbacks *)link;
-  signal_thread(callbacks, TRUE);
-  if (callbacks->thread)
-    g_thread_join(callbacks->thread);
+  velm_worker_end(&callbacks->worker);
+  velm_worker_clear(&callbacks->worker);
   velm_webhook_free(callbacks->webhook);
-  g_mutex_clear(&callbacks->lock);
-  g_cond_clear(&callbacks->changed);
   velm_link_clear(link);
   g_free(callbacks);
 }
@@ -133,7 +106,6 @@ VelmLink *velm_callback_link_new(VelmStation *station, const char *key, GError *
   Callbacks *callbacks = g_new0(Callbacks, 1);
   velm_link_init(&callbacks->link, &klass, station, g_strdup("callbacks"));
   callbacks->webhook = webhook;
-  g_mutex_init(&callbacks->lock);
-  g_cond_init(&callbacks->changed);
+  velm_worker_init(&callbacks->worker);
   return &callbacks->link;
 }

@@ -1,5 +1,7 @@
 #include "serve/upkeep_link.h"
 
+#include "serve/worker.h"
+
 /* How often a store that fails is tried, and how often records are removed. */
 #define PROBE_S 5
 #define RETAIN_S 600
@@ -7,10 +9,7 @@
 typedef struct {
   VelmLink link;
   VelmRetention retention;
-  GThread *thread;
-  GMutex lock;
-  GCond ended;
-  gboolean stopping;
+  VelmWorker worker;
 } Upkeep;
 
 static void retain(Upkeep *upkeep) {
@@ -30,17 +29,6 @@ static void probe(Upkeep *upkeep) {
     velm_station_tell_state(upkeep->link.station);
 }
 
-/* Returns: FALSE where it is to end. */
-static gboolean wait(Upkeep *upkeep) {
-  gint64 end = g_get_monotonic_time() + PROBE_S * G_TIME_SPAN_SECOND;
-  g_mutex_lock(&upkeep->lock);
-  while (!upkeep->stopping && g_cond_wait_until(&upkeep->ended, &upkeep->lock, end))
-    continue;
-  gboolean goes_on = !upkeep->stopping;
-  g_mutex_unlock(&upkeep->lock);
-  return goes_on;
-}
-
 static gpointer look_after(gpointer data) {
   Upkeep *upkeep = data;
   gint64 next = 0;
@@ -52,7 +40,7 @@ static gpointer look_after(gpointer data) {
       retain(upkeep);
       next = g_get_monotonic_time() + RETAIN_S * G_TIME_SPAN_SECOND;
     }
-  } while (wait(upkeep));
+  } while (velm_worker_pause(&upkeep->worker, PROBE_S));
   return NULL;
 }
 
@@ -60,23 +48,14 @@ static gpointer look_after(gpointer data) {
 
 static void start(VelmLink *link) {
   Upkeep *upkeep = (Upkeep *)link;
-  upkeep->thread = g_thread_new("upkeep", look_after, upkeep);
+  velm_worker_start(&upkeep->worker, "upkeep", look_after, upkeep);
 }
 
-static void stop(VelmLink *link) {
-  Upkeep *upkeep = (Upkeep *)link;
-  g_mutex_lock(&upkeep->lock);
-  upkeep->stopping = TRUE;
-  g_cond_signal(&upkeep->ended);
-  g_mutex_unlock(&upkeep->lock);
-  if (upkeep->thread)
-    g_thread_join(upkeep->thread);
-}
+static void stop(VelmLink *link) { velm_worker_end(&((Upkeep *)link)->worker); }
 
 static void upkeep_free(VelmLink *link) {
   Upkeep *upkeep = (Upkeep *)link;
-  g_mutex_clear(&upkeep->lock);
-  g_cond_clear(&upkeep->ended);
+  velm_worker_clear(&upkeep->worker);
   velm_link_clear(link);
   g_free(upkeep);
 }
@@ -87,7 +66,6 @@ VelmLink *velm_upkeep_link_new(VelmStation *station, const VelmRetention *retent
   Upkeep *upkeep = g_new0(Upkeep, 1);
   velm_link_init(&upkeep->link, &klass, station, g_strdup("upkeep"));
   upkeep->retention = *retention;
-  g_mutex_init(&upkeep->lock);
-  g_cond_init(&upkeep->ended);
+  velm_worker_init(&upkeep->worker);
   return &upkeep->link;
 }

@@ -4,6 +4,7 @@
 #include "serve/outbox.h"
 #include "serve/record_json.h"
 #include "serve/webhook.h"
+#include "serve/worker.h"
 
 /* Waits after failures: twice as long each time, up to the last. */
 #define FIRST_WAIT_S 1
@@ -14,25 +15,8 @@ typedef struct {
   char *url;
   VelmWebhook *webhook;
   VelmOutbox *outbox;
-  GThread *thread;
-  GMutex lock;
-  GCond changed;
-  gboolean stopping, told;
+  VelmWorker worker;
 } Hook;
-
-/* Waits until there is something new, or @seconds have passed. Returns: FALSE where it is to end.
- */
-static gboolean wait(Hook *hook, guint seconds, gboolean for_news) {
-  gint64 end = g_get_monotonic_time() + seconds * G_TIME_SPAN_SECOND;
-  g_mutex_lock(&hook->lock);
-  while (!hook->stopping && !(for_news && hook->told) &&
-         g_cond_wait_until(&hook->changed, &hook->lock, end))
-    continue;
-  hook->told = FALSE;
-  gboolean goes_on = !hook->stopping;
-  g_mutex_unlock(&hook->lock);
-  return goes_on;
-}
 
 /* Delivers the next record. @none: (out): there is none. */
 static gboolean deliver(Hook *hook, gboolean *none, GError **error) {
@@ -57,10 +41,10 @@ static gpointer deliver_in_thread(gpointer data) {
     if (deliver(hook, &none, &error)) {
       velm_link_set_status(&hook->link, VELM_STATE_READY, NULL);
       wait_s = FIRST_WAIT_S;
-      goes_on = wait(hook, none ? LAST_WAIT_S : 0, TRUE);
+      goes_on = velm_worker_wait(&hook->worker, none ? LAST_WAIT_S : 0);
     } else {
       velm_link_set_status(&hook->link, VELM_STATE_DEGRADED, error->message);
-      goes_on = wait(hook, wait_s, FALSE);
+      goes_on = velm_worker_pause(&hook->worker, wait_s);
       wait_s = MIN(2 * wait_s, LAST_WAIT_S);
     }
   }
@@ -71,30 +55,20 @@ static gpointer deliver_in_thread(gpointer data) {
 
 static void start(VelmLink *link) {
   Hook *hook = (Hook *)link;
-  hook->thread = g_thread_new("webhook", deliver_in_thread, hook);
+  velm_worker_start(&hook->worker, "webhook", deliver_in_thread, hook);
 }
 
 static void tell(VelmLink *link, const VelmStoredRecord *record) {
-  Hook *hook = (Hook *)link;
-  g_mutex_lock(&hook->lock);
-  hook->told = TRUE;
-  g_cond_signal(&hook->changed);
-  g_mutex_unlock(&hook->lock);
+  velm_worker_wake(&((Hook *)link)->worker);
 }
 
 /* What is not delivered by now is after the next start. */
 static void hook_free(VelmLink *link) {
   Hook *hook = (Hook *)link;
-  g_mutex_lock(&hook->lock);
-  hook->stopping = TRUE;
-  g_cond_signal(&hook->changed);
-  g_mutex_unlock(&hook->lock);
-  if (hook->thread)
-    g_thread_join(hook->thread);
+  velm_worker_end(&hook->worker);
+  velm_worker_clear(&hook->worker);
   velm_webhook_free(hook->webhook);
   velm_outbox_free(hook->outbox);
-  g_mutex_clear(&hook->lock);
-  g_cond_clear(&hook->changed);
   g_free(hook->url);
   velm_link_clear(link);
   g_free(hook);
@@ -109,8 +83,7 @@ VelmLink *velm_webhook_link_new(VelmStation *station, const char *url, const cha
   Hook *hook = g_new0(Hook, 1);
   g_autofree char *shown = velm_http_display_url(url);
   velm_link_init(&hook->link, &klass, station, g_strconcat("webhook ", shown, NULL));
-  g_mutex_init(&hook->lock);
-  g_cond_init(&hook->changed);
+  velm_worker_init(&hook->worker);
   hook->url = g_strdup(url);
   hook->webhook = velm_webhook_new(key, error);
   hook->outbox = hook->webhook
