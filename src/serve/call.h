@@ -16,7 +16,6 @@ typedef struct {
   const VelmAccess *access; /* NULL where there are no tokens */
   gsize max_body;
   VelmRate *failures; /* wrong tokens of an address */
-  gint open;          /* atomic: calls that are not answered yet */
 } VelmContext;
 
 typedef struct _VelmRoute VelmRoute;
