@@ -23,8 +23,7 @@ static VelmAccess *load(Fixture *f, const char *text, int mode) {
   return velm_access_load(path, &f->error);
 }
 
-static void assert_is(const VelmAccess *access, const char *token, VelmRole role,
-                      const char *who) {
+static void assert_is(const VelmAccess *access, const char *token, VelmRole role, const char *who) {
   const char *name = "unset";
   g_assert_cmpint(velm_access_check(access, token, &name), ==, role);
   g_assert_cmpstr(name, ==, who);
@@ -77,8 +76,7 @@ static void test_bad_lines(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
       "line \xff secret-token-0123456789",
   };
   for (gsize i = 0; i < G_N_ELEMENTS(lines); i++) {
-    g_autofree char *text =
-        g_strdup_printf("line camera aaaaaaaaaaaaaaaa\n# two\n%s\n", lines[i]);
+    g_autofree char *text = g_strdup_printf("line camera aaaaaaaaaaaaaaaa\n# two\n%s\n", lines[i]);
     g_autoptr(VelmAccess) access = load(f, text, 0600);
     g_assert_null(access);
     g_assert_nonnull(f->error);
