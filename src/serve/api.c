@@ -17,9 +17,6 @@
 #define FAILURES_PER_SECOND 0.2
 #define FAILURES_AT_ONCE 10
 
-/* How long what was asked may take to end. */
-#define LAST_WAIT_US (10 * 1000)
-
 static const VelmRoute routes[] = {
     {"GET", "/healthz", VELM_ROLE_NOBODY, .respond = velm_api_get_health},
     {"GET", "/readyz", VELM_ROLE_NOBODY, .respond = velm_api_get_readiness},
@@ -167,12 +164,13 @@ static VelmResponse *check_asker(VelmApi *api, VelmCall *call) {
   if (api->context.access && token && !velm_call_may_try(call))
     return too_many();
   find_role(api, call);
+  /* Wherever it is tried: what nobody needs a token for would else tell which are right. */
+  if (token && call->role == VELM_ROLE_NOBODY)
+    velm_call_note_failure(call);
   if (call->role >= call->route->role)
     return NULL;
   if (call->role != VELM_ROLE_NOBODY)
     return velm_response_new_problem(403, "this takes another role");
-  if (token)
-    velm_call_note_failure(call);
   return not_signed_in(token ? "the token is not known" : "this takes a token");
 }
 
@@ -237,9 +235,7 @@ static void call_free(gpointer data) {
 }
 
 void velm_call_answer(VelmCall *call, VelmResponse *response) {
-  VelmContext *context = call->context; /* the call goes with its exchange */
-  velm_exchange_answer(call->exchange, dress(context, call->exchange, response));
-  g_atomic_int_add(&context->open, -1);
+  velm_exchange_answer(call->exchange, dress(call->context, call->exchange, response));
 }
 
 static void respond(gpointer data, gpointer user_data) {
@@ -293,7 +289,6 @@ static void handle(VelmExchange *exchange, gpointer user_data) {
   VelmApi *api = user_data;
   VelmCall *call = velm_exchange_get_data(exchange);
   GThreadPool *pool = call->route->start ? api->intake : api->office;
-  g_atomic_int_inc(&api->context.open);
   if (g_thread_pool_unprocessed(pool) >= MOST_WAITING)
     velm_call_answer(call, velm_response_new_problem(503, "too much waits already"));
   else
@@ -343,9 +338,7 @@ void velm_api_free(VelmApi *api) {
   if (!api)
     return;
   if (api->server)
-    velm_http_server_drain(api->server);
-  while (g_atomic_int_get(&api->context.open) > 0)
-    g_usleep(LAST_WAIT_US);
+    velm_http_server_finish(api->server);
   g_thread_pool_free(api->intake, FALSE, TRUE);
   g_thread_pool_free(api->office, FALSE, TRUE);
   velm_http_server_free(api->server);

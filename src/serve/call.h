@@ -18,7 +18,6 @@ typedef struct {
   const char *const
       *callbacks;     /* where callbacks may lead: beginnings of addresses; NULL-terminated */
   VelmRate *failures; /* wrong tokens of an address */
-  gint open;          /* atomic: calls that are not answered yet */
 } VelmContext;
 
 typedef struct _VelmRoute VelmRoute;

@@ -17,6 +17,10 @@
 #define ANSWER_FACTOR 10
 /* The piece in which a body that is made as it is sent is handed over. */
 #define PIECE (32 * 1024)
+/* How often to look whether what was asked has ended, and how long the last answers may take to be
+ * read. */
+#define LAST_LOOK_US (10 * 1000)
+#define LAST_SEND_US (5 * G_TIME_SPAN_SECOND)
 
 struct _VelmHttpServer {
   VelmHttpServerParams params;
@@ -27,6 +31,8 @@ struct _VelmHttpServer {
   char *url;
   gboolean loopback;
   gint draining;    /* atomic */
+  gint asked;       /* atomic: requests that were handed over and are not answered */
+  gint unsent;      /* atomic: requests that were handed over and have not ended */
   gssize body_used; /* atomic: bytes of bodies */
   GMutex streaming;
   GHashTable *streams; /* of VelmExchange: answers that are made as they are sent */
@@ -37,7 +43,7 @@ struct _VelmExchange {
   VelmHttpServer *server;
   struct MHD_Connection *connection;
   const void *socket; /* the connection's name for its deadline */
-  gboolean begun, refused;
+  gboolean begun, refused, handed_over;
   char *method, *path, *peer;
   GHashTable *query; /* NULL where the URI is malformed */
   gsize max_body, body_counted;
@@ -194,11 +200,12 @@ static VelmBodyState fetch_piece(VelmExchange *exchange) {
   g_string_truncate(exchange->piece, 0);
   exchange->piece_sent = 0;
   for (;;) {
-    if (g_atomic_int_get(&exchange->server->draining))
-      return VELM_BODY_END;
     VelmBodyState state = body->next(body->state, exchange->piece);
     if (state != VELM_BODY_WAIT && (state != VELM_BODY_MORE || exchange->piece->len > 0))
       return state;
+    /* What waits would wait for good. What has more goes on: half of it would look whole. */
+    if (state == VELM_BODY_WAIT && g_atomic_int_get(&exchange->server->draining))
+      return VELM_BODY_END;
     if (state == VELM_BODY_WAIT && suspend(exchange))
       return VELM_BODY_WAIT;
   }
@@ -255,6 +262,9 @@ static enum MHD_Result send_response(VelmExchange *exchange) {
     return MHD_NO;
   for (guint i = 0; i + 1 < response->headers->len; i += 2)
     MHD_add_response_header(answer, response->headers->pdata[i], response->headers->pdata[i + 1]);
+  /* libmicrohttpd would send the last chunk of the body that HEAD does not have. */
+  if (made && g_str_equal(exchange->method, "HEAD"))
+    MHD_set_response_options(answer, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
   if (g_atomic_int_get(&server->draining))
     MHD_add_response_header(answer, MHD_HTTP_HEADER_CONNECTION, "close");
   velm_deadlines_set(server->deadlines, exchange->socket,
@@ -265,8 +275,10 @@ static enum MHD_Result send_response(VelmExchange *exchange) {
 }
 
 void velm_exchange_answer(VelmExchange *exchange, VelmResponse *response) {
+  VelmHttpServer *server = exchange->server; /* the exchange may go at once */
   exchange->response = response;
   MHD_resume_connection(exchange->connection);
+  g_atomic_int_add(&server->asked, -1);
 }
 
 /* ---- requests ---- */
@@ -325,11 +337,28 @@ static enum MHD_Result refuse(VelmExchange *exchange, VelmResponse *response) {
   return send_response(exchange);
 }
 
+/* The request is whole. Those that come while the server drains are not handed over: counted
+ * before that is looked at, none slips through between. */
+static enum MHD_Result hand_over(VelmExchange *exchange) {
+  VelmHttpServer *server = exchange->server;
+  g_atomic_int_inc(&server->asked);
+  if (g_atomic_int_get(&server->draining)) {
+    g_atomic_int_add(&server->asked, -1);
+    return refuse(exchange, velm_response_new_problem(503, "the station is stopping"));
+  }
+  exchange->handed_over = TRUE;
+  g_atomic_int_inc(&server->unsent);
+  exchange->body = g_byte_array_free_to_bytes(g_steal_pointer(&exchange->arriving));
+  velm_deadlines_set(server->deadlines, exchange->socket, 0);
+  MHD_suspend_connection(exchange->connection);
+  server->handler.handle(exchange, server->handler.user_data);
+  return MHD_YES;
+}
+
 static enum MHD_Result take_request(void *data, struct MHD_Connection *connection, const char *url,
                                     const char *method, const char *version, const char *piece,
                                     size_t *size, void **context) {
   VelmExchange *exchange = *context;
-  VelmHttpServer *server = data;
   if (!exchange->begun) {
     exchange->begun = TRUE;
     VelmResponse *response = begin(exchange, method);
@@ -345,13 +374,7 @@ static enum MHD_Result take_request(void *data, struct MHD_Connection *connectio
     }
     return MHD_YES;
   }
-  if (exchange->response)
-    return send_response(exchange);
-  exchange->body = g_byte_array_free_to_bytes(g_steal_pointer(&exchange->arriving));
-  velm_deadlines_set(server->deadlines, exchange->socket, 0);
-  MHD_suspend_connection(connection);
-  server->handler.handle(exchange, server->handler.user_data);
-  return MHD_YES;
+  return exchange->response ? send_response(exchange) : hand_over(exchange);
 }
 
 static void end_request(void *data, struct MHD_Connection *connection, void **context,
@@ -362,6 +385,8 @@ static void end_request(void *data, struct MHD_Connection *connection, void **co
   VelmHttpServer *server = data;
   velm_deadlines_set(server->deadlines, exchange->socket,
                      server->params.idle_s + server->params.header_s);
+  if (exchange->handed_over)
+    g_atomic_int_add(&server->unsent, -1);
   *context = NULL;
   exchange_unref(exchange);
 }
@@ -420,10 +445,10 @@ gboolean velm_http_server_start(VelmHttpServer *server, GError **error) {
       MHD_OPTION_EXTERNAL_LOGGER, ignore_log, NULL, MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd,
       MHD_OPTION_THREAD_POOL_SIZE, (unsigned int)N_THREADS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
       (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, params->max_connections,
-      MHD_OPTION_CONNECTION_TIMEOUT, params->idle_s, MHD_OPTION_URI_LOG_CALLBACK, take_uri, server,
-      MHD_OPTION_NOTIFY_COMPLETED, end_request, server, MHD_OPTION_NOTIFY_CONNECTION,
-      note_connection, server, MHD_OPTION_ARRAY, params->certificate ? tls : &tls[2],
-      MHD_OPTION_END);
+      MHD_OPTION_CONNECTION_TIMEOUT, params->idle_s, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+      MHD_OPTION_URI_LOG_CALLBACK, take_uri, server, MHD_OPTION_NOTIFY_COMPLETED, end_request,
+      server, MHD_OPTION_NOTIFY_CONNECTION, note_connection, server, MHD_OPTION_ARRAY,
+      params->certificate ? tls : &tls[2], MHD_OPTION_END);
   if (server->daemon)
     return TRUE;
   close(fd);
@@ -466,6 +491,15 @@ void velm_http_server_drain(VelmHttpServer *server) {
   while (g_hash_table_iter_next(&iter, &exchange, NULL))
     velm_exchange_wake(exchange);
   g_mutex_unlock(&server->streaming);
+}
+
+void velm_http_server_finish(VelmHttpServer *server) {
+  velm_http_server_drain(server);
+  while (g_atomic_int_get(&server->asked) > 0)
+    g_usleep(LAST_LOOK_US);
+  gint64 end = g_get_monotonic_time() + LAST_SEND_US;
+  while (g_atomic_int_get(&server->unsent) > 0 && g_get_monotonic_time() < end)
+    g_usleep(LAST_LOOK_US);
 }
 
 void velm_http_server_free(VelmHttpServer *server) {

@@ -63,6 +63,9 @@ guint velm_http_server_get_n_connections(const VelmHttpServer *server);
 
 /** Takes no more: new requests get 503. What was asked before can still be answered. */
 void velm_http_server_drain(VelmHttpServer *server);
+/** Likewise, and waits until what was asked is answered, and a little for the answers to be read.
+ * No handler is called from then on. */
+void velm_http_server_finish(VelmHttpServer *server);
 /** Ends all connections. Every exchange must have been answered. */
 void velm_http_server_free(VelmHttpServer *server);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmHttpServer, velm_http_server_free)

@@ -8,12 +8,11 @@ static GSocketAddress *parse_address(const char *listen, GError **error) {
   const char *colon = strrchr(listen, ':');
   g_autofree char *host = colon ? g_strndup(listen, (gsize)(colon - listen)) : NULL;
   guint64 port = 0;
-  if (host && host[0] == '[' && g_str_has_suffix(host, "]")) {
-    memmove(host, host + 1, strlen(host));
-    host[strlen(host) - 1] = '\0';
-  }
   const char *numeric = host;
-  if (host && g_str_equal(host, "localhost"))
+  if (host && host[0] == '[' && g_str_has_suffix(host, "]")) {
+    host[strlen(host) - 1] = '\0';
+    numeric = host + 1;
+  } else if (host && g_str_equal(host, "localhost"))
     numeric = "127.0.0.1";
   else if (host && (host[0] == '\0' || g_str_equal(host, "*")))
     numeric = "0.0.0.0";

@@ -119,7 +119,7 @@ static void print_histogram(GString *text, const char *name, const char *labels,
   for (gsize i = 0; i < N_BINS; i++) {
     count += series->counts[i];
     g_string_append_printf(text, "%s_bucket{%s%sle=\"%s\"} %" G_GUINT64_FORMAT "\n", name, labels,
-                           comma, number(buffer, bins[i]), count);
+                           comma, g_ascii_formatd(buffer, sizeof buffer, "%g", bins[i]), count);
   }
   count += series->counts[N_BINS];
   g_string_append_printf(text, "%s_bucket{%s%sle=\"+Inf\"} %" G_GUINT64_FORMAT "\n", name, labels,
