@@ -238,7 +238,7 @@ static gboolean open_pool(VelmLlmServer *server, const char *key_file, const Vel
                           GError **error) {
   const char *given = g_getenv("OPENAI_API_KEY");
   g_autofree char *key = http->bearer ? g_strdup(http->bearer)
-                         : key_file   ? velm_secret_file_read(key_file, MAX_KEY_BYTES, error)
+                         : key_file   ? velm_secret_file_read_key(key_file, MAX_KEY_BYTES, error)
                                       : (given ? g_strstrip(g_strdup(given)) : NULL);
   if (key_file && !key)
     return FALSE;

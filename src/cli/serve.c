@@ -205,7 +205,7 @@ static gboolean add_upkeep(VelmStation *station, const Options *options) {
 
 static gboolean add_hooks(VelmStation *station, const Options *options, GError **error) {
   char *key = options->webhook_key_file
-                  ? velm_secret_file_read(options->webhook_key_file, MOST_KEY, error)
+                  ? velm_secret_file_read_key(options->webhook_key_file, MOST_KEY, error)
                   : g_strdup(g_getenv("VELM_WEBHOOK_KEY"));
   gboolean ok = key || !options->webhook_key_file;
   if (ok && options->webhook)

@@ -73,7 +73,7 @@ typedef struct {
 } Wish;
 
 static gboolean is_allowed(const VelmCall *call, const char *callback) {
-  for (const char *const *prefix = call->context->callbacks; *prefix; prefix++)
+  for (const char *const *prefix = call->context->callbacks; prefix && *prefix; prefix++)
     if (g_str_has_prefix(callback, *prefix))
       return TRUE;
   return FALSE;

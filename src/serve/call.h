@@ -15,9 +15,8 @@ typedef struct {
   VelmSessions *sessions;
   const VelmAccess *access; /* NULL where there are no tokens */
   gsize max_body;
-  const char *const
-      *callbacks;     /* where callbacks may lead: beginnings of addresses; NULL-terminated */
-  VelmRate *failures; /* wrong tokens of an address */
+  const char *const *callbacks; /* beginnings of addresses that may be called; NULL for none */
+  VelmRate *failures;           /* wrong tokens of an address */
 } VelmContext;
 
 typedef struct _VelmRoute VelmRoute;

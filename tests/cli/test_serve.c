@@ -348,7 +348,7 @@ static void test_options(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
       {2, "not an address to listen at", {"serve", "--data", d, "-m", m, "--listen", "nowhere"}},
       {2, "name a file of tokens", {"serve", "--data", d, "-m", m, "--listen", "0.0.0.0:0"}},
       {1, "absent: no such file", {"serve", "--data", d, "-m", m, "--tokens", "absent"}},
-      {1, "others can read these tokens", {"serve", "--data", d, "-m", m, "--tokens", open}},
+      {1, "others may read the key in it", {"serve", "--data", d, "-m", m, "--tokens", open}},
       {2, "it is to be CERT,KEY", {"serve", "--data", d, "-m", m, "--tls", "x"}},
       {1, "absent: no such file", {"serve", "--data", d, "-m", m, "--tls", "absent,absent"}},
       {1, m, {"serve", "--data", m, "-m", m}},

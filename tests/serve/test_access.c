@@ -117,7 +117,7 @@ static void test_readable_by_others(Fixture *f, G_GNUC_UNUSED gconstpointer data
   for (gsize i = 0; i < G_N_ELEMENTS(modes); i++) {
     g_autoptr(VelmAccess) access = load(f, "line camera aaaaaaaaaaaaaaaa\n", modes[i]);
     g_assert_null(access);
-    assert_failure(&f->error, VELM_ERROR_FILE, "chmod 600 the file");
+    assert_failure(&f->error, VELM_ERROR_FILE, "chmod 600 it");
   }
   g_autoptr(VelmAccess) access = load(f, "line camera aaaaaaaaaaaaaaaa\n", 0400);
   g_assert_no_error(f->error);
