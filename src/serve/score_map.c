@@ -35,11 +35,11 @@ GBytes *velm_score_map_pack(const VelmInspection *inspection) {
     return NULL;
   double low = INFINITY, high = -INFINITY;
   for (gsize i = 0; i < (gsize)map->width * (gsize)map->height; i++) {
+    if (!isfinite(map->values[i]))
+      return NULL;
     low = MIN(low, (double)map->values[i]);
     high = MAX(high, (double)map->values[i]);
   }
-  if (!isfinite(low) || !isfinite(high))
-    return NULL;
   g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_new(
       "(uudddb@aq)", (guint32)map->width, (guint32)map->height, low, high,
       inspection->region_threshold, inspection->anomalous, to_levels(map, low, high)));
