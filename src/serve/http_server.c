@@ -173,12 +173,13 @@ static void end_stream(gpointer data) {
 /* Suspends the connection, unless it was woken since it was asked. Returns: whether it did. */
 static gboolean suspend(VelmExchange *exchange) {
   g_mutex_lock(&exchange->lock);
-  exchange->suspended = !exchange->woken;
-  if (exchange->suspended)
+  gboolean suspends = !exchange->woken;
+  if (suspends)
     MHD_suspend_connection(exchange->connection);
+  exchange->suspended = suspends;
   exchange->woken = FALSE;
   g_mutex_unlock(&exchange->lock);
-  return exchange->suspended;
+  return suspends; /* it may be woken by now */
 }
 
 void velm_exchange_wake(VelmExchange *exchange) {
