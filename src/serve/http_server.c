@@ -174,12 +174,13 @@ static void end_stream(gpointer data) {
 /* Suspends the connection, unless it was woken since it was asked. Returns: whether it did. */
 static gboolean suspend(VelmExchange *exchange) {
   g_mutex_lock(&exchange->lock);
-  exchange->suspended = !exchange->woken;
-  if (exchange->suspended)
+  gboolean suspends = !exchange->woken;
+  if (suspends)
     MHD_suspend_connection(exchange->connection);
+  exchange->suspended = suspends;
   exchange->woken = FALSE;
   g_mutex_unlock(&exchange->lock);
-  return exchange->suspended;
+  return suspends; /* it may be woken by now */
 }
 
 void velm_exchange_wake(VelmExchange *exchange) {
@@ -451,7 +452,7 @@ gboolean velm_http_server_start(VelmHttpServer *server, GError **error) {
       params->certificate ? tls : &tls[2], MHD_OPTION_END);
   if (server->daemon)
     return TRUE;
-  close(fd);
+  /* The socket is left: whether libmicrohttpd has closed it, it does not say. */
   g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: the server cannot be started%s",
               params->listen,
               params->certificate ? ": is the certificate PEM, and the key its own?" : "");

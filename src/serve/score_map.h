@@ -4,8 +4,8 @@
 #include "detect/inspection.h"
 
 /** The map of @inspection with the level of its regions, in 16 bits a value, at most 256 a side.
- * Returns: (transfer full) (nullable): NULL where the record has no map, or one with values that are
- * no numbers. */
+ * Returns: (transfer full) (nullable): NULL where the record has no map, or one with a
+ * value that is no number. */
 GBytes *velm_score_map_pack(const VelmInspection *inspection);
 
 /**
