@@ -5,6 +5,7 @@ import { facts, h, table } from "./station-dom.js";
 import { feed } from "./station-events.js";
 import { count, t } from "./station-text.js";
 import { notify, reportProblem, word } from "./station-parts.js";
+import { makeSpecEditor } from "./station-spec.js";
 
 export function state(key) {
   return h("span", { class: `state ${key}` }, word("state", key));
@@ -35,11 +36,12 @@ export function makeProducts() {
     const head = h("div", {});
     const classes = h("div", {});
     const model = h("pre", { tabindex: 0 });
-    const spec = h("pre", { tabindex: 0 });
+    const editor = may("engineer") && makeSpecEditor(name, update);
+    const spec = editor ? editor.element : h("pre", { tabindex: 0 });
     const button = may("engineer") && h("button", { type: "button", onclick: () => reload(name, button) }, t("products.reload"));
     const panel = h("section", { class: "panel" }, h("div", { class: "list-head" }, h("h2", {}, name), button), head, classes,
       details(t("products.model"), model), details(t("products.spec"), spec));
-    return { panel, head, classes, model, spec };
+    return { panel, head, classes, model, spec, editor };
   }
 
   function fillPanel({ head, classes }, product) {
@@ -51,10 +53,11 @@ export function makeProducts() {
         ({ key, name, severity, action }) => [name, h("code", {}, key), severity ? word("decision", severity) : "–", action ?? "–"]), title));
   }
 
-  async function fillDetails({ model, spec }, name) {
+  async function fillDetails({ model, spec, editor }, name) {
     const product = await ask(`/v1/products/${name}`);
     model.textContent = product.model;
-    spec.textContent = product.spec ?? t("products.no-spec");
+    if (editor) await editor.update(product.spec);
+    else spec.textContent = product.spec ?? t("products.no-spec");
   }
 
   async function update() {

@@ -7,6 +7,13 @@
 /** Adds the record's members to the builder's current object. */
 void velm_record_build(JsonBuilder *builder, const VelmInspection *inspection);
 
+/**
+ * Reads back of a record's JSON what its decision hangs on: score, threshold, regions, class,
+ * confidence. So it can be seen what another spec would have decided.
+ * Returns: (transfer full): NULL with VELM_ERROR_FILE where it is no record of an inspection
+ */
+VelmInspection *velm_record_read(const char *json, GError **error);
+
 /** The record of an image that could not be inspected: {"image": ..., "error": ...}. Returns:
  * (transfer full). */
 char *velm_record_error_json(const char *path, const char *message);

@@ -31,7 +31,8 @@ typedef struct _VelmStore VelmStore;
 
 /* The longest text of a kind, in bytes; more is VELM_ERROR_USAGE. */
 #define VELM_STORE_MAX_KEY 200
-#define VELM_STORE_MAX_NAME 800   /* of a product, a class, a person: 200 characters of any script \
+#define VELM_STORE_MAX_NAME                                                                        \
+  800                             /* of a product, a class, a person: 200 characters of any script \
                                    */
 #define VELM_STORE_MAX_NOTE 16000 /* 4,000 characters */
 #define VELM_STORE_MAX_IMAGE (512 * 1024 * 1024) /* the bytes of an image's file */
@@ -375,6 +376,29 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStoreStats, velm_store_stats_free)
 /** Figures of the records of a query, all of one moment; its order does not matter. Returns:
  * (transfer full): NULL with VELM_ERROR_USAGE where a filter is no UTF-8, else VELM_ERROR_FILE. */
 VelmStoreStats *velm_store_stats(VelmStore *store, const VelmStoreQuery *query, GError **error);
+
+/* ---- specs: who changed a product's, and how it was ---- */
+
+/**
+ * VelmStoredSpec: a spec that somebody put in use.
+ * @text: YAML
+ */
+typedef struct {
+  gint64 id, time;
+  char *product, *who, *text;
+} VelmStoredSpec;
+
+void velm_stored_spec_free(VelmStoredSpec *spec);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStoredSpec, velm_stored_spec_free)
+
+/** Adds one, with an entry in the audit log. @spec: id and time are the store's. Returns: FALSE
+ * with VELM_ERROR_USAGE or VELM_ERROR_FILE. */
+gboolean velm_store_add_spec(VelmStore *store, const VelmStoredSpec *spec, GError **error);
+
+/** Those of @product, the latest first. @limit: as for velm_store_list(). Returns: (transfer full)
+ * (element-type VelmStoredSpec). */
+GPtrArray *velm_store_list_specs(VelmStore *store, const char *product, guint limit,
+                                 GError **error);
 
 /* ---- reviews ---- */
 

@@ -71,6 +71,14 @@ static const char version_1[] =
     " message TEXT);"
     "CREATE INDEX callbacks_by_due ON callbacks (due);"
 
+    "CREATE TABLE specs ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " product TEXT NOT NULL,"
+    " time INTEGER NOT NULL,"
+    " who TEXT NOT NULL,"
+    " text TEXT NOT NULL);"
+    "CREATE INDEX specs_by_product ON specs (product, id);"
+
     "CREATE TABLE marks ("
     " name TEXT NOT NULL PRIMARY KEY,"
     " record INTEGER NOT NULL"

@@ -1,5 +1,7 @@
 #include "serve/api.h"
 
+#include "act/spec.h"
+
 #include "serve/call.h"
 
 #include <string.h>
@@ -12,6 +14,8 @@
 #define MOST_WAITING 1000
 
 #define MAX_JSON (64 * 1024)
+/* A spec of the largest size, each of whose characters may be escaped. */
+#define MAX_SPEC (2 * VELM_SPEC_MAX_BYTES)
 
 /* Wrong tokens of one address: then and when, and at once. */
 #define FAILURES_PER_SECOND 0.2
@@ -28,6 +32,11 @@ static const VelmRoute routes[] = {
     {"GET", "/v1/products", VELM_ROLE_LINE, .respond = velm_api_list_products},
     {"GET", "/v1/products/{}", VELM_ROLE_LINE, .respond = velm_api_get_product},
     {"POST", "/v1/products/{}/reload", VELM_ROLE_ENGINEER, .respond = velm_api_reload_product},
+    {"PUT", "/v1/products/{}/spec", VELM_ROLE_ENGINEER, VELM_CONTENT_SPEC,
+     .respond = velm_api_put_spec},
+    {"POST", "/v1/products/{}/spec/check", VELM_ROLE_ENGINEER, VELM_CONTENT_SPEC,
+     .respond = velm_api_check_spec},
+    {"GET", "/v1/products/{}/specs", VELM_ROLE_ENGINEER, .respond = velm_api_list_specs},
     {"POST", "/v1/products/{}/inspections", VELM_ROLE_LINE, VELM_CONTENT_IMAGE,
      .start = velm_api_inspect},
     {"GET", "/v1/inspections/{}", VELM_ROLE_LINE, .respond = velm_api_get_inspection},
@@ -195,12 +204,14 @@ static VelmResponse *check_content(const VelmApi *api, const VelmCall *call) {
     return NULL;
   if (!velm_exchange_has_body(call->exchange, &length))
     return velm_response_new_problem(400, "the request has no body");
-  if (!is_type(call->exchange, content == VELM_CONTENT_JSON ? json : images))
+  gboolean is_image = content == VELM_CONTENT_IMAGE;
+  if (!is_type(call->exchange, is_image ? images : json))
     return velm_response_new_problem(
-        415, content == VELM_CONTENT_JSON ? "the body is to be application/json"
-                                          : "the body is to be image/png, jpeg, bmp, tiff or webp");
-  velm_exchange_set_max_body(call->exchange,
-                             content == VELM_CONTENT_JSON ? MAX_JSON : api->context.max_body);
+        415, is_image ? "the body is to be image/png, jpeg, bmp, tiff or webp"
+                      : "the body is to be application/json");
+  velm_exchange_set_max_body(call->exchange, is_image                       ? api->context.max_body
+                                             : content == VELM_CONTENT_SPEC ? MAX_SPEC
+                                                                            : MAX_JSON);
   return NULL;
 }
 

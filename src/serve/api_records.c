@@ -72,10 +72,8 @@ static gboolean read_review(const VelmCall *call, JsonNode *body, VelmReview *re
   if (!read_verdict(body, &review->verdict, error) ||
       !velm_call_text(body, "class", MOST_NAME, &class_name, error) ||
       !velm_call_text(body, "note", MOST_NOTE, &note, error) ||
-      !velm_call_text(body, "who", MOST_NAME, &who, error))
+      !velm_call_who(call, body, &who, error))
     return FALSE;
-  /* Who has a token is known by it, whatever it says. */
-  who = call->who ? call->who : who && who[0] ? who : "local";
   review->class_name = (char *)(uintptr_t)class_name;
   review->note = (char *)(uintptr_t)(note && note[0] ? note : NULL);
   review->who = (char *)(uintptr_t)who;

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define MOST_NAME 200
+
 gboolean velm_call_may_try(const VelmCall *call) {
   return velm_rate_has(call->context->failures, velm_exchange_get_peer(call->exchange),
                        g_get_monotonic_time());
@@ -76,4 +78,12 @@ gboolean velm_call_text(JsonNode *body, const char *name, gsize most, const char
   g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
               "%s: it is to be a text of %" G_GSIZE_FORMAT " characters at most", name, most);
   return FALSE;
+}
+
+gboolean velm_call_who(const VelmCall *call, JsonNode *body, const char **who, GError **error) {
+  if (!velm_call_text(body, "who", MOST_NAME, who, error))
+    return FALSE;
+  /* Who has a token is known by it, whatever it says. */
+  *who = call->who ? call->who : *who && (*who)[0] ? *who : "local";
+  return TRUE;
 }

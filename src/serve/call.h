@@ -38,6 +38,7 @@ typedef struct {
 typedef enum {
   VELM_CONTENT_NONE,
   VELM_CONTENT_JSON,
+  VELM_CONTENT_SPEC, /* JSON with a spec in it */
   VELM_CONTENT_IMAGE,
 } VelmContent;
 
@@ -81,6 +82,10 @@ JsonNode *velm_call_json(const VelmCall *call, const char *const *names, GError 
 gboolean velm_call_text(JsonNode *body, const char *name, gsize most, const char **value,
                         GError **error);
 
+/** Who is to be named for a change: whose token it is, else the body's member "who", else
+ * "local". @who: (out): borrowed. */
+gboolean velm_call_who(const VelmCall *call, JsonNode *body, const char **who, GError **error);
+
 /* ---- handlers ---- */
 
 VelmResponse *velm_api_get_health(VelmCall *call, GError **error);
@@ -97,6 +102,10 @@ VelmResponse *velm_api_sign_out(VelmCall *call, GError **error);
 VelmResponse *velm_api_list_products(VelmCall *call, GError **error);
 VelmResponse *velm_api_get_product(VelmCall *call, GError **error);
 VelmResponse *velm_api_reload_product(VelmCall *call, GError **error);
+
+VelmResponse *velm_api_check_spec(VelmCall *call, GError **error);
+VelmResponse *velm_api_put_spec(VelmCall *call, GError **error);
+VelmResponse *velm_api_list_specs(VelmCall *call, GError **error);
 
 void velm_api_inspect(VelmCall *call);
 VelmResponse *velm_api_get_inspection(VelmCall *call, GError **error);

@@ -29,7 +29,7 @@ typedef struct {
 } Task;
 
 struct _VelmProduct {
-  char *name, *model_path, *spec_path;
+  char *name, *model_path;
   VelmInspectorParams inspector;
   guint most_queued;
   VelmProductChanged changed;
@@ -43,6 +43,7 @@ struct _VelmProduct {
 
   GMutex lock;
   GCond wished;
+  char *spec_path;
   guint wish; /* how often it was asked to open the model */
   gboolean ending;
   Setup *opened;        /* for the thread that inspects to take over */
@@ -115,20 +116,48 @@ static char *spec_text_of(const Setup *setup) {
              : NULL;
 }
 
-static Setup *open_setup(const VelmProduct *product, GError **error) {
+/* @spec: (transfer full) (nullable). */
+static Setup *open_with(const VelmProduct *product, VelmSpec *spec, GError **error) {
   g_autoptr(Setup) setup = g_new0(Setup, 1);
   VelmInspectorParams params = product->inspector;
+  setup->spec = spec;
   setup->model = velm_model_load(product->model_path, error);
   if (!setup->model)
-    return NULL;
-  if (product->spec_path && !(setup->spec = velm_spec_load(product->spec_path, error)))
     return NULL;
   setup->inspector = velm_inspector_new(setup->model, setup->spec, &params, error);
   if (!setup->inspector)
     return NULL;
   setup->text = (VelmProductText){velm_model_describe(setup->model), spec_text_of(setup)};
-  warm_up(setup);
   return g_steal_pointer(&setup);
+}
+
+char *velm_product_get_spec_path(VelmProduct *product) {
+  g_mutex_lock(&product->lock);
+  char *path = g_strdup(product->spec_path);
+  g_mutex_unlock(&product->lock);
+  return path;
+}
+
+void velm_product_set_spec_path(VelmProduct *product, const char *path) {
+  g_mutex_lock(&product->lock);
+  g_free(product->spec_path);
+  product->spec_path = g_strdup(path);
+  g_mutex_unlock(&product->lock);
+}
+
+static Setup *open_setup(VelmProduct *product, GError **error) {
+  g_autofree char *path = velm_product_get_spec_path(product);
+  VelmSpec *spec = path ? velm_spec_load(path, error) : NULL;
+  Setup *setup = !path || spec ? open_with(product, spec, error) : NULL;
+  if (setup)
+    warm_up(setup);
+  return setup;
+}
+
+gboolean velm_product_try_spec(const VelmProduct *product, const char *text, GError **error) {
+  VelmSpec *spec = velm_spec_parse(text, strlen(text), "the spec", NULL, error);
+  g_autoptr(Setup) setup = spec ? open_with(product, spec, error) : NULL;
+  return setup != NULL;
 }
 
 /* ---- the thread that opens ---- */

@@ -56,6 +56,14 @@ VelmProductText velm_product_get_text(VelmProduct *product);
 void velm_product_text_clear(VelmProductText *text);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmProductText, velm_product_text_clear)
 
+/** Whether the model can work with the spec @text: it is opened with it, which takes a moment, and
+ * closed again. Returns: FALSE with VELM_ERROR_SPEC or what the model says. */
+gboolean velm_product_try_spec(const VelmProduct *product, const char *text, GError **error);
+/** The file that the spec is from. Returns: (transfer full): NULL where it is the model's own. */
+char *velm_product_get_spec_path(VelmProduct *product);
+/** From the next time on that it is read, it is the one in this file. */
+void velm_product_set_spec_path(VelmProduct *product, const char *path);
+
 /** Reads model and spec again, behind what is going on. */
 void velm_product_reload(VelmProduct *product);
 

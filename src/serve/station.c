@@ -12,6 +12,7 @@
 #define N_KEEPERS 2
 
 struct _VelmStation {
+  char *folder;
   VelmStore *store;
   VelmEvents *events;
   VelmMetrics *metrics;
@@ -62,6 +63,7 @@ VelmStation *velm_station_new(const char *folder, GError **error) {
   if (!store)
     return NULL;
   VelmStation *station = g_new0(VelmStation, 1);
+  station->folder = g_strdup(folder);
   station->store = store;
   station->events = velm_events_new();
   station->metrics = velm_metrics_new();
@@ -89,6 +91,7 @@ void velm_station_free(VelmStation *station) {
   velm_store_free(station->store);
   velm_events_free(station->events);
   velm_metrics_free(station->metrics);
+  g_free(station->folder);
   g_free(station);
 }
 
@@ -118,6 +121,11 @@ static void take_change(VelmProduct *product, gpointer user_data) {
   velm_station_tell_state(user_data);
 }
 
+char *velm_station_own_spec_path(const VelmStation *station, const char *product) {
+  g_autofree char *name = g_strconcat(product, ".yaml", NULL);
+  return g_build_filename(station->folder, "specs", name, NULL);
+}
+
 gboolean velm_station_add_product(VelmStation *station, const VelmProductParams *params,
                                   GError **error) {
   if (velm_station_find_product(station, params->name)) {
@@ -126,9 +134,13 @@ gboolean velm_station_add_product(VelmStation *station, const VelmProductParams 
     return FALSE;
   }
   VelmProduct *product = velm_product_new(params, take_change, station, error);
-  if (product)
-    g_ptr_array_add(station->products, product);
-  return product != NULL;
+  if (!product)
+    return FALSE;
+  g_autofree char *own = velm_station_own_spec_path(station, params->name);
+  if (!params->spec && g_file_test(own, G_FILE_TEST_EXISTS))
+    velm_product_set_spec_path(product, own);
+  g_ptr_array_add(station->products, product);
+  return TRUE;
 }
 
 void velm_station_start(VelmStation *station) {

@@ -16,8 +16,13 @@ VelmStation *velm_station_new(const char *folder, GError **error);
 void velm_station_free(VelmStation *station);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStation, velm_station_free)
 
+/** Where the station keeps the spec of a product that was changed at the page. Returns: (transfer
+ * full). */
+char *velm_station_own_spec_path(const VelmStation *station, const char *product);
+
 /** Adds a product, before it is started. Returns: FALSE with VELM_ERROR_USAGE where there is one
- * of that name already, or the name will not do. */
+ * of that name already, or the name will not do. A product
+ * without a spec of its own has the one that was changed at the page, where there is one. */
 gboolean velm_station_add_product(VelmStation *station, const VelmProductParams *params,
                                   GError **error);
 /** Adds a link, before the station is started. @link: (transfer full). */

@@ -92,6 +92,35 @@ def charts(page):
     look(page, "charts")
 
 
+def spec(page):
+    go(page, "products")
+    page.get_by_text("The spec").click()
+    editor = page.locator("textarea.code")
+    expect(editor).to_have_value(re.compile("classes:"))
+    before = editor.input_value()
+    editor.fill(before + "\nodd: 1\n")
+    page.get_by_role("button", name="Check and try").click()
+    expect(page.locator(".findings")).to_contain_text("odd")
+    expect(page.get_by_role("button", name="Put in use")).to_be_disabled()
+    look(page, "spec-mistake")
+    # Nothing classifies here, so every anomaly is for a person to look at: another action for that changes those.
+    n = get("/v1/stats")["decisions"]["review"]
+    action = f"ask anna {page.viewport_size['width']}"
+    editor.fill(re.sub(r"(?m)^unknown:.*\n", "", before).rstrip() + f"\nunknown: {{action: {action}}}\n")
+    page.get_by_role("button", name="Check and try").click()
+    expect(page.locator(".spec-outcome")).to_contain_text(f"{n} would have been decided otherwise")
+    expect(page.locator(".spec-outcome tbody tr")).to_have_count(n)
+    look(page, "spec")
+    with page.expect_response(lambda response: response.request.method == "PUT" and response.status == 202):
+        page.get_by_role("button", name="Put in use").click()
+    for _ in range(100):
+        if action in get("/v1/products/disc")["spec"]:
+            break
+        page.wait_for_timeout(100)
+    assert action in get("/v1/products/disc/specs")["specs"][0]["spec"]
+    assert get("/v1/audit")["entries"][0]["action"] == "spec"
+
+
 def languages(page):
     go(page, "live")
     page.locator("header select").select_option("ja")
@@ -107,7 +136,7 @@ def run(browser, width, height):
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     page.add_init_script("localStorage.setItem('velm-who', 'a tester')")
-    for step in (live, filters, review, charts, languages):
+    for step in (live, filters, review, charts, spec, languages):
         step(page)
         wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
         assert not wide, f"{step.__name__}: wider than {width} pixels"

@@ -748,6 +748,81 @@ static void test_stats(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
   assert_problem(wrong, 400, "order");
 }
 
+/* ---- specs ---- */
+
+#define SPEC_PATH "/v1/products/" PRODUCT "/spec"
+
+static HttpReply *send_spec(const StationFixture *f, const char *method, const char *path,
+                            const char *spec) {
+  g_autoptr(JsonBuilder) builder = json_builder_new();
+  json_builder_begin_object(builder);
+  velm_json_set_string(builder, "spec", spec);
+  json_builder_end_object(builder);
+  g_autofree char *json = velm_json_print(builder, FALSE);
+  g_autoptr(GBytes) body = text_bytes(json);
+  return http_ask(f->url, method, path, "Content-Type: application/json\r\n", body);
+}
+
+/* The product's spec, with another action for what nothing classifies. */
+static char *changed_spec(void) {
+  g_autofree char *text = NULL;
+  g_assert_true(g_file_get_contents(small_product_spec(), &text, NULL, NULL));
+  return g_strconcat(text, "\nunknown: {action: ask anna}\n", NULL);
+}
+
+static void test_check_spec(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  f->spec = g_strdup(small_product_spec());
+  start_with_records(f);
+  g_autofree char *spec = changed_spec();
+  g_autoptr(JsonNode) stats = get_json(f, "/v1/stats");
+  JsonObject *decisions = json_object_get_object_member(object_of(stats), "decisions");
+  gint64 n_review = json_object_get_int_member(decisions, "review");
+  g_autoptr(HttpReply) reply = send_spec(f, "POST", SPEC_PATH "/check", spec);
+  g_autoptr(JsonNode) found = http_reply_json(reply);
+  g_assert_true(json_object_get_boolean_member(object_of(found), "usable"));
+  g_assert_cmpint(json_object_get_int_member(object_of(found), "tried"), ==, 7);
+  g_assert_cmpint(json_object_get_int_member(object_of(found), "changed"), ==, n_review);
+  g_assert_cmpint(n_review, >, 0);
+  JsonObject *change =
+      json_array_get_object_element(json_object_get_array_member(object_of(found), "changes"), 0);
+  g_assert_cmpstr(json_object_get_string_member(change, "new_action"), ==, "ask anna");
+  g_assert_cmpstr(json_object_get_string_member(change, "new_decision"), ==, "review");
+  g_autoptr(HttpReply) few = send_spec(f, "POST", SPEC_PATH "/check?records=2", spec);
+  g_autoptr(JsonNode) tried = http_reply_json(few);
+  g_assert_cmpint(json_object_get_int_member(object_of(tried), "tried"), ==, 2);
+  /* The spec in use changes nothing. */
+  g_autofree char *same = NULL;
+  g_assert_true(g_file_get_contents(f->spec, &same, NULL, NULL));
+  g_autoptr(HttpReply) nothing = send_spec(f, "POST", SPEC_PATH "/check", same);
+  g_autoptr(JsonNode) unchanged = http_reply_json(nothing);
+  g_assert_cmpint(json_object_get_int_member(object_of(unchanged), "changed"), ==, 0);
+  g_autoptr(HttpReply) wrong = send_spec(f, "POST", SPEC_PATH "/check", "classes: 1\n");
+  g_autoptr(JsonNode) mistakes = http_reply_json(wrong);
+  g_assert_false(json_object_get_boolean_member(object_of(mistakes), "usable"));
+}
+
+/* A model without a spec of its own: the station keeps the one that it is given. */
+static void test_put_spec(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_autofree char *spec = changed_spec();
+  station_start(f);
+  json_node_unref(station_wait_for(f, "ready"));
+  g_autoptr(HttpReply) wrong = send_spec(f, "PUT", SPEC_PATH, "classes: 1\n");
+  assert_problem(wrong, 400, "the spec:1");
+  g_autoptr(HttpReply) put = send_spec(f, "PUT", SPEC_PATH, spec);
+  g_assert_cmpuint(put->status, ==, 202);
+  station_stop(f);
+  station_start(f);
+  json_node_unref(station_wait_for(f, "ready"));
+  g_autoptr(JsonNode) product = get_json(f, "/v1/products/" PRODUCT);
+  g_assert_cmpstr(text_of(product, "spec"), ==, spec);
+  g_autoptr(JsonNode) all = get_json(f, "/v1/products/" PRODUCT "/specs");
+  JsonArray *specs = json_object_get_array_member(object_of(all), "specs");
+  g_assert_cmpuint(json_array_get_length(specs), ==, 1);
+  JsonObject *first = json_array_get_object_element(specs, 0);
+  g_assert_cmpstr(json_object_get_string_member(first, "spec"), ==, spec);
+  g_assert_cmpstr(json_object_get_string_member(first, "who"), ==, "local");
+}
+
 /* ---- later ---- */
 
 /* Waits until the image with @key has its record. */
@@ -811,6 +886,9 @@ static const struct {
     {"GET", "/v1/products", VELM_ROLE_LINE},
     {"GET", "/v1/products/{}", VELM_ROLE_LINE},
     {"POST", "/v1/products/{}/reload", VELM_ROLE_ENGINEER},
+    {"PUT", "/v1/products/{}/spec", VELM_ROLE_ENGINEER},
+    {"POST", "/v1/products/{}/spec/check", VELM_ROLE_ENGINEER},
+    {"GET", "/v1/products/{}/specs", VELM_ROLE_ENGINEER},
     {"POST", "/v1/products/{}/inspections", VELM_ROLE_LINE},
     {"GET", "/v1/inspections/{}", VELM_ROLE_LINE},
     {"GET", "/v1/records", VELM_ROLE_OPERATOR},
@@ -1119,6 +1197,8 @@ int main(int argc, char **argv) {
   ADD("metrics", test_metrics);
   ADD("stats", test_stats);
   ADD("inspect/later", test_later);
+  ADD("spec/check", test_check_spec);
+  ADD("spec/put", test_put_spec);
   ADD("access/roles", test_roles);
   ADD("access/wrong_tokens", test_wrong_tokens);
   ADD("access/too_many", test_too_many_requests);
