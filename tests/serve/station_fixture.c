@@ -103,16 +103,20 @@ void station_tear_down(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
   scratch_remove(f->folder);
 }
 
-void station_make(StationFixture *f) {
+void station_add_product(StationFixture *f, const char *name) {
   g_autofree char *model = g_build_filename(model_folder, "disc.velm", NULL);
-  const VelmProductParams params = {.name = STATION_PRODUCT,
+  const VelmProductParams params = {.name = name,
                                     .model = model,
                                     .inspector = velm_inspector_params_default(),
                                     .most_queued = f->most_queued};
+  g_assert_true(velm_station_add_product(f->station, &params, &f->error));
+}
+
+void station_make(StationFixture *f) {
   g_assert_null(f->station);
   f->station = velm_station_new(f->data, &f->error);
   g_assert_no_error(f->error);
-  g_assert_true(velm_station_add_product(f->station, &params, &f->error));
+  station_add_product(f, STATION_PRODUCT);
 }
 
 static VelmState state_of_product(StationFixture *f) {

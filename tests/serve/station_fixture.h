@@ -9,7 +9,7 @@ typedef struct {
   char *folder; /* of the test */
   char *data;   /* of the station, in it */
   VelmStation *station;
-  guint most_queued; /* of the product that station_make() adds */
+  guint most_queued; /* of each product that is added */
   GError *error;
 } StationFixture;
 
@@ -27,6 +27,8 @@ void station_tear_down(StationFixture *f, gconstpointer data);
 
 /** Makes the station, for links to be added. */
 void station_make(StationFixture *f);
+/** Adds another product, with the same model. */
+void station_add_product(StationFixture *f, const char *name);
 /** Starts it, and waits until its product is ready. */
 void station_start(StationFixture *f);
 /** Ends it. */
