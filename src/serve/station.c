@@ -218,10 +218,17 @@ static VelmStoredRecord *write_record(Passage *passage, gboolean *existed, GErro
   return velm_store_add(passage->station->store, &submission, existed, error);
 }
 
+/* The disk has lost the image while it waited in the queue: it would wait for ever. */
+static gboolean is_lost(const Passage *passage) {
+  g_autofree char *path = velm_store_image_path(passage->station->store, passage->sha256);
+  return !passage->image && !g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
 /* What failed because the station stops, or cannot take more, says nothing of the image. */
 static gboolean deserves_record(const Passage *passage) {
-  return !g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_CANCELLED) &&
-         !g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_FILE);
+  if (g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_FILE))
+    return is_lost(passage);
+  return !g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_CANCELLED);
 }
 
 static void keep(gpointer data, gpointer user_data) {

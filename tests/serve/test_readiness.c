@@ -1,0 +1,147 @@
+/* How the station does, in one word: that of its worst part, as far as it matters. */
+#include "serve/readiness.h"
+
+#include "act/store_fixture.h"
+#include "core/json.h"
+#include "serve/station_fixture.h"
+
+#include <string.h>
+#include <sys/resource.h>
+
+/* ---- a link that does as it is told ---- */
+
+static void begin(G_GNUC_UNUSED VelmLink *link) {}
+
+static void end(VelmLink *link) {
+  velm_link_clear(link);
+  g_free(link);
+}
+
+static VelmLink *add_link(StationFixture *f) {
+  static const VelmLinkClass klass = {.start = begin, .free = end};
+  VelmLink *link = g_new0(VelmLink, 1);
+  velm_link_init(link, &klass, f->station, g_strdup("puppet"));
+  return station_add_link(f, link);
+}
+
+/* ---- parts ---- */
+
+static void add_bad_product(StationFixture *f, const char *name) {
+  const VelmProductParams params = {.name = name,
+                                    .model = "/absent.velm",
+                                    .inspector = velm_inspector_params_default(),
+                                    .most_queued = 1};
+  g_assert_true(velm_station_add_product(f->station, &params, &f->error));
+}
+
+/* The reason of the part @name, which is in @state. Returns: (transfer full) (nullable). */
+static char *reason_of(StationFixture *f, const char *name, const char *state) {
+  g_autoptr(JsonBuilder) builder = json_builder_new();
+  json_builder_begin_object(builder);
+  VelmState whole = velm_readiness_build(f->station, builder);
+  json_builder_end_object(builder);
+  g_autoptr(JsonNode) root = json_builder_get_root(builder);
+  JsonObject *object = json_node_get_object(root);
+  g_assert_cmpstr(json_object_get_string_member(object, "state"), ==, velm_state_name(whole));
+  JsonArray *parts = json_object_get_array_member(object, "parts");
+  for (guint i = 0; i < json_array_get_length(parts); i++) {
+    JsonObject *part = json_array_get_object_element(parts, i);
+    if (!g_str_equal(json_object_get_string_member(part, "name"), name))
+      continue;
+    g_assert_cmpstr(json_object_get_string_member(part, "state"), ==, state);
+    return g_strdup(json_object_get_string_member_with_default(part, "reason", NULL));
+  }
+  g_error("there is no part %s", name);
+}
+
+static void assert_part(StationFixture *f, const char *name, const char *state, const char *words) {
+  g_autofree char *reason = reason_of(f, name, state);
+  if (words)
+    g_assert_nonnull(strstr(reason, words));
+  else
+    g_assert_cmpstr(reason, ==, NULL);
+}
+
+/* ---- tests ---- */
+
+static void test_ready(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  station_make(f);
+  g_assert_cmpint(velm_readiness(f->station), ==, VELM_STATE_STARTING);
+  assert_part(f, "product disc", "starting", NULL);
+  station_start(f);
+  g_assert_cmpint(velm_readiness(f->station), ==, VELM_STATE_READY);
+  assert_part(f, "store", "ready", NULL);
+  assert_part(f, "product disc", "ready", NULL);
+  station_wait_for(
+      station_link_is(velm_station_get_links(f->station)->pdata[0], VELM_STATE_READY, NULL));
+  assert_part(f, "queue", "ready", NULL);
+}
+
+static void test_no_model(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  f->station = velm_station_new(f->data, &f->error);
+  add_bad_product(f, "bolt");
+  velm_station_start(f->station);
+  station_wait_for(velm_readiness(f->station) == VELM_STATE_FAILED);
+  assert_part(f, "product bolt", "failed", "/absent.velm: no such file");
+}
+
+/* One product that works makes a station that works. */
+static void test_one_model_of_two(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  station_make(f);
+  add_bad_product(f, "bolt");
+  station_start(f);
+  station_wait_for(velm_readiness(f->station) == VELM_STATE_DEGRADED);
+  assert_part(f, "product disc", "ready", NULL);
+  assert_part(f, "product bolt", "failed", "/absent.velm");
+}
+
+static void test_link(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  station_make(f);
+  VelmLink *link = add_link(f);
+  station_start(f);
+  assert_part(f, "puppet", "starting", NULL);
+  g_assert_cmpint(velm_readiness(f->station), ==, VELM_STATE_READY);
+  velm_link_set_status(link, VELM_STATE_DEGRADED, "lame");
+  g_assert_cmpint(velm_readiness(f->station), ==, VELM_STATE_DEGRADED);
+  assert_part(f, "puppet", "degraded", "lame");
+  velm_link_set_status(link, VELM_STATE_FAILED, "dead");
+  g_assert_cmpint(velm_readiness(f->station), ==, VELM_STATE_DEGRADED);
+  assert_part(f, "puppet", "failed", "dead");
+  velm_link_set_status(link, VELM_STATE_READY, NULL);
+  g_assert_cmpint(velm_readiness(f->station), ==, VELM_STATE_READY);
+  assert_part(f, "puppet", "ready", NULL);
+}
+
+/* What cannot be kept need not be inspected. */
+static void test_store(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_autoptr(GError) error = NULL;
+  station_make(f);
+  station_start(f);
+  VelmStore *store = velm_station_get_store(f->station);
+  store_limit_files(1);
+  gboolean ok = velm_store_probe(store, &error);
+  VelmState state = velm_readiness(f->station);
+  store_limit_files(RLIM_INFINITY);
+  g_assert_false(ok);
+  g_assert_cmpint(state, ==, VELM_STATE_FAILED);
+  assert_part(f, "store", "failed", "");
+  g_assert_true(velm_store_probe(store, &f->error));
+  g_assert_cmpint(velm_readiness(f->station), ==, VELM_STATE_READY);
+}
+
+#define ADD(name, function)                                                                        \
+  g_test_add("/serve/readiness/" name, StationFixture, NULL, station_set_up, function,             \
+             station_tear_down)
+
+int main(int argc, char **argv) {
+  g_test_init(&argc, &argv, NULL);
+  station_fit_model();
+  ADD("ready", test_ready);
+  ADD("no-model", test_no_model);
+  ADD("one-model-of-two", test_one_model_of_two);
+  ADD("link", test_link);
+  ADD("store", test_store);
+  int code = g_test_run();
+  station_remove_model();
+  return code;
+}
