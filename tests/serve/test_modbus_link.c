@@ -240,6 +240,45 @@ static void test_late_acknowledgement(Fixture *f, G_GNUC_UNUSED gconstpointer da
   g_assert_cmpuint(f->inputs[VELM_MODBUS_WAITS], ==, 1);
 }
 
+static void count_record(VelmStoredRecord *record, G_GNUC_UNUSED gboolean existed,
+                         const GError *error, gpointer n_kept) {
+  g_assert_no_error(error);
+  velm_stored_record_free(record);
+  g_atomic_int_inc((gint *)n_kept);
+}
+
+/* Hands in the image of a number; once it is on the disk, which takes its time, where there is to
+ * be no time between one and the next. */
+static void hand_in(Fixture *f, guint number, gboolean only_keep, gint *n_kept) {
+  VelmStation *station = f->station.station;
+  g_autofree char *key = g_strdup_printf("%u", number);
+  g_autoptr(GBytes) image = station_image(10 + number);
+  const VelmArrival arrival = {.key = key, .name = key, .media_type = "image/png", .image = image};
+  if (only_keep)
+    g_free(velm_store_put_image(velm_station_get_store(station), image, &f->station.error));
+  else
+    velm_station_inspect(station, velm_station_find_product(station, STATION_PRODUCT), &arrival,
+                         count_record, n_kept);
+}
+
+/* The verdicts come as the parts came, also where many are on their way: a PLC counts on it. */
+static void test_order(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  enum { N = 60 };
+  gint n_kept = 0;
+  for (guint i = 0; i < 2 * N; i++)
+    hand_in(f, i % N, i < N, &n_kept);
+  station_wait_for(g_atomic_int_get(&n_kept) == N);
+  g_autoptr(GPtrArray) records = station_records(&f->station);
+  g_assert_cmpuint(records->len, ==, N);
+  for (guint i = 0; i < N; i++) {
+    g_autofree char *key = g_strdup_printf("%u", i);
+    const VelmStoredRecord *record = records->pdata[i];
+    g_assert_cmpstr(record->key, ==, key);
+    wait_for_record(f, record->id);
+    acknowledge(f, look(f));
+  }
+}
+
 /* A link that is new has nothing to tell of what was before it. */
 static void test_begins_with_the_next(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   inspect(f, 0);
@@ -361,6 +400,7 @@ int main(int argc, char **argv) {
   ADD("heartbeat", test_heartbeat);
   ADD("stands", test_stands);
   ADD("wraps", test_wraps);
+  ADD("order", test_order);
   ADD("restart", test_restart);
   ADD("late-acknowledgement", test_late_acknowledgement);
   ADD("begins-with-the-next", test_begins_with_the_next);
