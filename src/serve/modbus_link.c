@@ -112,9 +112,12 @@ static void show_next(Modbus *modbus) {
   g_autoptr(GError) error = NULL;
   if (modbus->standing)
     return;
-  if (!velm_outbox_next(modbus->outbox, &modbus->standing, &error))
+  if (!velm_outbox_next(modbus->outbox, &modbus->standing, &error)) {
     fail(modbus, error);
-  else if (modbus->standing)
+    return;
+  }
+  velm_link_set_status(&modbus->link, VELM_STATE_READY, NULL);
+  if (modbus->standing)
     show(modbus, modbus->standing);
 }
 
@@ -128,7 +131,6 @@ static void take_acknowledgement(Modbus *modbus) {
     fail(modbus, error);
     return;
   }
-  velm_link_set_status(&modbus->link, VELM_STATE_READY, NULL);
   g_clear_pointer(&modbus->standing, velm_stored_record_free);
   show_none(modbus);
   show_next(modbus);

@@ -279,6 +279,30 @@ static void test_order(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   }
 }
 
+/* While the disk does not take what was acknowledged, the verdict stands; then it is acknowledged
+ * without being so again. */
+static void test_disk_refuses(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  gint64 first = inspect(f, 0), second = inspect(f, 1);
+  wait_for_record(f, first);
+  station_run_sql(&f->station, "ALTER TABLE marks RENAME TO away");
+  acknowledge(f, look(f));
+  station_wait_for(station_link_is(f->link, VELM_STATE_DEGRADED, "marks"));
+  g_assert_cmpint((look(f), record_number(f)), ==, first);
+  station_run_sql(&f->station, "ALTER TABLE away RENAME TO marks");
+  wait_for_record(f, second);
+  station_wait_for(station_link_is(f->link, VELM_STATE_READY, NULL));
+}
+
+/* It looks again by itself. */
+static void test_disk_cannot_be_read(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  station_wait_for(station_link_is(f->link, VELM_STATE_READY, NULL));
+  station_run_sql(&f->station, "ALTER TABLE records RENAME TO away");
+  station_wait_for(station_link_is(f->link, VELM_STATE_DEGRADED, "records"));
+  station_run_sql(&f->station, "ALTER TABLE away RENAME TO records");
+  station_wait_for(station_link_is(f->link, VELM_STATE_READY, NULL));
+  wait_for_record(f, inspect(f, 0));
+}
+
 /* A link that is new has nothing to tell of what was before it. */
 static void test_begins_with_the_next(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   inspect(f, 0);
@@ -403,6 +427,8 @@ int main(int argc, char **argv) {
   ADD("order", test_order);
   ADD("restart", test_restart);
   ADD("late-acknowledgement", test_late_acknowledgement);
+  ADD("disk-refuses", test_disk_refuses);
+  ADD("disk-cannot-be-read", test_disk_cannot_be_read);
   ADD("begins-with-the-next", test_begins_with_the_next);
   ADD("read-only", test_read_only);
   ADD("bad-clients", test_bad_clients);
