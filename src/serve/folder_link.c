@@ -19,8 +19,8 @@
 #define STILL_US (2 * G_TIME_SPAN_SECOND)
 /* Handed in at a time; the rest waits in the folder. */
 #define MOST_ON_WAY 16
-/* A part's name in the record's key. */
-#define MOST_NAME 100
+/* The characters of a file's name in the record's key, of up to four bytes each. */
+#define MOST_NAME 25
 
 typedef struct {
   VelmLink link;
@@ -28,6 +28,7 @@ typedef struct {
   char *folder, *taken;
   GThread *thread;
   int watch, wake; /* inotify; what ends the waiting */
+  int watch_id;    /* the thread's own: of the folder, in inotify; negative for none */
 
   GMutex lock;
   gboolean stopping;
@@ -77,41 +78,7 @@ static void note_file(Folder *folder, const char *name, gboolean closed) {
   file->closed = file->closed || closed;
 }
 
-/* Under the lock. Files that went are forgotten. Returns: whether any that is there makes trouble.
- */
-static gboolean forget_gone(Folder *folder) {
-  GHashTableIter iter;
-  gpointer name, value;
-  gboolean trouble = FALSE;
-  g_hash_table_iter_init(&iter, folder->files);
-  while (g_hash_table_iter_next(&iter, &name, &value)) {
-    g_autofree char *path = g_build_filename(folder->folder, name, NULL);
-    const File *file = value;
-    if (!file->on_way && !g_file_test(path, G_FILE_TEST_EXISTS))
-      g_hash_table_iter_remove(&iter);
-    else
-      trouble = trouble || file->kept || file->troubled;
-  }
-  return trouble;
-}
-
-static void scan(Folder *folder) {
-  g_autoptr(GError) error = NULL;
-  g_autoptr(GPtrArray) names = velm_file_list(folder->folder, &error);
-  if (!names) {
-    velm_link_set_status(&folder->link, VELM_STATE_FAILED, error->message);
-    return;
-  }
-  g_mutex_lock(&folder->lock);
-  for (guint i = 0; i < names->len; i++)
-    note_file(folder, names->pdata[i], FALSE);
-  gboolean trouble = forget_gone(folder);
-  g_mutex_unlock(&folder->lock);
-  if (!trouble)
-    velm_link_set_status(&folder->link, VELM_STATE_READY, NULL);
-}
-
-/* ---- once there is a record ---- */
+/* ---- moving ---- */
 
 /* A name in "taken" that no file has yet: two images of one name may come one after the other. */
 static char *free_name(const Folder *folder, const char *name) {
@@ -135,6 +102,57 @@ static gboolean move(const Folder *folder, const char *name, GError **error) {
               folder->taken, g_strerror(errno));
   return FALSE;
 }
+
+/* ---- looking through it ---- */
+
+/* Under the lock. Files that went are forgotten; those that could not be moved are tried again.
+ * Returns: whether any that is there makes trouble. */
+static gboolean forget_gone(Folder *folder) {
+  GHashTableIter iter;
+  gpointer name, value;
+  gboolean trouble = FALSE;
+  g_hash_table_iter_init(&iter, folder->files);
+  while (g_hash_table_iter_next(&iter, &name, &value)) {
+    File *file = value;
+    g_autofree char *path = g_build_filename(folder->folder, name, NULL);
+    if (file->kept && !file->on_way)
+      file->kept = !move(folder, name, NULL);
+    if (!file->on_way && !g_file_test(path, G_FILE_TEST_EXISTS))
+      g_hash_table_iter_remove(&iter);
+    else
+      trouble = trouble || file->kept || file->troubled;
+  }
+  return trouble;
+}
+
+/* Anew each time: the folder may have gone, and another come in its place. */
+static void watch_events(Folder *folder) {
+  if (folder->watch < 0)
+    return;
+  int id = inotify_add_watch(folder->watch, folder->folder, IN_CLOSE_WRITE | IN_MOVED_TO);
+  if (folder->watch_id >= 0 && id != folder->watch_id)
+    inotify_rm_watch(folder->watch, folder->watch_id);
+  folder->watch_id = id;
+}
+
+static void scan(Folder *folder) {
+  watch_events(folder);
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GPtrArray) names = velm_file_list(folder->folder, &error);
+  if (!names) {
+    velm_link_set_status(&folder->link, VELM_STATE_FAILED, error->message);
+    return;
+  }
+  g_mutex_lock(&folder->lock);
+  for (guint i = 0; i < names->len; i++)
+    note_file(folder, names->pdata[i], FALSE);
+  gboolean trouble = forget_gone(folder);
+  g_mutex_unlock(&folder->lock);
+  if (!trouble)
+    velm_link_set_status(&folder->link, VELM_STATE_READY, NULL);
+}
+
+/* ---- once there is a record ---- */
 
 /* Under the lock. The image of @errand has its record: it leaves the folder. Another that has come
  * under its name meanwhile stays, to be taken. */
@@ -177,12 +195,22 @@ static void take_record(VelmStoredRecord *record, gboolean existed, const GError
 
 /* ---- handing in ---- */
 
+/* The start of a file's name, as a key may hold it. */
+static char *readable_name(const char *name) {
+  g_autofree char *valid = g_utf8_make_valid(name, -1);
+  GString *readable = g_string_new(NULL);
+  const char *at = valid;
+  for (guint i = 0; *at && i < MOST_NAME; i++, at = g_utf8_next_char(at))
+    g_string_append_unichar(readable,
+                            g_unichar_iscntrl(g_utf8_get_char(at)) ? '_' : g_utf8_get_char(at));
+  return g_string_free(readable, FALSE);
+}
+
 static char *key_of(const char *name, const GStatBuf *status, GBytes *image) {
   g_autofree char *digest = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, image);
-  g_autofree char *valid = g_utf8_make_valid(name, -1);
-  g_autofree char *cut = g_utf8_substring(valid, 0, MIN(g_utf8_strlen(valid, -1), MOST_NAME / 4));
+  g_autofree char *readable = readable_name(name);
   return g_strdup_printf("file:%.16s:%lx.%lx.%lx:%s", digest, (gulong)status->st_ino,
-                         (gulong)status->st_mtim.tv_sec, (gulong)status->st_mtim.tv_nsec, cut);
+                         (gulong)status->st_mtim.tv_sec, (gulong)status->st_mtim.tv_nsec, readable);
 }
 
 /* Reads an image that nobody writes to meanwhile. */
@@ -350,8 +378,7 @@ VelmLink *velm_folder_link_new(VelmStation *station, VelmProduct *product, const
   folder->wake = wake;
   /* Where there is none to be had, scanning does, if later. */
   folder->watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-  if (folder->watch >= 0)
-    inotify_add_watch(folder->watch, path, IN_CLOSE_WRITE | IN_MOVED_TO);
+  folder->watch_id = -1;
   folder->files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   g_mutex_init(&folder->lock);
   return &folder->link;

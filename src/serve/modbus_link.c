@@ -17,6 +17,7 @@
 #define MOST_CLIENTS 8
 /* How long a request may take to arrive once it has begun. */
 #define REQUEST_S 1
+#define REFUSAL_US 1000
 #define TICK_MS 250
 
 typedef struct {
@@ -30,10 +31,9 @@ typedef struct {
   gint stopping; /* atomic */
 
   /* the thread's own */
-  int clients[MOST_CLIENTS];
+  int clients[MOST_CLIENTS]; /* the one that was heard last at the end */
   guint n_clients;
   VelmStoredRecord *standing; /* the verdict that stands */
-  guint16 sequence;
 } Modbus;
 
 /* ---- registers ---- */
@@ -68,6 +68,12 @@ static guint16 class_number(VelmStation *station, const VelmStoredRecord *record
   return index >= 0 ? (guint16)(index + 1) : 65535;
 }
 
+/* The record's own, so that it is the same after a restart: an acknowledgement that is sent again
+ * then acknowledges no other verdict. */
+static guint16 sequence_number(const VelmStoredRecord *record) {
+  return (guint16)((record->id - 1) % 65535 + 1);
+}
+
 static guint16 score_number(const VelmStoredRecord *record) {
   double share = record->score / record->threshold;
   return isfinite(share) ? (guint16)CLAMP(lround(1000 * share), 0, 65535) : 0;
@@ -77,8 +83,7 @@ static void show(Modbus *modbus, const VelmStoredRecord *record) {
   guint16 *registers = modbus->mapping->tab_input_registers;
   guint8 *inputs = modbus->mapping->tab_input_bits;
   guint16 decision = decision_number(record->decision);
-  modbus->sequence = modbus->sequence == 65535 ? 1 : (guint16)(modbus->sequence + 1);
-  registers[VELM_MODBUS_SEQUENCE] = modbus->sequence;
+  registers[VELM_MODBUS_SEQUENCE] = sequence_number(record);
   registers[VELM_MODBUS_DECISION] = decision;
   registers[VELM_MODBUS_CLASS] = class_number(modbus->link.station, record);
   registers[VELM_MODBUS_PRODUCT] = product_number(modbus->link.station, record->product);
@@ -107,9 +112,12 @@ static void show_next(Modbus *modbus) {
   g_autoptr(GError) error = NULL;
   if (modbus->standing)
     return;
-  if (!velm_outbox_next(modbus->outbox, &modbus->standing, &error))
+  if (!velm_outbox_next(modbus->outbox, &modbus->standing, &error)) {
     fail(modbus, error);
-  else if (modbus->standing)
+    return;
+  }
+  velm_link_set_status(&modbus->link, VELM_STATE_READY, NULL);
+  if (modbus->standing)
     show(modbus, modbus->standing);
 }
 
@@ -117,13 +125,12 @@ static void show_next(Modbus *modbus) {
 static void take_acknowledgement(Modbus *modbus) {
   g_autoptr(GError) error = NULL;
   guint16 *holding = modbus->mapping->tab_registers;
-  if (!modbus->standing || holding[VELM_MODBUS_ACKNOWLEDGED] != modbus->sequence)
+  if (!modbus->standing || holding[VELM_MODBUS_ACKNOWLEDGED] != sequence_number(modbus->standing))
     return;
   if (!velm_outbox_done(modbus->outbox, modbus->standing, &error)) {
     fail(modbus, error);
     return;
   }
-  velm_link_set_status(&modbus->link, VELM_STATE_READY, NULL);
   g_clear_pointer(&modbus->standing, velm_stored_record_free);
   show_none(modbus);
   show_next(modbus);
@@ -141,14 +148,24 @@ static void tick(Modbus *modbus) {
 
 /* ---- clients ---- */
 
+/* Where there are too many, the one that has been silent for longest has gone without a word. */
+static void make_room(Modbus *modbus) {
+  if (modbus->n_clients < MOST_CLIENTS)
+    return;
+  close(modbus->clients[0]);
+  modbus->n_clients--;
+  memmove(modbus->clients, modbus->clients + 1, modbus->n_clients * sizeof *modbus->clients);
+}
+
 static void take_client(Modbus *modbus) {
   int client = accept(g_socket_get_fd(modbus->socket), NULL, NULL);
+  const struct timeval patience = {REQUEST_S, 0};
   if (client < 0)
     return;
-  if (modbus->n_clients == MOST_CLIENTS)
-    close(client);
-  else
-    modbus->clients[modbus->n_clients++] = client;
+  /* One that takes no answers is not waited for. */
+  setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  make_room(modbus);
+  modbus->clients[modbus->n_clients++] = client;
 }
 
 /* Returns: FALSE where the client has gone. */
@@ -164,15 +181,19 @@ static gboolean answer(Modbus *modbus, int client) {
 
 /* @fds: of the clients, as they were polled. */
 static void answer_all(Modbus *modbus, const struct pollfd *fds, guint n) {
-  guint n_left = 0;
+  int heard[MOST_CLIENTS];
+  guint n_silent = 0, n_heard = 0;
   for (guint i = 0; i < n; i++) {
     int client = modbus->clients[i];
-    if (fds[i].revents == 0 || answer(modbus, client))
-      modbus->clients[n_left++] = client;
+    if (fds[i].revents == 0)
+      modbus->clients[n_silent++] = client;
+    else if (answer(modbus, client))
+      heard[n_heard++] = client;
     else
       close(client);
   }
-  modbus->n_clients = n_left;
+  memcpy(modbus->clients + n_silent, heard, n_heard * sizeof *heard);
+  modbus->n_clients = n_silent + n_heard;
 }
 
 static gpointer serve_in_thread(gpointer data) {
@@ -245,7 +266,11 @@ static gboolean set_up(Modbus *modbus, const char *listen, GError **error) {
       modbus_mapping_new(0, VELM_N_MODBUS_INPUTS, VELM_N_MODBUS_HOLDING, VELM_N_MODBUS_REGISTERS);
   modbus->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (modbus->modbus && modbus->mapping && modbus->wake >= 0)
-    return modbus_set_indication_timeout(modbus->modbus, REQUEST_S, 0) == 0;
+    /* Without a time for each byte, as one now and then would take for ever; and libmodbus waits
+     * for the time of a response, in which nobody else is answered, before it refuses a request. */
+    return modbus_set_indication_timeout(modbus->modbus, REQUEST_S, 0) == 0 &&
+           modbus_set_byte_timeout(modbus->modbus, 0, 0) == 0 &&
+           modbus_set_response_timeout(modbus->modbus, 0, REFUSAL_US) == 0;
   g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: Modbus cannot be served: %s", listen,
               g_strerror(errno));
   return FALSE;

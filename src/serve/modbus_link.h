@@ -20,7 +20,8 @@ enum {
 /* Input registers. */
 enum {
   VELM_MODBUS_HEARTBEAT,   /* counts the seconds */
-  VELM_MODBUS_SEQUENCE,    /* of the verdict that stands: 1 to 65535, then 1 again; 0: none does */
+  VELM_MODBUS_SEQUENCE,    /* of the verdict that stands: its record's number, counted from 1 to
+                              65535, then from 1 again; 0: none does */
   VELM_MODBUS_DECISION,    /* 1 normal, 2 negligible, 3 defect, 4 review, 5 failed */
   VELM_MODBUS_CLASS,       /* its number in the spec, from 1; 0 for none, 65535 for one beyond it */
   VELM_MODBUS_PRODUCT,     /* its number in the order of the command line, from 1 */

@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-/* Threads that write records: the disk takes one after the other, so that a second has the next
- * ready. */
+/* Threads that write records: the disk takes one after the other, in the order in which they were
+ * inspected, as who follows the records may count parts by them; a second has the next ready. */
 #define N_KEEPERS 2
 
 struct _VelmStation {
@@ -20,6 +20,10 @@ struct _VelmStation {
   GPtrArray *links;     /* of VelmLink */
   VelmLink *backlog;    /* one of them */
   GThreadPool *keeping; /* of Passage: inspected, to be kept */
+
+  GMutex lock;
+  GCond turned;
+  guint64 n_inspected, turn; /* the next ticket; whose turn it is to be written */
 };
 
 /* An image on its way to its record. */
@@ -31,7 +35,8 @@ typedef struct {
   char *sha256;
   gint64 time;
   VelmInspection *inspection;
-  GError *error; /* why there is none */
+  GError *error;  /* why there is none */
+  guint64 ticket; /* its place among those that were inspected */
   VelmStationDone done;
   gpointer user_data;
 } Passage;
@@ -71,6 +76,8 @@ VelmStation *velm_station_new(const char *folder, GError **error) {
   station->links = g_ptr_array_new_with_free_func(link_free);
   station->backlog = velm_backlog_link_new(station);
   velm_station_add_link(station, station->backlog);
+  g_mutex_init(&station->lock);
+  g_cond_init(&station->turned);
   station->keeping = g_thread_pool_new(keep, station, N_KEEPERS, FALSE, NULL);
   return station;
 }
@@ -91,6 +98,8 @@ void velm_station_free(VelmStation *station) {
   velm_store_free(station->store);
   velm_events_free(station->events);
   velm_metrics_free(station->metrics);
+  g_mutex_clear(&station->lock);
+  g_cond_clear(&station->turned);
   g_free(station->folder);
   g_free(station);
 }
@@ -214,8 +223,24 @@ static void rename_in_error(Passage *passage) {
   passage->error->message = g_strjoinv(passage->name, parts);
 }
 
-static VelmStoredRecord *write_record(Passage *passage, gboolean *existed, GError **error) {
-  g_autoptr(GBytes) map = passage->inspection ? velm_score_map_pack(passage->inspection) : NULL;
+/* The pool takes them in the order of their tickets: those before this one are being written. */
+static void wait_for_turn(VelmStation *station, guint64 ticket) {
+  g_mutex_lock(&station->lock);
+  while (station->turn != ticket)
+    g_cond_wait(&station->turned, &station->lock);
+  g_mutex_unlock(&station->lock);
+}
+
+static void end_turn(VelmStation *station) {
+  g_mutex_lock(&station->lock);
+  station->turn++;
+  g_cond_broadcast(&station->turned);
+  g_mutex_unlock(&station->lock);
+}
+
+/* @map: (nullable). */
+static VelmStoredRecord *write_record(Passage *passage, GBytes *map, gboolean *existed,
+                                      GError **error) {
   rename_image(passage);
   rename_in_error(passage);
   const VelmSubmission submission = {.key = passage->key,
@@ -230,10 +255,17 @@ static VelmStoredRecord *write_record(Passage *passage, gboolean *existed, GErro
   return velm_store_add(passage->station->store, &submission, existed, error);
 }
 
+/* The disk has lost the image while it waited in the queue: it would wait for ever. */
+static gboolean is_lost(const Passage *passage) {
+  g_autofree char *path = velm_store_image_path(passage->station->store, passage->sha256);
+  return !passage->image && !g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
 /* What failed because the station stops, or cannot take more, says nothing of the image. */
 static gboolean deserves_record(const Passage *passage) {
-  return !g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_CANCELLED) &&
-         !g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_FILE);
+  if (g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_FILE))
+    return is_lost(passage);
+  return !g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_CANCELLED);
 }
 
 static void keep(gpointer data, gpointer user_data) {
@@ -242,8 +274,11 @@ static void keep(gpointer data, gpointer user_data) {
   gboolean existed = FALSE;
   g_autoptr(GError) error = NULL;
   gint64 start = g_get_monotonic_time();
+  g_autoptr(GBytes) map = passage->inspection ? velm_score_map_pack(passage->inspection) : NULL;
+  wait_for_turn(station, passage->ticket);
   VelmStoredRecord *record =
-      deserves_record(passage) ? write_record(passage, &existed, &error) : NULL;
+      deserves_record(passage) ? write_record(passage, map, &existed, &error) : NULL;
+  end_turn(station);
   velm_metrics_observe(station->metrics, VELM_METRIC_KEEP_SECONDS, NULL,
                        velm_timing_since(start) / 1000);
   if (record && !existed) {
@@ -264,7 +299,11 @@ static void take_inspection(VelmInspection *inspection, const GError *error, gpo
   Passage *passage = user_data;
   passage->inspection = inspection;
   passage->error = error ? g_error_copy(error) : NULL;
-  g_thread_pool_push(passage->station->keeping, passage, NULL);
+  VelmStation *station = passage->station;
+  g_mutex_lock(&station->lock);
+  passage->ticket = station->n_inspected++;
+  g_thread_pool_push(station->keeping, passage, NULL);
+  g_mutex_unlock(&station->lock);
 }
 
 /* Whether the key has a record: then the image need not be inspected again. */

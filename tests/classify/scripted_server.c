@@ -204,10 +204,12 @@ static gpointer run(gpointer data) {
 
 /* ---- the test's side ---- */
 
-ScriptedServer *scripted_server_new(void) {
+ScriptedServer *scripted_server_new(void) { return scripted_server_new_at(0); }
+
+ScriptedServer *scripted_server_new_at(guint16 port) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GInetAddress) loopback = g_inet_address_new_loopback(G_SOCKET_FAMILY_IPV4);
-  g_autoptr(GSocketAddress) any = g_inet_socket_address_new(loopback, 0);
+  g_autoptr(GSocketAddress) any = g_inet_socket_address_new(loopback, port);
   g_autoptr(GSocketAddress) bound = NULL;
   ScriptedServer *server = g_new0(ScriptedServer, 1);
   server->listener = g_socket_listener_new();

@@ -36,6 +36,8 @@ typedef guint (*ScriptedPlan)(const ScriptedRequest *request, guint number, guin
                               gpointer data);
 
 ScriptedServer *scripted_server_new(void);
+/** Likewise, at a port of 127.0.0.1; 0 for any that is free. */
+ScriptedServer *scripted_server_new_at(guint16 port);
 
 /** The base URL, "http://127.0.0.1:PORT/v1". */
 const char *scripted_server_endpoint(const ScriptedServer *server);
