@@ -58,7 +58,6 @@ guint station_count_queued(StationFixture *f);
 /** How many of the records name their image @name. */
 guint station_count_of(StationFixture *f, const char *name);
 
-VelmState station_state_of(VelmLink *link);
 /** Whether @link is in @state, for a reason that has @words (nullable: none). */
 gboolean station_link_is(VelmLink *link, VelmState state, const char *words);
 
