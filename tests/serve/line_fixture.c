@@ -139,11 +139,6 @@ VelmLink *line_add_link(LineFixture *f, VelmLink *link) {
   return link;
 }
 
-VelmState line_state_of(VelmLink *link) {
-  g_auto(VelmStatus) status = velm_status_get(&link->status);
-  return status.state;
-}
-
 gboolean line_link_is(VelmLink *link, VelmState state, const char *words) {
   g_auto(VelmStatus) status = velm_status_get(&link->status);
   gboolean because = words ? status.reason && strstr(status.reason, words) : !status.reason;

@@ -58,7 +58,6 @@ guint line_count_queued(LineFixture *f);
 /** How many of the records name their image @name. */
 guint line_count_of(LineFixture *f, const char *name);
 
-VelmState line_state_of(VelmLink *link);
 /** Whether @link is in @state, for a reason that has @words (nullable: none). */
 gboolean line_link_is(VelmLink *link, VelmState state, const char *words);
 
