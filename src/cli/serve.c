@@ -25,7 +25,7 @@
 #define OTHER_FILES 256
 
 typedef struct {
-  char *listen, *modbus, *webhook, *webhook_key_file, *data, *tokens, *tls, *model, *spec,
+  char *listen, *backup, *modbus, *webhook, *webhook_key_file, *data, *tokens, *tls, *model, *spec,
       *classifier;
   char **products, **folders, **callbacks;
   int max_mb, parallel, queue;
@@ -36,6 +36,7 @@ typedef struct {
 
 static void options_clear(Options *options) {
   g_free(options->listen);
+  g_free(options->backup);
   g_free(options->modbus);
   g_free(options->webhook);
   g_free(options->webhook_key_file);
@@ -87,6 +88,8 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
        "Remove the oldest records where they take more, but for those that a person has reviewed "
        "(default: keep all)",
        "N"},
+      {"backup", 0, 0, G_OPTION_ARG_FILENAME, &options->backup,
+       "Copy records and images to this folder each day, and when the station starts", "DIR"},
       {"listen", 0, 0, G_OPTION_ARG_STRING, &options->listen,
        "Address and port (default 127.0.0.1:8080)", "ADDRESS:PORT"},
       {"tls", 0, 0, G_OPTION_ARG_FILENAME, &options->tls,
@@ -200,7 +203,7 @@ static gboolean add_upkeep(VelmStation *station, const Options *options) {
   const VelmRetention retention = {.max_age =
                                        (gint64)(options->keep_days * (double)G_TIME_SPAN_DAY),
                                    .max_bytes = (gint64)(options->keep_gb * 1e9)};
-  return add_link(station, velm_upkeep_link_new(station, &retention));
+  return add_link(station, velm_upkeep_link_new(station, &retention, options->backup));
 }
 
 static gboolean add_hooks(VelmStation *station, const Options *options, GError **error) {

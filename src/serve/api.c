@@ -337,6 +337,7 @@ VelmApi *velm_api_new(VelmStation *station, const VelmApiParams *params, GError 
   api->intake = g_thread_pool_new(respond, api, N_INTAKE, FALSE, NULL);
   api->office = g_thread_pool_new(respond, api, N_OFFICE, FALSE, NULL);
   api->server = velm_http_server_new(&params->http, &(VelmHttpHandler){begin, handle, api}, error);
+  api->context.server = api->server;
   if (!api->server || !check_reach(api, params->http.listen, error) ||
       !velm_http_server_start(api->server, error))
     return NULL;

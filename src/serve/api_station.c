@@ -41,11 +41,17 @@ static void print_products(VelmStation *station, GString *text) {
 VelmResponse *velm_api_get_metrics(VelmCall *call, GError **error) {
   VelmStation *station = call->context->station;
   VelmStoreSize size;
+  gint64 queued = 0;
   GString *text = g_string_new(NULL);
   velm_metrics_print(velm_station_get_metrics(station), text);
   print_products(station, text);
   velm_metrics_print_gauge(text, "velm_ready", "Whether images can be inspected and kept",
                            is_ready(velm_readiness(station)));
+  velm_metrics_print_gauge(text, "velm_connections", "Connections to this server",
+                           velm_http_server_get_n_connections(call->context->server));
+  if (velm_store_count_queued(velm_station_get_store(station), &queued, NULL))
+    velm_metrics_print_gauge(text, "velm_store_queued", "Images that are kept and wait",
+                             (double)queued);
   if (velm_store_measure(velm_station_get_store(station), &size, NULL)) {
     velm_metrics_print_gauge(text, "velm_store_records", "Records in the store",
                              (double)size.records);

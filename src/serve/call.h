@@ -11,6 +11,7 @@
 
 /* What handlers work with. */
 typedef struct {
+  const VelmHttpServer *server;
   VelmStation *station;
   VelmSessions *sessions;
   const VelmAccess *access; /* NULL where there are no tokens */

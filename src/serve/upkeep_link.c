@@ -2,23 +2,62 @@
 
 #include "serve/worker.h"
 
-/* How often a store that fails is tried, and how often records are removed. */
+/* How often a store that fails is tried, records are removed, and the store is copied. */
 #define PROBE_S 5
 #define RETAIN_S 600
+#define BACK_UP_S (24 * 60 * 60)
 
 typedef struct {
   VelmLink link;
   VelmRetention retention;
+  char *backup; /* or NULL */
   VelmWorker worker;
 } Upkeep;
 
-static void retain(Upkeep *upkeep) {
+/* Goes on where the station does not stop. */
+static gboolean goes_on(const char *stage, gsize done, gsize total, gpointer upkeep) {
+  return !velm_worker_is_ending(&((Upkeep *)upkeep)->worker);
+}
+
+static gboolean retain(Upkeep *upkeep, GError **error) {
+  const VelmRetention *retention = &upkeep->retention;
+  if (!retention->max_age && !retention->max_bytes)
+    return TRUE;
+  return velm_store_retain(velm_station_get_store(upkeep->link.station), retention,
+                           g_get_real_time(), NULL, error);
+}
+
+static gboolean back_up(Upkeep *upkeep, GError **error) {
+  gint64 damaged = 0;
+  if (!upkeep->backup)
+    return TRUE;
+  if (!velm_store_backup(velm_station_get_store(upkeep->link.station), upkeep->backup, goes_on,
+                         upkeep, &damaged, error))
+    return FALSE;
+  if (damaged == 0)
+    return TRUE;
+  g_set_error(error, VELM_ERROR, VELM_ERROR_FILE,
+              "%s: %" G_GINT64_FORMAT " images could not be copied, as they are damaged or missing",
+              upkeep->backup, damaged);
+  return FALSE;
+}
+
+/* What is done now and then. It is late again @period_s after it is done, whether it went well. */
+typedef struct {
+  gboolean (*work)(Upkeep *upkeep, GError **error);
+  guint period_s;
+  gint64 next;
+  char *trouble; /* why it did not go well the last time */
+} Chore;
+
+static void do_when_late(Upkeep *upkeep, Chore *chore) {
   g_autoptr(GError) error = NULL;
-  if (velm_store_retain(velm_station_get_store(upkeep->link.station), &upkeep->retention,
-                        g_get_real_time(), NULL, &error))
-    velm_link_set_status(&upkeep->link, VELM_STATE_READY, NULL);
-  else
-    velm_link_set_status(&upkeep->link, VELM_STATE_DEGRADED, error->message);
+  if (g_get_monotonic_time() < chore->next)
+    return;
+  g_clear_pointer(&chore->trouble, g_free);
+  if (!chore->work(upkeep, &error))
+    chore->trouble = g_strdup(error->message);
+  chore->next = g_get_monotonic_time() + chore->period_s * G_TIME_SPAN_SECOND;
 }
 
 /* An image would find out too, but none may come to a line that stands still because of it. */
@@ -31,16 +70,18 @@ static void probe(Upkeep *upkeep) {
 
 static gpointer look_after(gpointer data) {
   Upkeep *upkeep = data;
-  gint64 next = 0;
-  gboolean limited = upkeep->retention.max_age || upkeep->retention.max_bytes;
-  velm_link_set_status(&upkeep->link, VELM_STATE_READY, NULL);
+  Chore chores[] = {{retain, RETAIN_S}, {back_up, BACK_UP_S}};
   do {
+    const char *trouble = NULL;
     probe(upkeep);
-    if (limited && g_get_monotonic_time() >= next) {
-      retain(upkeep);
-      next = g_get_monotonic_time() + RETAIN_S * G_TIME_SPAN_SECOND;
+    for (gsize i = 0; i < G_N_ELEMENTS(chores); i++) {
+      do_when_late(upkeep, &chores[i]);
+      trouble = trouble ? trouble : chores[i].trouble;
     }
+    velm_link_set_status(&upkeep->link, trouble ? VELM_STATE_DEGRADED : VELM_STATE_READY, trouble);
   } while (velm_worker_pause(&upkeep->worker, PROBE_S));
+  for (gsize i = 0; i < G_N_ELEMENTS(chores); i++)
+    g_free(chores[i].trouble);
   return NULL;
 }
 
@@ -56,16 +97,19 @@ static void stop(VelmLink *link) { velm_worker_end(&((Upkeep *)link)->worker); }
 static void upkeep_free(VelmLink *link) {
   Upkeep *upkeep = (Upkeep *)link;
   velm_worker_clear(&upkeep->worker);
+  g_free(upkeep->backup);
   velm_link_clear(link);
   g_free(upkeep);
 }
 
 static const VelmLinkClass klass = {.start = start, .stop = stop, .free = upkeep_free};
 
-VelmLink *velm_upkeep_link_new(VelmStation *station, const VelmRetention *retention) {
+VelmLink *velm_upkeep_link_new(VelmStation *station, const VelmRetention *retention,
+                               const char *backup) {
   Upkeep *upkeep = g_new0(Upkeep, 1);
   velm_link_init(&upkeep->link, &klass, station, g_strdup("upkeep"));
   upkeep->retention = *retention;
+  upkeep->backup = g_strdup(backup);
   velm_worker_init(&upkeep->worker);
   return &upkeep->link;
 }

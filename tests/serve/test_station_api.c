@@ -719,6 +719,8 @@ static void test_metrics(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
   assert_contains(text, "\nvelm_ready 1\n");
   assert_contains(text, "\nvelm_queue{product=\"" PRODUCT "\"} 0\n");
   assert_contains(text, "\nvelm_keep_seconds_count 7\n");
+  assert_contains(text, "\nvelm_store_queued 0\n");
+  assert_contains(text, "\nvelm_connections 1\n");
   assert_contains(text, "\nvelm_stage_seconds_count{stage=\"total\"} 7\n");
   assert_contains(text, "\nvelm_http_requests_total{method=\"POST\",status=\"201\"} 7\n");
   assert_contains(text, "velm_inspections_total{product=\"" PRODUCT "\",decision=\"");
