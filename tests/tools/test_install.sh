@@ -48,7 +48,7 @@ files() {
   local file
   for file in "$stage/bin/velm" "$stage/include/velm.h" "$lib/libvelm.so" "$lib/pkgconfig/velm.pc" \
     "$stage/share/velm/models/lite2.onnx" "$stage/share/velm/models/dinov2s.onnx" \
-    "$stage/share/doc/velm/LICENSE" "$stage/share/doc/velm/NOTICE"; do
+    "$stage/lib/systemd/system/velm.service" "$stage/share/doc/velm/LICENSE" "$stage/share/doc/velm/NOTICE"; do
     [ -s "$file" ] || { echo "$file is missing" && return 1; }
   done
 }
