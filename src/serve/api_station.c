@@ -22,10 +22,22 @@ static gboolean is_ready(VelmState state) {
   return state == VELM_STATE_READY || state == VELM_STATE_DEGRADED;
 }
 
+/* Strangers are told the state alone: parts and reasons name files and addresses. */
+static VelmState build_readiness(const VelmCall *call, JsonBuilder *builder) {
+  if (call->role > VELM_ROLE_NOBODY)
+    return velm_readiness_build(call->context->station, builder);
+  VelmState state = velm_readiness(call->context->station);
+  velm_json_set_string(builder, "state", velm_state_name(state));
+  json_builder_set_member_name(builder, "parts");
+  json_builder_begin_array(builder);
+  json_builder_end_array(builder);
+  return state;
+}
+
 VelmResponse *velm_api_get_readiness(VelmCall *call, GError **error) {
   g_autoptr(JsonBuilder) builder = json_builder_new();
   json_builder_begin_object(builder);
-  VelmState state = velm_readiness_build(call->context->station, builder);
+  VelmState state = build_readiness(call, builder);
   json_builder_end_object(builder);
   return velm_response_new_json(is_ready(state) ? 200 : 503, builder);
 }

@@ -216,6 +216,11 @@ static char *key_of(const char *name, const GStatBuf *status, GBytes *image) {
 /* Reads an image that nobody writes to meanwhile. */
 static GBytes *read_whole(const char *path, const GStatBuf *status, GError **error) {
   GStatBuf now;
+  if (status->st_size > VELM_STORE_MAX_IMAGE) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_IMAGE, "%s: the file is larger than %d MiB", path,
+                VELM_STORE_MAX_IMAGE / 1024 / 1024);
+    return NULL;
+  }
   g_autoptr(GBytes) image = velm_file_read(path, error);
   if (!image)
     return NULL;

@@ -1026,6 +1026,21 @@ static void test_methods(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
 }
 
 /* Ten wrong ones, wherever they are tried, and this address has to wait, with a right one too. */
+static guint count_parts(const StationFixture *f, const char *headers) {
+  g_autoptr(HttpReply) reply = http_ask(f->url, "GET", "/readyz", headers, NULL);
+  g_autoptr(JsonNode) node = http_reply_json(reply);
+  g_assert_nonnull(text_of(node, "state"));
+  return json_array_get_length(json_object_get_array_member(object_of(node), "parts"));
+}
+
+/* What the station is made of is nobody's business who has no token. */
+static void test_strangers(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  station_use_tokens(f);
+  station_start(f);
+  g_assert_cmpuint(count_parts(f, ""), ==, 0);
+  g_assert_cmpuint(count_parts(f, "Authorization: Bearer " TOKEN_LINE "\r\n"), ==, 3);
+}
+
 static void test_wrong_tokens(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
   static const char wrong[] = "Authorization: Bearer wrong-token-0123456789\r\n";
   station_use_tokens(f);
@@ -1202,6 +1217,7 @@ int main(int argc, char **argv) {
   ADD("spec/check", test_check_spec);
   ADD("spec/put", test_put_spec);
   ADD("access/roles", test_roles);
+  ADD("access/strangers", test_strangers);
   ADD("access/wrong_tokens", test_wrong_tokens);
   ADD("access/too_many", test_too_many_requests);
   ADD("access/session", test_session);
