@@ -59,13 +59,6 @@ static gboolean is_key(const char *key) {
   return length >= 1 && length <= MOST_TEXT;
 }
 
-static gboolean is_plain(const char *text) {
-  for (const char *c = text; *c; c = g_utf8_next_char(c))
-    if (g_unichar_iscntrl(g_utf8_get_char(c)))
-      return FALSE;
-  return TRUE;
-}
-
 /* What is asked for behind the question mark and in the headers; borrowed. */
 typedef struct {
   const char *key, *name, *callback;
@@ -102,7 +95,7 @@ static VelmResponse *check(const VelmCall *call, Wish *wish) {
   if (wish->key && !is_key(wish->key))
     return velm_response_new_problem(400, "Idempotency-Key: it is to be 1 to 200 printable ASCII "
                                           "characters without spaces");
-  if (wish->name && !is_plain(wish->name))
+  if (wish->name && !velm_call_is_plain(wish->name))
     return velm_response_new_problem(400, "name: it has control characters");
   if (wish->callback && !wish->later)
     return velm_response_new_problem(400, "callback: it goes with wait=false");

@@ -80,9 +80,20 @@ gboolean velm_call_text(JsonNode *body, const char *name, gsize most, const char
   return FALSE;
 }
 
+gboolean velm_call_is_plain(const char *text) {
+  for (const char *c = text; *c; c = g_utf8_next_char(c))
+    if (g_unichar_iscntrl(g_utf8_get_char(c)))
+      return FALSE;
+  return TRUE;
+}
+
 gboolean velm_call_who(const VelmCall *call, JsonNode *body, const char **who, GError **error) {
   if (!velm_call_text(body, "who", MOST_NAME, who, error))
     return FALSE;
+  if (*who && !velm_call_is_plain(*who)) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "who: it has control characters");
+    return FALSE;
+  }
   /* Who has a token is known by it, whatever it says. */
   *who = call->who ? call->who : *who && (*who)[0] ? *who : "local";
   return TRUE;

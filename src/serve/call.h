@@ -83,6 +83,9 @@ JsonNode *velm_call_json(const VelmCall *call, const char *const *names, GError 
 gboolean velm_call_text(JsonNode *body, const char *name, gsize most, const char **value,
                         GError **error);
 
+/** Whether @text, UTF-8, has no control characters. */
+gboolean velm_call_is_plain(const char *text);
+
 /** Who is to be named for a change: whose token it is, else the body's member "who", else
  * "local". @who: (out): borrowed. */
 gboolean velm_call_who(const VelmCall *call, JsonNode *body, const char **who, GError **error);
