@@ -79,12 +79,10 @@ static void build_llm(JsonBuilder *builder, const VelmLlmUsage *usage) {
 }
 
 static void build_timings(JsonBuilder *builder, const VelmInspection *inspection) {
-  static const char *const names[VELM_N_TIMINGS] = {"decode", "features", "search",
-                                                    "mark",   "classify", "total"};
   json_builder_set_member_name(builder, "timings_ms");
   json_builder_begin_object(builder);
-  for (gsize i = 0; i < VELM_N_TIMINGS; i++)
-    velm_json_set_double(builder, names[i], inspection->timings_ms[i]);
+  for (VelmTiming i = 0; i < VELM_N_TIMINGS; i++)
+    velm_json_set_double(builder, velm_timing_name(i), inspection->timings_ms[i]);
   json_builder_end_object(builder);
 }
 

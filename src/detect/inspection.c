@@ -2,6 +2,12 @@
 
 #include "detect/registration.h"
 
+const char *velm_timing_name(VelmTiming timing) {
+  static const char *const names[VELM_N_TIMINGS] = {"decode", "features", "search",
+                                                    "mark",   "classify", "total"};
+  return names[timing];
+}
+
 VelmInspection *velm_inspection_new(const char *path) {
   VelmInspection *inspection = g_new0(VelmInspection, 1);
   inspection->path = g_strdup(path);

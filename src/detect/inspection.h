@@ -18,6 +18,9 @@ typedef enum {
   VELM_N_TIMINGS
 } VelmTiming;
 
+/** The stage's word in records: "decode", "features", "search", "mark", "classify", "total". */
+const char *velm_timing_name(VelmTiming timing);
+
 /* Patch features of an image: a grid of rows x columns, @channels floats each, row-major. */
 typedef struct {
   int rows, columns, channels;

@@ -170,13 +170,11 @@ const GPtrArray *velm_station_get_links(const VelmStation *station) { return sta
 /* ---- keeping ---- */
 
 static void count(const Passage *passage, const VelmStoredRecord *record) {
-  static const char *const stages[VELM_N_TIMINGS] = {"decode", "features", "search",
-                                                     "mark",   "classify", "total"};
   VelmMetrics *metrics = passage->station->metrics;
   const VelmInspection *inspection = passage->inspection;
   velm_metrics_add(metrics, VELM_METRIC_INSPECTIONS, record->product, record->decision, 1);
-  for (gsize i = 0; inspection && i < VELM_N_TIMINGS; i++)
-    velm_metrics_observe(metrics, VELM_METRIC_STAGE_SECONDS, stages[i],
+  for (VelmTiming i = 0; inspection && i < VELM_N_TIMINGS; i++)
+    velm_metrics_observe(metrics, VELM_METRIC_STAGE_SECONDS, velm_timing_name(i),
                          inspection->timings_ms[i] / 1000);
   if (!inspection || !inspection->llm.llm)
     return;
