@@ -55,14 +55,22 @@ VelmDatabase *velm_store_begin_writing(VelmStore *store, GError **error) {
   return store->writer;
 }
 
-void velm_store_end_writing(VelmStore *store, const GError *error) {
+gboolean velm_store_end_writing(VelmStore *store, gboolean ok, GError *cause, GError **error) {
   VelmDatabaseState state = store->writer->state;
   /* A submission that does not fit is no fault of the disk. */
-  if (error && state != VELM_DATABASE_FINE)
-    velm_store_note(store, state, error);
-  if (error && is_broken(state))
+  if (cause && state != VELM_DATABASE_FINE)
+    velm_store_note(store, state, cause);
+  if (cause && is_broken(state))
     g_clear_pointer(&store->writer, velm_database_close);
   g_mutex_unlock(&store->writing);
+  if (cause)
+    g_propagate_error(error, cause);
+  return ok;
+}
+
+gboolean velm_store_end_transaction(VelmStore *store, gboolean ok, GError *cause, GError **error) {
+  ok = velm_database_end(store->writer, ok, &cause);
+  return velm_store_end_writing(store, ok, cause, error);
 }
 
 /* ---- reading ---- */

@@ -112,12 +112,8 @@ static VelmStoredRecord *add(VelmStore *store, const VelmSubmission *submission,
     return NULL;
   gboolean ok = velm_database_begin(database, &cause) &&
                 write_record(database, submission, sha256, &record, existed, &cause);
-  ok = velm_database_end(database, ok, &cause);
-  velm_store_end_writing(store, cause);
-  if (ok)
-    return g_steal_pointer(&record);
-  g_propagate_error(error, g_steal_pointer(&cause));
-  return NULL;
+  ok = velm_store_end_transaction(store, ok, g_steal_pointer(&cause), error);
+  return ok ? g_steal_pointer(&record) : NULL;
 }
 
 VelmStoredRecord *velm_store_add(VelmStore *store, const VelmSubmission *submission,

@@ -39,10 +39,7 @@ gboolean velm_store_audit(VelmStore *store, const char *who, const char *action,
     return FALSE;
   gboolean ok =
       velm_store_write_audit(database, g_get_real_time(), who, action, target, detail, &cause);
-  velm_store_end_writing(store, cause);
-  if (!ok)
-    g_propagate_error(error, g_steal_pointer(&cause));
-  return ok;
+  return velm_store_end_writing(store, ok, g_steal_pointer(&cause), error);
 }
 
 static VelmAuditEntry *read_entry(sqlite3_stmt *statement) {

@@ -89,10 +89,7 @@ gboolean velm_store_callback_done(VelmStore *store, const VelmCallback *callback
   if (!database)
     return FALSE;
   gboolean ok = remove_row(database, callback, &cause);
-  velm_store_end_writing(store, cause);
-  if (!ok)
-    g_propagate_error(error, g_steal_pointer(&cause));
-  return ok;
+  return velm_store_end_writing(store, ok, g_steal_pointer(&cause), error);
 }
 
 /* What a server answered may be anything; it must not keep the callback from being put off. */
@@ -124,8 +121,5 @@ gboolean velm_store_callback_failed(VelmStore *store, const VelmCallback *callba
   if (!database)
     return FALSE;
   gboolean ok = put_off(database, callback, retry_at, message, &cause);
-  velm_store_end_writing(store, cause);
-  if (!ok)
-    g_propagate_error(error, g_steal_pointer(&cause));
-  return ok;
+  return velm_store_end_writing(store, ok, g_steal_pointer(&cause), error);
 }

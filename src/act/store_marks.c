@@ -66,11 +66,7 @@ static gboolean write_mark(VelmStore *store, const char *sql, const char *name, 
   gboolean ok = velm_database_begin(database, &cause) &&
                 run_for(database, sql, name, *record, &cause) &&
                 read_mark(database, name, record, &cause);
-  ok = velm_database_end(database, ok, &cause);
-  velm_store_end_writing(store, cause);
-  if (!ok)
-    g_propagate_error(error, g_steal_pointer(&cause));
-  return ok;
+  return velm_store_end_transaction(store, ok, g_steal_pointer(&cause), error);
 }
 
 gboolean velm_store_begin_mark(VelmStore *store, const char *name, gint64 *record, GError **error) {

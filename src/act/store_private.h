@@ -38,8 +38,12 @@ struct _VelmStore {
 /** Takes the writing connection, and opens it where an earlier failure has closed it. Returns:
  * NULL with the error; else velm_store_end_writing() must follow. */
 VelmDatabase *velm_store_begin_writing(VelmStore *store, GError **error);
-/** Gives it back. @error: why the write failed, for the health; NULL where it did not. */
-void velm_store_end_writing(VelmStore *store, const GError *error);
+/** Gives it back. @ok: whether the write went well; else @cause (transfer full) says why not, to
+ * the health and to @error. Returns: @ok. */
+gboolean velm_store_end_writing(VelmStore *store, gboolean ok, GError *cause, GError **error);
+/** Likewise, after it has ended the transaction of the connection by velm_database_end(): returns
+ * whether the writes are kept. */
+gboolean velm_store_end_transaction(VelmStore *store, gboolean ok, GError *cause, GError **error);
 
 /** Takes a connection to read with. Returns: NULL with the error; else velm_store_end_reading()
  * must follow. */

@@ -15,10 +15,7 @@ static gboolean probe_database(VelmStore *store, GError **error) {
   g_autofree char *sql =
       g_strdup_printf("UPDATE store SET probed = %" G_GINT64_FORMAT, g_get_real_time());
   gboolean ok = velm_database_run(database, sql, &cause);
-  velm_store_end_writing(store, cause);
-  if (!ok)
-    g_propagate_error(error, g_steal_pointer(&cause));
-  return ok;
+  return velm_store_end_writing(store, ok, g_steal_pointer(&cause), error);
 }
 
 /* Not only a name: on a disk that is nearly full, a few bytes still fit. */

@@ -184,11 +184,7 @@ static gboolean enqueue(VelmStore *store, const VelmQueued *queued, GBytes *imag
     return FALSE;
   gboolean ok = velm_database_begin(database, &cause) &&
                 write_queued(database, queued, image, sha256, existed, &cause);
-  ok = velm_database_end(database, ok, &cause);
-  velm_store_end_writing(store, cause);
-  if (!ok)
-    g_propagate_error(error, g_steal_pointer(&cause));
-  return ok;
+  return velm_store_end_transaction(store, ok, g_steal_pointer(&cause), error);
 }
 
 gboolean velm_store_enqueue(VelmStore *store, const VelmQueued *queued, GBytes *image,

@@ -166,10 +166,7 @@ static gboolean remove_some(VelmStore *store, Pass *pass, gboolean *more, GError
   gboolean ok = remove_with_reserve(store, database, pass, more, &cause);
   for (guint i = 0; ok && i < pass->images->len; i++)
     velm_store_remove_unused(store, database, pass->images->pdata[i]);
-  velm_store_end_writing(store, cause);
-  if (!ok)
-    g_propagate_error(error, g_steal_pointer(&cause));
-  return ok;
+  return velm_store_end_writing(store, ok, g_steal_pointer(&cause), error);
 }
 
 static gboolean remove_all(VelmStore *store, Pass *pass, GError **error) {
@@ -223,10 +220,7 @@ static gboolean finish(VelmStore *store, const Pass *pass, gint64 now, GError **
     return FALSE;
   gboolean ok = velm_store_write_audit(database, now, "velm", "retention", target, NULL, &cause) &&
                 velm_database_run(database, "PRAGMA incremental_vacuum", &cause);
-  velm_store_end_writing(store, cause);
-  if (!ok)
-    g_propagate_error(error, g_steal_pointer(&cause));
-  return ok;
+  return velm_store_end_writing(store, ok, g_steal_pointer(&cause), error);
 }
 
 gboolean velm_store_retain(VelmStore *store, const VelmRetention *retention, gint64 now,

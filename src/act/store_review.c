@@ -90,11 +90,7 @@ gboolean velm_store_review(VelmStore *store, const VelmReview *review, gboolean 
                 write_verdict(database, review, found, &cause) &&
                 (!*found || (write_review(database, review, time, &cause) &&
                              write_entry(database, review, time, &cause)));
-  ok = velm_database_end(database, ok, &cause);
-  velm_store_end_writing(store, cause);
-  if (!ok)
-    g_propagate_error(error, g_steal_pointer(&cause));
-  return ok;
+  return velm_store_end_transaction(store, ok, g_steal_pointer(&cause), error);
 }
 
 /* ---- reading ---- */

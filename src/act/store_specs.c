@@ -41,11 +41,7 @@ gboolean velm_store_add_spec(VelmStore *store, const VelmStoredSpec *spec, GErro
   g_autofree char *target = g_strconcat("product ", spec->product, NULL);
   gboolean ok = velm_database_begin(database, &cause) && write_spec(database, spec, time, &cause) &&
                 velm_store_write_audit(database, time, spec->who, "spec", target, NULL, &cause);
-  ok = velm_database_end(database, ok, &cause);
-  velm_store_end_writing(store, cause);
-  if (!ok)
-    g_propagate_error(error, g_steal_pointer(&cause));
-  return ok;
+  return velm_store_end_transaction(store, ok, g_steal_pointer(&cause), error);
 }
 
 /* ---- listing ---- */
