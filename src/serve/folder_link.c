@@ -2,12 +2,12 @@
 
 #include "core/file.h"
 #include "serve/media_type.h"
+#include "serve/wakeup.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
@@ -165,12 +165,6 @@ static gboolean put_away(Folder *folder, const Errand *errand, File *file, GErro
   return !file->kept;
 }
 
-static void wake(Folder *folder) {
-  guint64 one = 1;
-  if (write(folder->wake, &one, sizeof one) < 0)
-    return; /* it is awake */
-}
-
 static void take_record(VelmStoredRecord *record, gboolean existed, const GError *error,
                         gpointer user_data) {
   Errand *errand = user_data;
@@ -188,7 +182,7 @@ static void take_record(VelmStoredRecord *record, gboolean existed, const GError
     velm_link_set_status(&folder->link, VELM_STATE_DEGRADED,
                          stuck ? stuck->message : error->message);
   velm_stored_record_free(record);
-  wake(folder);
+  velm_wakeup_wake(folder->wake);
   g_free(errand->name);
   g_free(errand);
 }
@@ -322,9 +316,8 @@ static gpointer watch_in_thread(gpointer data) {
     struct pollfd fds[] = {{folder->wake, POLLIN, 0}, {folder->watch, POLLIN, 0}};
     if (poll(fds, folder->watch >= 0 ? 2 : 1, SCAN_MS) <= 0)
       continue;
-    guint64 count = 0;
-    if ((fds[0].revents & POLLIN) && read(folder->wake, &count, sizeof count) < 0)
-      continue;
+    if (fds[0].revents)
+      velm_wakeup_clear(folder->wake);
     if (fds[1].revents & POLLIN)
       read_events(folder);
   }
@@ -343,7 +336,7 @@ static void stop(VelmLink *link) {
   g_mutex_lock(&folder->lock);
   folder->stopping = TRUE;
   g_mutex_unlock(&folder->lock);
-  wake(folder);
+  velm_wakeup_wake(folder->wake);
   if (folder->thread)
     g_thread_join(folder->thread);
 }
@@ -369,7 +362,7 @@ VelmLink *velm_folder_link_new(VelmStation *station, VelmProduct *product, const
     g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: no folder that could be watched", path);
     return NULL;
   }
-  int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  int wake = velm_wakeup_new();
   if (wake < 0) {
     g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "%s: cannot be watched: %s", path,
                 g_strerror(errno));

@@ -4,13 +4,13 @@
 #include "serve/listen.h"
 #include "serve/outbox.h"
 #include "serve/readiness.h"
+#include "serve/wakeup.h"
 
 #include <errno.h>
 #include <math.h>
 #include <modbus.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -208,9 +208,8 @@ static gpointer serve_in_thread(gpointer data) {
     tick(modbus);
     if (poll(fds, n + 2, TICK_MS) <= 0)
       continue;
-    guint64 count = 0;
-    if (fds[0].revents && read(modbus->wake, &count, sizeof count) < 0)
-      continue;
+    if (fds[0].revents)
+      velm_wakeup_clear(modbus->wake);
     answer_all(modbus, fds + 2, n);
     if (fds[1].revents)
       take_client(modbus);
@@ -220,23 +219,19 @@ static gpointer serve_in_thread(gpointer data) {
 
 /* ---- the link ---- */
 
-static void wake(Modbus *modbus) {
-  guint64 one = 1;
-  if (write(modbus->wake, &one, sizeof one) < 0)
-    return; /* it is awake */
-}
-
 static void start(VelmLink *link) {
   Modbus *modbus = (Modbus *)link;
   modbus->thread = g_thread_new("modbus", serve_in_thread, modbus);
 }
 
-static void tell(VelmLink *link, const VelmStoredRecord *record) { wake((Modbus *)link); }
+static void tell(VelmLink *link, const VelmStoredRecord *record) {
+  velm_wakeup_wake(((Modbus *)link)->wake);
+}
 
 static void modbus_free_link(VelmLink *link) {
   Modbus *modbus = (Modbus *)link;
   g_atomic_int_set(&modbus->stopping, TRUE);
-  wake(modbus);
+  velm_wakeup_wake(modbus->wake);
   if (modbus->thread)
     g_thread_join(modbus->thread);
   for (guint i = 0; i < modbus->n_clients; i++)
@@ -264,7 +259,7 @@ static gboolean set_up(Modbus *modbus, const char *listen, GError **error) {
   modbus->modbus = modbus_new_tcp(NULL, 0);
   modbus->mapping =
       modbus_mapping_new(0, VELM_N_MODBUS_INPUTS, VELM_N_MODBUS_HOLDING, VELM_N_MODBUS_REGISTERS);
-  modbus->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  modbus->wake = velm_wakeup_new();
   if (modbus->modbus && modbus->mapping && modbus->wake >= 0)
     /* Without a time for each byte, as one now and then would take for ever; and libmodbus waits
      * for the time of a response, in which nobody else is answered, before it refuses a request. */
