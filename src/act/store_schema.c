@@ -4,8 +4,8 @@
  * Version 1. Rows of records are narrow, with the wide texts in documents: whatever the filters
  * are, a page of 100,000 records is found by looking through few pages of the disk.
  *
- * llm_requests, llm_tokens and llm_usd are NULL where no language model was asked, or nothing is
- * known: that takes a byte of an index, not eight.
+ * llm_requests, llm_tokens and llm_usd are NULL where no language model was asked, which is of most
+ * records: the others have an index of their own, and the figures a pass over it.
  *
  * class is the class as it stands, detected_class the classifier's. certainty orders the review
  * queue; NULL where there is nothing to doubt. AUTOINCREMENT: a number is never used again after
@@ -43,9 +43,9 @@ static const char version_1[] =
     " llm_tokens INTEGER,"
     " llm_usd REAL);"
     "CREATE INDEX records_by_time ON records"
-    " (time, id, product, class, decision, verdict, score, ms, llm_requests, llm_tokens, llm_usd);"
+    " (time, id, product, class, decision, verdict, score, ms);"
     "CREATE INDEX records_by_product ON records"
-    " (product, time, id, class, decision, verdict, score, ms, llm_requests, llm_tokens, llm_usd);"
+    " (product, time, id, class, decision, verdict, score, ms);"
     "CREATE INDEX records_by_class ON records (class, time);"
     "CREATE INDEX records_by_decision ON records (decision, time);"
     "CREATE INDEX records_by_product_class ON records (product, class, time);"
@@ -55,6 +55,9 @@ static const char version_1[] =
     "CREATE INDEX records_by_certainty ON records (certainty) WHERE certainty IS NOT NULL;"
     "CREATE INDEX unreviewed_by_certainty ON records (certainty)"
     " WHERE certainty IS NOT NULL AND verdict = 0;"
+    "CREATE INDEX records_by_llm ON records"
+    " (time, product, class, decision, verdict, score, llm_requests, llm_tokens, llm_usd)"
+    " WHERE llm_requests IS NOT NULL;"
     "CREATE INDEX records_by_image ON records (image);"
 
     /* Images that have no record yet: a key has a row here or one of records, never both. */

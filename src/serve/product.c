@@ -282,6 +282,7 @@ static void take_over(VelmProduct *product) {
   velm_product_text_clear(&product->text);
   product->text = (VelmProductText){g_strdup(setup->text.model), g_strdup(setup->text.spec)};
   g_mutex_unlock(&product->lock);
+  watch_llm(product);
   set_state(product, VELM_STATE_READY, NULL);
 }
 

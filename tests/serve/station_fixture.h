@@ -15,6 +15,9 @@ void small_product_tear_down(void);
 /** Paths; borrowed. */
 const char *small_product_model(void);
 const char *small_product_spec(void);
+/** A model that was taught the classes besides, with few-shot answers that never stand alone; the
+ * first call takes some seconds. */
+const char *small_product_taught(void);
 /** The file of an image: of a class, or "good". Returns: (transfer full). */
 GBytes *small_product_image(const char *class_name, guint number);
 /** An image of nothing, which no model takes for a good part. Returns: (transfer full). */
@@ -24,10 +27,12 @@ GBytes *small_product_black(int width, int height);
  * StationFixture: settings stand until station_start().
  * @model: path of its own copy of the model
  * @spec: (nullable): path; or of a pipe, see station_use_pipe()
+ * @inspector: the product's
  */
 typedef struct {
   char *folder, *model, *spec;
   guint most_queued;
+  VelmInspectorParams inspector;
   VelmApiParams params;
   VelmAccess *access;
   VelmStation *station;
