@@ -69,6 +69,8 @@ const char *small_product_taught(void) {
   if (taught_path)
     return taught_path;
   VelmTeachParams params = velm_teach_params_default();
+  params.shots = 2;
+  params.trust = 0;
   g_autoptr(VelmModel) model = velm_model_load(model_path, &error);
   g_assert_no_error(error);
   g_autoptr(VelmSpec) spec = velm_spec_load(spec_path, &error);
