@@ -119,7 +119,7 @@ function totals({ total, decisions, reviewed, llm }) {
     Object.entries(decisions).map(([key, number]) => tile(word("decision", key), count(number), key)),
     typeof reviewed === "number" && tile(t("charts.reviewed"), count(reviewed)),
     llm.requests > 0 && tile(t("charts.asked"), count(llm.requests)),
-    llm.usd !== null && tile(t("charts.cost"), `${figure(llm.usd, 3)} USD`));
+    llm.usd !== null && tile(t("charts.cost"), figure(llm.usd, 3)));
 }
 
 export function makeCharts({ setQuery }) {

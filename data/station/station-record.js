@@ -75,7 +75,7 @@ function promptParts({ model, requests, cached, text, images, answer, failure })
     facts([
       [t("prompt.model"), model],
       [t("prompt.requests"), cached ? t("prompt.cached") : count(requests)],
-      [t("prompt.images"), images.map((image) => word("prompt-image", image)).join(", ")],
+      [t("prompt.images"), images.map((image) => word("prompt-image", image)).join("; ")],
       [t("prompt.failure"), failure && h("span", { class: "wrong" }, failure)],
     ]),
     h("h3", {}, t("prompt.answer")), h("pre", { class: "sent", tabindex: 0 }, answer ?? t("none")),
