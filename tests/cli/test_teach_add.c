@@ -68,10 +68,12 @@ static GBytes *what_was_learnt(const char *name) {
 
 #define SPEC_TWO "two.yaml"
 #define SPEC_THREE "three.yaml"
+#define TWO_CLASSES                                                                                \
+  "object: disc\nclasses:\n  dent: {description: a hollow}\n  dust: {description: specks}\n"
 
 static void make_folders(void) {
-  write_text(SPEC_TWO, "classes:\n  dent: a hollow\n  dust: a speck\n");
-  write_text(SPEC_THREE, "classes:\n  dent: a hollow\n  dust: a speck\n  chip: a corner is off\n");
+  write_text(SPEC_TWO, TWO_CLASSES);
+  write_text(SPEC_THREE, TWO_CLASSES "  chip: {description: a corner that is off}\n");
   static const struct {
     const char *folder, *key;
     guint index;
