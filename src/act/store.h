@@ -109,6 +109,7 @@ GBytes *velm_store_read_image(VelmStore *store, const char *sha256, GError **err
  * not read: they may be damaged
  * @media_type: such as "image/png"
  * @inspection: the record; NULL where it could not be inspected
+ * @part: (nullable): the part that it shows, where the submitter names it: other images may show it
  * @name: (nullable): of the image that could not be, for its record
  * @failure: why it could not
  * @map: (nullable): the score map, in whatever form the caller reads again
@@ -117,7 +118,7 @@ typedef struct {
   const char *key, *product;
   gint64 time;
   GBytes *image;
-  const char *media_type;
+  const char *media_type, *part;
   const VelmInspection *inspection;
   const char *name, *failure;
   GBytes *map;
@@ -136,6 +137,7 @@ const char *velm_verdict_name(VelmReviewVerdict verdict);
 
 /**
  * VelmStoredRecord: a record as the store has it.
+ * @part: the submitter's name of the part; or NULL
  * @image: SHA-256 of the image; @media_type: its kind; @image_bytes: its size
  * @decision: as it left, a velm_decision_name() or VELM_STORE_FAILED
  * @class_name: as it stands: the person's where one said so, else the classifier's; or NULL
@@ -146,7 +148,7 @@ const char *velm_verdict_name(VelmReviewVerdict verdict);
  */
 typedef struct {
   gint64 id, time;
-  char *key, *product;
+  char *key, *product, *part;
   char *image, *media_type;
   gint64 image_bytes;
   char *decision, *class_name, *detected_class;
@@ -240,14 +242,14 @@ gboolean velm_store_count(VelmStore *store, const VelmStoreQuery *query, gint64 
 /**
  * VelmQueued: an image that was accepted and is inspected later.
  * @key, @product, @time, @media_type: as in a VelmSubmission
- * @name: (nullable): of the image, for its record
+ * @name: (nullable): of the image, for its record; @part: (nullable): as in a VelmSubmission
  * @callback: (nullable): the URL where somebody is to be told of the record
  * @id, @image: the store's, @image is the SHA-256; not read when it is queued
  */
 typedef struct {
   gint64 id, time;
   char *key, *product, *media_type;
-  char *name, *callback;
+  char *name, *part, *callback;
   char *image;
 } VelmQueued;
 

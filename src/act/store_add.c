@@ -9,7 +9,9 @@ static gboolean check(const VelmSubmission *submission, GError **error) {
   return velm_store_check_text(submission->key, "key", VELM_STORE_MAX_KEY, FALSE, error) &&
          velm_store_check_text(submission->product, "product", VELM_STORE_MAX_NAME, FALSE, error) &&
          velm_store_check_text(submission->media_type, "media type", VELM_STORE_MAX_NAME, FALSE,
-                               error);
+                               error) &&
+         (!submission->part ||
+          velm_store_check_text(submission->part, "part", VELM_STORE_MAX_NAME, FALSE, error));
 }
 
 /* How sure the class is, for the order of the review queue; NaN where nothing is in doubt. */
@@ -42,8 +44,8 @@ static gboolean write_row(VelmDatabase *database, const VelmSubmission *submissi
   g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
       database,
       "INSERT INTO records (key, product, time, image, decision, class, detected_class, score,"
-      " threshold, confidence, certainty, ms, llm_requests, llm_tokens, llm_usd)"
-      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+      " threshold, confidence, certainty, ms, llm_requests, llm_tokens, llm_usd, part)"
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
       error);
   if (!statement)
     return FALSE;
@@ -62,6 +64,7 @@ static gboolean write_row(VelmDatabase *database, const VelmSubmission *submissi
   velm_database_bind_double(statement, 11,
                             inspection ? inspection->timings_ms[VELM_TIMING_TOTAL] : NAN);
   bind_llm(statement, 12, inspection);
+  velm_database_bind_text(statement, 15, submission->part);
   return velm_database_finish(database, statement, error);
 }
 

@@ -8,6 +8,7 @@ void velm_stored_record_free(VelmStoredRecord *record) {
     return;
   g_free(record->key);
   g_free(record->product);
+  g_free(record->part);
   g_free(record->image);
   g_free(record->media_type);
   g_free(record->decision);
@@ -39,6 +40,7 @@ VelmStoredRecord *velm_store_read_row(sqlite3_stmt *statement) {
       .threshold = velm_database_column_double(statement, 11),
       .confidence = velm_database_column_double(statement, 12),
       .verdict = (VelmReviewVerdict)sqlite3_column_int(statement, 13),
+      .part = velm_database_column_text(statement, 14),
   };
   return record;
 }

@@ -38,6 +38,7 @@ static const char version_1[] =
     " confidence REAL,"
     " certainty REAL,"
     " ms REAL,"
+    " part TEXT,"
     " verdict INTEGER NOT NULL DEFAULT 0,"
     " llm_requests INTEGER,"
     " llm_tokens INTEGER,"
@@ -68,6 +69,7 @@ static const char version_1[] =
     " time INTEGER NOT NULL,"
     " image TEXT NOT NULL REFERENCES images (sha256),"
     " name TEXT,"
+    " part TEXT,"
     " callback TEXT);"
     "CREATE INDEX queue_by_image ON queue (image);"
 
