@@ -293,6 +293,9 @@ typedef struct {
  * @seed: of the choice of examples
  * @trust: accuracy, 0 to 1, that its answers must have to stand where a language model could be
  * asked: what confidence that takes is found on examples that are held back
+ * @add: what the model was taught stays: its examples and these are learnt from together. An image
+ * that it was taught is not learnt from twice; under another class now, it is moved there. @shots
+ * then counts new images alone, and @ask_llm cannot be set, as the images taught before are gone
  * @ask_llm: also ask a language model about the examples, to learn how far its probabilities hold
  * @llm: how it is asked
  */
@@ -300,6 +303,7 @@ typedef struct {
   int shots;
   guint32 seed;
   double trust;
+  gboolean add;
   gboolean ask_llm;
   VelmLlmParams llm;
   VelmProgress progress;
@@ -309,7 +313,9 @@ typedef struct {
 VELM_API VelmTeachParams velm_teach_params_default(void);
 
 /**
- * Teaches @model the classes of @spec from labelled images, in place.
+ * Teaches @model the classes of @spec from labelled images, in place. Each class needs one; with
+ * @params->add, one that @model was taught will do. What was seen of the images is kept in @model,
+ * for teaching it more.
  * @directory: a folder in the MVTec layout; test/CLASS/ holds the examples, ground_truth/CLASS/
  * their masks where there are any
  * Returns: FALSE where it fails; @model is then as it was

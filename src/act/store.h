@@ -400,6 +400,45 @@ gboolean velm_store_add_spec(VelmStore *store, const VelmStoredSpec *spec, GErro
 GPtrArray *velm_store_list_specs(VelmStore *store, const char *product, guint limit,
                                  GError **error);
 
+/* ---- versions: models that were made here ---- */
+
+#define VELM_STORE_MAX_REPORT (1024 * 1024)
+
+/**
+ * VelmStoredVersion: a model that was made at the station, from another and from reviews.
+ * @kind: how: "teach" or "refit"
+ * @base: SHA-256 of the model that the product was given: where that is another by now, this
+ * version is not its
+ * @file: its file's name, in a folder of the caller's
+ * @report: what it was found to be, as JSON
+ */
+typedef struct {
+  gint64 id, time;
+  char *product, *who, *kind, *base, *file, *report;
+} VelmStoredVersion;
+
+void velm_stored_version_free(VelmStoredVersion *version);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStoredVersion, velm_stored_version_free)
+
+/** Adds one, with an entry in the audit log. @version: id and time are the store's. @id: (out).
+ * Returns: FALSE with VELM_ERROR_USAGE or VELM_ERROR_FILE. */
+gboolean velm_store_add_version(VelmStore *store, const VelmStoredVersion *version, gint64 *id,
+                                GError **error);
+/** Those of @product, the latest first. @limit: as for velm_store_list(). Returns: (transfer full)
+ * (element-type VelmStoredVersion). */
+GPtrArray *velm_store_list_versions(VelmStore *store, const char *product, guint limit,
+                                    GError **error);
+/** @version: (out) (transfer full): NULL where @product has none with this number. */
+gboolean velm_store_get_version(VelmStore *store, const char *product, gint64 id,
+                                VelmStoredVersion **version, GError **error);
+/** Notes which one @product uses, with an entry in the audit log. @id: 0 for the model that it was
+ * given. */
+gboolean velm_store_use_version(VelmStore *store, const char *product, gint64 id, const char *who,
+                                GError **error);
+/** @version: (out) (transfer full): NULL where it is the model that it was given. */
+gboolean velm_store_get_used_version(VelmStore *store, const char *product,
+                                     VelmStoredVersion **version, GError **error);
+
 /* ---- reviews ---- */
 
 /**

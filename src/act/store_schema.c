@@ -79,6 +79,23 @@ static const char version_1[] =
     " text TEXT NOT NULL);"
     "CREATE INDEX specs_by_product ON specs (product, id);"
 
+    "CREATE TABLE versions ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " product TEXT NOT NULL,"
+    " time INTEGER NOT NULL,"
+    " who TEXT NOT NULL,"
+    " kind TEXT NOT NULL,"
+    " base TEXT NOT NULL,"
+    " file TEXT NOT NULL,"
+    " report TEXT NOT NULL);"
+    "CREATE INDEX versions_by_product ON versions (product, id);"
+
+    /* version is 0 for the model that the product was given. */
+    "CREATE TABLE used_versions ("
+    " product TEXT NOT NULL PRIMARY KEY,"
+    " version INTEGER NOT NULL"
+    ") WITHOUT ROWID;"
+
     "CREATE TABLE marks ("
     " name TEXT NOT NULL PRIMARY KEY,"
     " record INTEGER NOT NULL"

@@ -239,7 +239,7 @@ static gboolean stop(gpointer loop) {
 static gboolean reload_all(gpointer data) {
   const GPtrArray *products = velm_station_get_products(data);
   for (guint i = 0; i < products->len; i++)
-    velm_product_reload(products->pdata[i]);
+    velm_station_reload(data, products->pdata[i]);
   return G_SOURCE_CONTINUE;
 }
 
