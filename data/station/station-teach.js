@@ -33,7 +33,7 @@ function makeNewClass(product) {
   const taken = known.map(({ key }) => key);
   const name = h("input", { name: "name", required: true, maxlength: 200, autocomplete: "off", oninput: deriveKey });
   const key = h("input", { name: "key", required: true, maxlength: 200, autocomplete: "off", spellcheck: "false", autocapitalize: "off", oninput: keepKey });
-  const description = h("textarea", { name: "description", required: true, maxlength: 4000, rows: 3, placeholder: t("teach.description-hint") });
+  const description = h("textarea", { name: "description", required: true, maxlength: 2000, rows: 3, placeholder: t("teach.description-hint") });
   const severity = h("select", { name: "severity", onchange: deriveAction },
     Object.keys(ACTIONS).map((each) => option(each, word("decision", each), "defect")));
   const actions = h("datalist", { id: "teach-actions" }, Array.from(new Set(known.map(({ action }) => action)), (action) => option(action, action)));
@@ -57,7 +57,9 @@ function makeNewClass(product) {
     if (Object.values(ACTIONS).includes(action.value)) action.value = ACTIONS[severity.value];
   }
 
-  const texts = () => Object.fromEntries([key, name, description, severity, action].map((control) => [control.name, control.value.trim()]));
+  // The spec has each of them on one line.
+  const texts = () => Object.fromEntries([key, name, description, severity, action].map((control) =>
+    [control.name, control.value.trim().replace(/\s+/g, " ")]));
   return { element, texts };
 }
 
@@ -112,6 +114,7 @@ export function teachClass(records) {
     for (const [{ element }, shown] of [[making, isNew()], [known, !isNew()]]) {
       element.hidden = element.disabled = !shown;
     }
+    save.disabled = !isNew() && known.choice.length === 0;
     save.textContent = t(isNew() ? "teach.save-new" : "teach.save-existing");
     wrong.textContent = "";
   }
