@@ -16,6 +16,7 @@ function targetOf(target) {
 
 function valueOf(name, value) {
   if (name === "verdict") return word("verdict", value);
+  if (name === "version" && value === 0) return t("version.original");
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 

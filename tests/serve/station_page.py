@@ -155,7 +155,7 @@ def teach(page):
     pick(page, scratches)
     page.get_by_role("button", name="Teach a class").click()
     page.get_by_label("A class of the spec").check()
-    page.get_by_label("Class", exact=True).select_option("scratch")
+    page.locator("dialog select[name=class]").select_option("scratch")
     page.get_by_role("button", name="Set the class").click()
     page.get_by_role("button", name="Not now").click()
     assert [get(f"/v1/records/{record}")["class"] for record in scratches] == ["scratch"] * len(scratches)
@@ -192,7 +192,7 @@ def teach(page):
     expect(offered.locator(".caution")).to_contain_text("too few")
     look(page, "offered")
     said = use(page, made["id"], "Put in use")
-    assert f"Of {made['report']['held_back']} reviewed images" in said and "too few" in said, said
+    assert f"held back: {made['report']['held_back']}" in said and "too few" in said, said
     look(page, "used")
     use(page, 0, "Go back to this")
     go(page, "audit")
