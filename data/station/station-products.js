@@ -55,8 +55,7 @@ export function makeProducts() {
         ({ key, name, severity, action }) => [name, h("code", {}, key), severity ? word("decision", severity) : "–", action ?? "–"]), title));
   }
 
-  async function fillDetails({ model, spec, editor, versions }, name) {
-    await versions.update();
+  async function fillDetails({ model, spec, editor }, name) {
     const product = await ask(`/v1/products/${name}`);
     model.textContent = product.model;
     if (editor) await editor.update(product.spec);
@@ -75,7 +74,7 @@ export function makeProducts() {
       const [heading, ...there] = element.children;
       if (wanted.length === 0) element.replaceChildren(heading, h("p", { class: "panel soft" }, t("products.none")));
       else if (wanted.length !== there.length || wanted.some((panel, index) => panel !== there[index])) element.replaceChildren(heading, ...wanted);
-      await Promise.all(names.map((name) => fillDetails(panels.get(name), name)));
+      await Promise.all(names.flatMap((name) => [fillDetails(panels.get(name), name), panels.get(name).versions.update()]));
     } catch (error) {
       reportProblem(error);
     }

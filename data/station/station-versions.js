@@ -111,13 +111,13 @@ async function putInUse(product, version, back) {
 function makeVersion(product, version, { current, offered, open }) {
   const { id, report, available, in_use: used } = version;
   const back = current !== undefined && id < current.id;
-  const may_use = may("engineer") && available && !used;
+  const usable = may("engineer") && available && !used;
   return h("li", { class: used ? "version used" : "version", "data-version": id },
     h("div", { class: "version-head" },
       h("p", {}, h("strong", {}, nameOf(version)), used && h("span", { class: "tag used" }, t("version.in-use")),
         version === offered && h("span", { class: "tag" }, t("version.offered")), report && judgement(report.judgement)),
       h("p", { class: "soft" }, origin(version), !available && ` · ${t("version.gone")}`),
-      may_use && h("button", { type: "button", class: version === offered ? "main" : "", onclick: () => putInUse(product, version, back) },
+      usable && h("button", { type: "button", class: version === offered ? "main" : "", onclick: () => putInUse(product, version, back) },
         t(back ? "version.back" : "version.put"))),
     report && h("details", { open: open || version === offered }, h("summary", {}, t("report.title")), drawReport(product, report)));
 }
@@ -170,7 +170,7 @@ export function makeVersions(product) {
   const list = h("ol", { class: "versions" });
   const engineer = may("engineer");
   const buttons = engineer ? ["teach", "refit"].map((kind) => [kind, h("button", { type: "button", onclick: () => start(kind) }, t(`learn.${kind}`))]) : [];
-  const element = h("section", { class: "learn", "aria-label": t("learn.title") }, h("h3", {}, t("learn.title")),
+  const element = h("section", { class: "learn", "aria-label": t("learn.title") }, engineer && h("h3", {}, t("learn.title")),
     buttons.map(([kind, button]) => h("div", { class: "learn-way" }, button, h("p", { class: "soft" }, t(`learn.${kind}-means`)))),
     engineer && h("p", { class: "soft" }, t("learn.offered")), place, h("h3", {}, t("versions.title")), list);
   let job = null;

@@ -195,6 +195,11 @@ def teach(page):
     assert f"held back: {made['report']['held_back']}" in said and "too few" in said, said
     look(page, "used")
     use(page, 0, "Go back to this")
+    page.get_by_role("button", name="Teach from reviews").click()
+    expect(page.get_by_role("button", name="Add reviewed good images")).to_be_disabled()
+    page.locator(".job").get_by_role("button", name="Cancel").click()
+    expect(page.locator(".job-place")).to_contain_text("was cancelled", timeout=60000)
+    look(page, "cancelled")
     go(page, "audit")
     expect(page.locator(".audit tbody tr").first).to_contain_text("Version put in use")
     look(page, "audit")
