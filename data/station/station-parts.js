@@ -92,14 +92,20 @@ export function confirmed(question, lines, yes) {
   });
 }
 
+// What is no problem goes by itself: it is soon no longer so.
+const PLAIN_MS = 8000;
+let hiding = 0;
+
 // A calm bar at the foot: the page goes on.
 export function notify(title, detail = "", kind = "problem") {
   const bar = document.querySelector("#notice");
   bar.className = kind;
   bar.replaceChildren(
     h("p", {}, h("strong", {}, title), detail && ` ${detail}`),
-    h("button", { type: "button", onclick: () => { bar.hidden = true; } }, t("close")));
+    h("button", { type: "button", onclick: clearNotice }, t("close")));
   bar.hidden = false;
+  clearTimeout(hiding);
+  if (kind === "plain") hiding = setTimeout(clearNotice, PLAIN_MS);
 }
 
 export function reportProblem(error) {

@@ -93,7 +93,7 @@ function question({ id }, back) {
   return t(back ? "version.back-question" : "version.put-question", { id });
 }
 
-async function putInUse(product, version, back) {
+async function putInUse(product, version, back, changed) {
   const { id, report } = version;
   const said = report ? [sentence(report), warning(caution(report))] : [t("version.original-said")];
   const yes = t(back ? "version.back" : "version.put");
@@ -103,12 +103,13 @@ async function putInUse(product, version, back) {
   try {
     await ask(`/v1/products/${product}/version`, { method: "PUT", body });
     notify(t(id === ORIGINAL ? "version.original-reading" : "version.reading", { id }), "", "plain");
+    await changed();
   } catch (error) {
     reportProblem(error);
   }
 }
 
-function makeVersion(product, version, { current, offered, open }) {
+function makeVersion(product, version, { current, offered, open, changed }) {
   const { id, report, available, in_use: used } = version;
   const back = current !== undefined && id < current.id;
   const usable = may("engineer") && available && !used;
@@ -117,7 +118,7 @@ function makeVersion(product, version, { current, offered, open }) {
       h("p", {}, h("strong", {}, nameOf(version)), used && h("span", { class: "tag used" }, t("version.in-use")),
         version === offered && h("span", { class: "tag" }, t("version.offered")), report && judgement(report.judgement)),
       h("p", { class: "soft" }, origin(version), !available && ` · ${t("version.gone")}`),
-      usable && h("button", { type: "button", class: version === offered ? "main" : "", onclick: () => putInUse(product, version, back) },
+      usable && h("button", { type: "button", class: version === offered ? "main" : "", onclick: () => putInUse(product, version, back, changed) },
         t(back ? "version.back" : "version.put"))),
     report && h("details", { open: open || version === offered }, h("summary", {}, t("report.title")), drawReport(product, report)));
 }
@@ -208,7 +209,7 @@ export function makeVersions(product) {
     const idOf = (node) => node?.closest("[data-version]")?.dataset.version;
     const open = Array.from(list.querySelectorAll("details[open]"), idOf);
     const focused = list.contains(document.activeElement) ? idOf(document.activeElement) : undefined;
-    const state = { current: versions.find(({ in_use: used }) => used), offered: offeredOf(versions) };
+    const state = { current: versions.find(({ in_use: used }) => used), offered: offeredOf(versions), changed: askVersions };
     list.replaceChildren(...versions.map((version) => makeVersion(product, version, { ...state, open: open.includes(String(version.id)) })));
     if (focused !== undefined) list.querySelector(`[data-version="${focused}"] :is(button, summary)`)?.focus();
   }
