@@ -345,6 +345,7 @@ static VelmProductParams product_params(const Options *options, const VelmInspec
     params.inspector.max_pixels = options->megapixels * 1000 * 1000;
   params.inspector.parallel =
       options->parallel > 0 ? (guint)options->parallel : velm_inspector_best_parallel();
+  params.inspector.llm.fail_fast = TRUE;
   if (options->queue > 0)
     params.most_queued = (guint)options->queue;
   return params;

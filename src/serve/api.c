@@ -55,6 +55,7 @@ static const VelmRoute routes[] = {
     {"GET", "/v1/records/{}", VELM_ROLE_LINE, .respond = velm_api_get_record},
     {"GET", "/v1/records/{}/image", VELM_ROLE_OPERATOR, .respond = velm_api_get_image},
     {"GET", "/v1/records/{}/picture", VELM_ROLE_OPERATOR, .respond = velm_api_get_picture},
+    {"GET", "/v1/records/{}/prompt", VELM_ROLE_LINE, .respond = velm_api_get_prompt},
     {"POST", "/v1/records/{}/reviews", VELM_ROLE_OPERATOR, VELM_CONTENT_JSON,
      .respond = velm_api_review},
     {"GET", "/v1/stats", VELM_ROLE_OPERATOR, .respond = velm_api_get_stats},

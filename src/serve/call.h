@@ -127,6 +127,7 @@ VelmResponse *velm_api_get_inspection(VelmCall *call, GError **error);
 VelmResponse *velm_api_list_records(VelmCall *call, GError **error);
 VelmResponse *velm_api_export_records(VelmCall *call, GError **error);
 VelmResponse *velm_api_get_record(VelmCall *call, GError **error);
+VelmResponse *velm_api_get_prompt(VelmCall *call, GError **error);
 VelmResponse *velm_api_get_image(VelmCall *call, GError **error);
 VelmResponse *velm_api_get_picture(VelmCall *call, GError **error);
 VelmResponse *velm_api_get_stats(VelmCall *call, GError **error);

@@ -95,8 +95,6 @@ static gboolean add_normal(Lesson *lesson, GError **error) {
 
 /* The model notes what it has learnt by now, so that it is not tested with that. */
 static gboolean note_known(Lesson *lesson, GError **error) {
-  const GPtrArray *samples = lesson->params->kind == VELM_JOB_TEACH ? lesson->split->taught->test
-                                                                    : lesson->split->taught->train;
   g_autoptr(GStrvBuilder) images = g_strv_builder_new();
   if (velm_model_has(lesson->taught, KNOWN)) {
     g_autofree const char **known = velm_model_get_strv(lesson->taught, KNOWN, error);
@@ -104,8 +102,10 @@ static gboolean note_known(Lesson *lesson, GError **error) {
       return FALSE;
     g_strv_builder_addv(images, known);
   }
-  for (guint i = 0; i < samples->len; i++)
-    g_strv_builder_add(images, ((const VelmSample *)samples->pdata[i])->group);
+  const VelmReviewSplit *split = lesson->split;
+  g_strv_builder_addv(images,
+                      (const char **)(lesson->params->kind == VELM_JOB_TEACH ? split->class_images
+                                                                             : split->good_images));
   g_auto(GStrv) all = g_strv_builder_end(images);
   velm_model_set_strv(lesson->taught, KNOWN, (const char *const *)all);
   return TRUE;

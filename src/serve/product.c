@@ -35,11 +35,11 @@ struct _VelmProduct {
   VelmProductChanged changed;
   gpointer user_data;
   GThread *opener, *thread;
-  GAsyncQueue *tasks; /* of Task */
-  gint queued;        /* atomic: handed in and not done */
-  gint on_way;        /* the thread's own: submitted and not done */
-  Setup *setup;       /* the thread's own: NULL until one is open */
-  VelmStatusCell status;
+  GAsyncQueue *tasks;         /* of Task */
+  gint queued;                /* atomic: handed in and not done */
+  gint on_way;                /* the thread's own: submitted and not done */
+  Setup *setup;               /* the thread's own: NULL until one is open */
+  VelmStatusCell status, llm; /* llm: of the server that place names */
 
   GMutex lock;
   GCond wished;
@@ -47,6 +47,7 @@ struct _VelmProduct {
   char *remark; /* why the model is not the one that it should be; or NULL */
   guint wish;   /* how often it was asked to open the model */
   gboolean ending;
+  char *place;          /* NULL where no language model is asked */
   Setup *opened;        /* for the thread that inspects to take over */
   VelmProductText text; /* of the setup in use; without a model where there is none */
 };
@@ -67,6 +68,15 @@ static void set_state(VelmProduct *product, VelmState state, const char *reason)
 
 VelmStatus velm_product_get_status(VelmProduct *product) {
   return velm_status_get(&product->status);
+}
+
+gboolean velm_product_get_llm(VelmProduct *product, char **place, VelmStatus *status) {
+  g_mutex_lock(&product->lock);
+  *place = g_strdup(product->place);
+  g_mutex_unlock(&product->lock);
+  if (*place)
+    *status = velm_status_get(&product->llm);
+  return *place != NULL;
 }
 
 guint velm_product_get_queued(VelmProduct *product) {
@@ -283,6 +293,31 @@ static void take_result(VelmInspection *inspection, const GError *error, gpointe
   task_free(task);
 }
 
+/* Returns: whether it was another. */
+static gboolean set_place(VelmProduct *product, const char *place) {
+  g_mutex_lock(&product->lock);
+  gboolean changed = g_strcmp0(product->place, place) != 0;
+  if (changed) {
+    g_free(product->place);
+    product->place = g_strdup(place);
+  }
+  g_mutex_unlock(&product->lock);
+  return changed;
+}
+
+/* It is looked for also while no image comes: who looks at the station is to see when it is back.
+ */
+static void watch_llm(VelmProduct *product) {
+  static const VelmState states[] = {[VELM_LLM_UNTRIED] = VELM_STATE_STARTING,
+                                     [VELM_LLM_UP] = VELM_STATE_READY,
+                                     [VELM_LLM_DOWN] = VELM_STATE_DEGRADED};
+  VelmClassifierServer server = {0};
+  gboolean asks = velm_inspector_watch(product->setup->inspector, &server);
+  gboolean changed = asks && velm_status_set(&product->llm, states[server.state], server.why);
+  if (set_place(product, asks ? server.name : NULL) || changed)
+    product->changed(product, product->user_data);
+}
+
 /* The inspector that is in use, after it has done what it has, gives way to the one that was
  * opened. */
 static void take_over(VelmProduct *product) {
@@ -347,6 +382,8 @@ static gpointer inspect_in_thread(gpointer data) {
     }
     if (product->on_way)
       velm_inspector_iterate(product->setup->inspector, task ? 0 : BUSY_WAIT_MS);
+    if (product->setup)
+      watch_llm(product);
   }
   return NULL;
 }
@@ -377,6 +414,7 @@ VelmProduct *velm_product_new(const VelmProductParams *params, VelmProductChange
   product->changed = changed;
   product->user_data = user_data;
   velm_status_cell_init(&product->status, VELM_STATE_STARTING);
+  velm_status_cell_init(&product->llm, VELM_STATE_STARTING);
   product->wish = 1;
   g_mutex_init(&product->lock);
   g_cond_init(&product->wished);
@@ -422,7 +460,9 @@ void velm_product_free(VelmProduct *product) {
   g_free(product->model_path);
   g_free(product->spec_path);
   g_free(product->remark);
+  g_free(product->place);
   velm_status_cell_clear(&product->status);
+  velm_status_cell_clear(&product->llm);
   g_free(product);
 }
 

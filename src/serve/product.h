@@ -41,6 +41,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmProduct, velm_product_free)
 const char *velm_product_get_name(const VelmProduct *product);
 /** Returns: (transfer full). */
 VelmStatus velm_product_get_status(VelmProduct *product);
+/**
+ * How the language model that the product's classifier asks does: DEGRADED while its server is
+ * away, STARTING until that is known.
+ * @place: (out) (transfer full): "HOST:PORT"
+ * @status: (out) (transfer full)
+ * Returns: FALSE where none is asked
+ */
+gboolean velm_product_get_llm(VelmProduct *product, char **place, VelmStatus *status);
 /** Images that wait or are looked at. */
 guint velm_product_get_queued(VelmProduct *product);
 

@@ -9,7 +9,10 @@ typedef struct {
   VelmStore *store;
   const VelmClasses *classes;
   const char *const *known;
-  GHashTable *counts; /* label -> how many images there were */
+  GHashTable *known_parts; /* those of the known images */
+  GHashTable *counts;      /* label -> how many parts there were */
+  GHashTable *fates;       /* part -> whether it is held back */
+  GStrvBuilder *good_images, *class_images;
   VelmReviewSplit *split;
 } Splitting;
 
@@ -24,6 +27,8 @@ void velm_review_split_free(VelmReviewSplit *split) {
   if (!split)
     return;
   velm_dataset_free(split->taught);
+  g_strfreev(split->good_images);
+  g_strfreev(split->class_images);
   g_ptr_array_unref(split->held_out);
   g_free(split);
 }
@@ -40,11 +45,22 @@ static const char *label_of(const VelmStoredRecord *record, const VelmClasses *c
   return has ? record->class_name : NULL;
 }
 
-/* Counts the image among those of its label. Returns: whether it is one that is held back. */
-static gboolean is_fourth(Splitting *splitting, const char *label) {
+/* What the images of one part have in common. */
+static char *part_of(const VelmStoredRecord *record) {
+  return record->part ? g_strconcat("part ", record->part, NULL) : g_strdup(record->image);
+}
+
+/* Decides of a part when its first image comes. Known ones count too: what is held back stays so.
+ */
+static gboolean is_held_back(Splitting *splitting, const char *part, const char *label) {
+  gpointer fate = NULL;
+  if (g_hash_table_lookup_extended(splitting->fates, part, NULL, &fate))
+    return GPOINTER_TO_INT(fate);
   guint n = GPOINTER_TO_UINT(g_hash_table_lookup(splitting->counts, label)) + 1;
   g_hash_table_insert(splitting->counts, g_strdup(label), GUINT_TO_POINTER(n));
-  return n % SHARE == 0;
+  gboolean held_back = n % SHARE == 0 && !g_hash_table_contains(splitting->known_parts, part);
+  g_hash_table_insert(splitting->fates, g_strdup(part), GINT_TO_POINTER(held_back));
+  return held_back;
 }
 
 static void add_record(Splitting *splitting, const VelmStoredRecord *record) {
@@ -52,19 +68,24 @@ static void add_record(Splitting *splitting, const VelmStoredRecord *record) {
   const char *label = label_of(record, splitting->classes);
   if (!label)
     return;
-  gboolean held_back = is_fourth(splitting, label);
-  if (g_strv_contains(splitting->known, record->image))
-    return;
+  g_autofree char *part = part_of(record);
   g_autofree char *path = velm_store_image_path(splitting->store, record->image);
-  if (held_back) {
+  if (is_held_back(splitting, part, label)) {
     VelmHeldOut *one = g_new(VelmHeldOut, 1);
     *one = (VelmHeldOut){record->id, g_strdup(label), g_steal_pointer(&path)};
     g_ptr_array_add(split->held_out, one);
-    return;
+  } else if (!g_strv_contains(splitting->known, record->image)) {
+    gboolean good = g_str_equal(label, VELM_LABEL_GOOD);
+    g_ptr_array_add(good ? split->taught->train : split->taught->test,
+                    velm_sample_new(path, label, part));
+    g_strv_builder_add(good ? splitting->good_images : splitting->class_images, record->image);
   }
-  gboolean good = g_str_equal(label, VELM_LABEL_GOOD);
-  g_ptr_array_add(good ? split->taught->train : split->taught->test,
-                  velm_sample_new(path, label, record->image));
+}
+
+static void note_known(const Splitting *splitting, const GPtrArray *records) {
+  for (guint i = 0; i < records->len; i++)
+    if (g_strv_contains(splitting->known, ((const VelmStoredRecord *)records->pdata[i])->image))
+      g_hash_table_add(splitting->known_parts, part_of(records->pdata[i]));
 }
 
 /* The latest reviewed record of each image. Returns: (transfer full) (element-type
@@ -102,12 +123,22 @@ VelmReviewSplit *velm_review_split_new(VelmStore *store, const char *product, co
   g_autoptr(GPtrArray) records = list_reviewed(store, product, error);
   if (!records)
     return NULL;
+  g_autoptr(GHashTable) known_parts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   g_autoptr(GHashTable) counts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr(GHashTable) fates = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr(GStrvBuilder) good_images = g_strv_builder_new(), class_images = g_strv_builder_new();
   VelmReviewSplit *split = g_new0(VelmReviewSplit, 1);
   split->taught = velm_dataset_new("the reviews");
   split->held_out = g_ptr_array_new_with_free_func(held_out_free);
-  Splitting splitting = {store, velm_spec_get_classes(spec), known, counts, split};
+  Splitting splitting = {store,       velm_spec_get_classes(spec),
+                         known,       known_parts,
+                         counts,      fates,
+                         good_images, class_images,
+                         split};
+  note_known(&splitting, records);
   for (guint i = records->len; i > 0; i--)
     add_record(&splitting, records->pdata[i - 1]);
+  split->good_images = g_strv_builder_end(good_images);
+  split->class_images = g_strv_builder_end(class_images);
   return split;
 }

@@ -21,20 +21,22 @@ typedef struct {
 /**
  * VelmReviewSplit:
  * @taught: images that the model has not learnt from: good ones in train, those of classes in test;
- * the part is the image's SHA-256
+ * the part is the sender's name of it, else the image's SHA-256
+ * @good_images, @class_images: the SHA-256 of those in train, and in test; NULL-terminated
  * @held_out: of VelmHeldOut
  */
 typedef struct {
   VelmDataset *taught;
+  char **good_images, **class_images;
   GPtrArray *held_out;
 } VelmReviewSplit;
 
 /**
  * Splits the reviewed images of @product whose class @spec has, or that are good: every fourth of a
- * class, in the order of their records, is held back. Of several records of one image the latest
- * counts.
- * @known: SHA-256 of images that the model has learnt from: these are neither taught again, nor
- * tested with
+ * class, in the order of their records, is held back: of parts, that is, where their senders named
+ * them, with all of their images. Of several records of one image the latest counts.
+ * @known: SHA-256 of images that the model has learnt from: these are not taught again, and their
+ * parts are not held back
  * Returns: (transfer full): NULL with VELM_ERROR_FILE
  */
 VelmReviewSplit *velm_review_split_new(VelmStore *store, const char *product, const VelmSpec *spec,

@@ -33,7 +33,7 @@ struct _VelmStation {
 typedef struct {
   VelmStation *station;
   VelmProduct *product;
-  char *key, *name, *media_type;
+  char *key, *name, *part, *media_type;
   GBytes *image; /* NULL where it is in the store's queue */
   char *sha256;
   gint64 time;
@@ -53,6 +53,7 @@ static void passage_free(Passage *passage) {
   g_free(passage->sha256);
   g_free(passage->key);
   g_free(passage->name);
+  g_free(passage->part);
   g_free(passage->media_type);
   g_free(passage);
 }
@@ -262,6 +263,7 @@ static VelmStoredRecord *write_record(Passage *passage, GBytes *map, gboolean *e
                                      .image = passage->image,
                                      .media_type = passage->media_type,
                                      .inspection = passage->inspection,
+                                     .part = passage->part,
                                      .name = passage->name,
                                      .failure = passage->error ? passage->error->message : NULL,
                                      .map = map};
@@ -360,6 +362,7 @@ void velm_station_inspect(VelmStation *station, VelmProduct *product, const Velm
   Passage *passage = new_passage(station, product, done, user_data);
   passage->key = g_strdup(arrival->key);
   passage->name = g_strdup(arrival->name);
+  passage->part = g_strdup(arrival->part);
   passage->media_type = g_strdup(arrival->media_type);
   passage->image = g_bytes_ref(arrival->image);
   passage->time = g_get_real_time();
@@ -373,6 +376,7 @@ void velm_station_inspect_queued(VelmStation *station, VelmProduct *product,
   Passage *passage = new_passage(station, product, done, user_data);
   passage->key = g_strdup(queued->key);
   passage->name = g_strdup(queued->name ? queued->name : queued->key);
+  passage->part = g_strdup(queued->part);
   passage->media_type = g_strdup(queued->media_type);
   passage->time = queued->time;
   passage->sha256 = g_strdup(queued->image);

@@ -52,9 +52,10 @@ void velm_station_tell_state(VelmStation *station);
 /**
  * VelmArrival: an image that came in; all borrowed.
  * @key: the sender's, as VelmSubmission; @name: what to call the image
+ * @part: (nullable): the part that it shows, as VelmSubmission
  */
 typedef struct {
-  const char *key, *name, *media_type;
+  const char *key, *name, *part, *media_type;
   GBytes *image;
 } VelmArrival;
 

@@ -904,6 +904,7 @@ static const struct {
     {"GET", "/v1/records/{}", VELM_ROLE_LINE},
     {"GET", "/v1/records/{}/image", VELM_ROLE_OPERATOR},
     {"GET", "/v1/records/{}/picture", VELM_ROLE_OPERATOR},
+    {"GET", "/v1/records/{}/prompt", VELM_ROLE_LINE},
     {"POST", "/v1/records/{}/reviews", VELM_ROLE_OPERATOR},
     {"GET", "/v1/stats", VELM_ROLE_OPERATOR},
     {"GET", "/v1/audit", VELM_ROLE_ENGINEER},

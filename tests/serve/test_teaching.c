@@ -175,12 +175,41 @@ static void test_split(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_assert_cmpint(second->record, ==, 8);
   g_assert_cmpstr(second->label, ==, "good");
   /* What is known is not taught again, and what is held back stays held back. */
-  const VelmSample *sample = all->taught->test->pdata[0];
-  const char *const known[] = {sample->group, NULL};
+  const char *const known[] = {all->class_images[0], NULL};
   g_autoptr(VelmReviewSplit) rest = split(f, known);
   g_assert_cmpuint(rest->taught->test->len, ==, 3);
   g_assert_cmpuint(rest->held_out->len, ==, 2);
   g_assert_cmpint(((const VelmHeldOut *)rest->held_out->pdata[0])->record, ==, 4);
+}
+
+/* All images of a part that has a name are learnt from, or held back. */
+static void test_split_parts(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  static const char *const none[] = {NULL};
+  static const struct {
+    const char *part, *class_name;
+    guint number;
+  } images[] = {{"a", "scratch", 0}, {"b", "scratch", 1}, {"c", "scratch", 2}, {"d", "scratch", 3},
+                {"d", "dent", 0},    {"d", "stain", 0},   {"e", "stain", 1}};
+  start(f);
+  for (guint i = 0; i < G_N_ELEMENTS(images); i++) {
+    g_autoptr(GBytes) image = small_product_image(images[i].class_name, images[i].number);
+    g_autofree char *path = g_strdup_printf(INSPECTIONS "?part=%s", images[i].part);
+    g_autoptr(HttpReply) reply =
+        http_ask(f->url, "POST", path, "Content-Type: image/png\r\n", image);
+    g_assert_cmpuint(reply->status, ==, 201);
+    review(f, i + 1, "correct", "scratch");
+  }
+  g_autoptr(JsonNode) record = station_get_json(f, "/v1/records/4");
+  g_assert_cmpstr(text_of(record, "part"), ==, "d");
+  g_autoptr(VelmReviewSplit) all = split(f, none);
+  g_assert_cmpuint(all->held_out->len, ==, 3);
+  g_assert_cmpuint(all->taught->test->len, ==, 4);
+  /* A part that the model knows one image of is not held back. */
+  g_autofree char *image = g_strdup(text_of(record, "image_sha256"));
+  const char *const known[] = {image, NULL};
+  g_autoptr(VelmReviewSplit) rest = split(f, known);
+  g_assert_cmpuint(rest->held_out->len, ==, 0);
+  g_assert_cmpuint(rest->taught->test->len, ==, 6);
 }
 
 /* ---- refitting ---- */
@@ -356,6 +385,7 @@ int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   small_product_set_up();
   ADD("split", test_split);
+  ADD("split/parts", test_split_parts);
   ADD("refit", test_refit);
   ADD("refit/gone", test_refit_gone);
   ADD("other-model", test_other_model);
