@@ -56,7 +56,8 @@ export function makeRecords({ setQuery }) {
   const shown = h("p", { class: "soft", role: "status" });
   const more = h("button", { type: "button", class: "more", onclick: drawMore }, t("more"));
   const exports = h("p", { class: "exports" });
-  const picking = h("button", { type: "button", "aria-pressed": "false", "aria-keyshortcuts": "S", onclick: () => pick(!isPicking()) }, t("records.select"));
+  const picking = h("button", { type: "button", "aria-pressed": "false", "aria-keyshortcuts": "S", onclick: () => pick(!isPicking()) },
+    t("records.select"));
   const picks = makePicks({ show: drawCards, everything: () => list.records, end: () => pick(false) });
   const element = h("div", { class: "records" },
     h("h1", { class: "unseen" }, t("view.records")),
@@ -69,10 +70,11 @@ export function makeRecords({ setQuery }) {
 
   // While records are picked a click on one picks it, instead of opening it.
   function makeCard(record) {
-    if (!isPicking()) return h("a", { class: `card ${record.decision}`, "data-id": record.id, href: `#/records/${record.id}` }, cardContent(record));
+    const attributes = { class: `card ${record.decision}`, "data-id": record.id };
+    if (!isPicking()) return h("a", { ...attributes, href: `#/records/${record.id}` }, cardContent(record));
     const toggle = ({ currentTarget }) => currentTarget.setAttribute("aria-pressed", String(picks.toggle(record)));
-    return h("button", { type: "button", class: `card ${record.decision}`, "data-id": record.id, "aria-pressed": String(picks.has(record.id)),
-      onclick: toggle }, h("span", { class: "pick-mark", "aria-hidden": "true" }), cardContent(record));
+    return h("button", { ...attributes, type: "button", "aria-pressed": String(picks.has(record.id)), onclick: toggle },
+      h("span", { class: "pick-mark", "aria-hidden": "true" }), cardContent(record));
   }
 
   // The card that had the focus has it again.

@@ -24,23 +24,30 @@ export function keyOf(name, taken) {
   return free;
 }
 
-export function startJob(product, kind) {
-  return signed({ kind }).then((body) => body && ask(`/v1/products/${product}/jobs`, { method: "POST", body }).then(() => true));
+// False where the person did not want to be named.
+export async function startJob(product, kind) {
+  const body = await signed({ kind });
+  if (body === null) return false;
+  await ask(`/v1/products/${product}/jobs`, { method: "POST", body });
+  return true;
 }
 
 function makeNewClass(product) {
   const known = classesOf(product);
   const taken = known.map(({ key }) => key);
-  const name = h("input", { name: "name", required: true, maxlength: 200, autocomplete: "off", oninput: deriveKey });
-  const key = h("input", { name: "key", required: true, maxlength: 200, autocomplete: "off", spellcheck: "false", autocapitalize: "off", oninput: keepKey });
-  const description = h("textarea", { name: "description", required: true, maxlength: 2000, rows: 3, placeholder: t("teach.description-hint") });
+  const input = (each, more) => h("input", { name: each, required: true, maxlength: 200, autocomplete: "off", ...more });
+  const name = input("name", { oninput: deriveKey });
+  const key = input("key", { spellcheck: "false", autocapitalize: "off", oninput: keepKey });
+  const description = h("textarea", { name: "description", required: true, maxlength: 2000, rows: 3,
+    placeholder: t("teach.description-hint") });
   const severity = h("select", { name: "severity", onchange: deriveAction },
     Object.keys(ACTIONS).map((each) => option(each, word("decision", each), "defect")));
-  const actions = h("datalist", { id: "teach-actions" }, Array.from(new Set(known.map(({ action }) => action)), (action) => option(action, action)));
-  const action = h("input", { name: "action", required: true, maxlength: 200, autocomplete: "off", list: "teach-actions", value: ACTIONS.defect });
+  const action = input("action", { list: "teach-actions", value: ACTIONS.defect });
+  const actions = Array.from(new Set(known.map((each) => each.action)), (each) => option(each, each));
   const element = h("fieldset", { class: "fields" }, labelled(t("teach.name"), name), labelled(t("teach.key"), key),
     labelled(t("teach.description"), description),
-    h("div", { class: "pair" }, labelled(t("field.severity"), severity), labelled(t("field.action"), action)), actions);
+    h("div", { class: "pair" }, labelled(t("field.severity"), severity), labelled(t("field.action"), action)),
+    h("datalist", { id: "teach-actions" }, actions));
   let own = false;
 
   function deriveKey() {

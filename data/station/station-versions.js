@@ -15,8 +15,8 @@ const ORIGINAL = 0;
 /* ---- reports ---- */
 
 // Never by colour alone: a mark and a word.
-function judgement(key) {
-  return h("span", { class: `judgement ${key}` }, h("span", { "aria-hidden": "true" }, MARKS[key] ?? ""), ` ${word("judgement", key)}`);
+function judgement(key, words = word("judgement", key)) {
+  return h("span", { class: `judgement ${key}` }, h("span", { "aria-hidden": "true" }, MARKS[key] ?? ""), ` ${words}`);
 }
 
 function judge({ held_back: held, right_before: before, right_after: after }) {
@@ -45,12 +45,8 @@ function classTable(product, classes) {
 }
 
 function turn({ class: said, before, after }) {
-  if (after === said) return judgementOf("better", "mended");
-  return before === said ? judgementOf("worse", "broken") : judgementOf("same", "still-wrong");
-}
-
-function judgementOf(key, words) {
-  return h("span", { class: `judgement ${key}` }, h("span", { "aria-hidden": "true" }, MARKS[key]), ` ${t(`report.${words}`)}`);
+  if (after === said) return judgement("better", t("report.mended"));
+  return before === said ? judgement("worse", t("report.broken")) : judgement("same", t("report.still-wrong"));
 }
 
 function changeTable(product, changes) {
@@ -118,8 +114,8 @@ function makeVersion(product, version, { current, offered, open, changed }) {
       h("p", {}, h("strong", {}, nameOf(version)), used && h("span", { class: "tag used" }, t("version.in-use")),
         version === offered && h("span", { class: "tag" }, t("version.offered")), report && judgement(report.judgement)),
       h("p", { class: "soft" }, origin(version), !available && ` · ${t("version.gone")}`),
-      usable && h("button", { type: "button", class: version === offered ? "main" : "", onclick: () => putInUse(product, version, back, changed) },
-        t(back ? "version.back" : "version.put"))),
+      usable && h("button", { type: "button", class: version === offered ? "main" : "",
+        onclick: () => putInUse(product, version, back, changed) }, t(back ? "version.back" : "version.put"))),
     report && h("details", { open: open || version === offered }, h("summary", {}, t("report.title")), drawReport(product, report)));
 }
 
@@ -170,7 +166,8 @@ export function makeVersions(product) {
   const place = h("div", { class: "job-place" });
   const list = h("ol", { class: "versions" });
   const engineer = may("engineer");
-  const buttons = engineer ? ["teach", "refit"].map((kind) => [kind, h("button", { type: "button", onclick: () => start(kind) }, t(`learn.${kind}`))]) : [];
+  const kinds = engineer ? ["teach", "refit"] : [];
+  const buttons = kinds.map((kind) => [kind, h("button", { type: "button", onclick: () => start(kind) }, t(`learn.${kind}`))]);
   const element = h("section", { class: "learn", "aria-label": t("learn.title") }, engineer && h("h3", {}, t("learn.title")),
     buttons.map(([kind, button]) => h("div", { class: "learn-way" }, button, h("p", { class: "soft" }, t(`learn.${kind}-means`)))),
     engineer && h("p", { class: "soft" }, t("learn.offered")), place, h("h3", {}, t("versions.title")), list);
