@@ -70,8 +70,8 @@ function makeNewClass(product) {
   return { element, texts };
 }
 
-function makeKnownClass(product) {
-  const choice = h("select", { name: "class" }, classesOf(product).map(({ key, name }) => option(key, name)));
+function makeKnownClass(product, onchange) {
+  const choice = h("select", { name: "class", onchange }, classesOf(product).map(({ key, name }) => option(key, name)));
   return { element: h("fieldset", { class: "fields" }, labelled(t("field.class"), choice)), choice };
 }
 
@@ -86,7 +86,7 @@ export function teachClass(records) {
   const { product } = records[0];
   const kept = new Set();
   const making = makeNewClass(product);
-  const known = makeKnownClass(product);
+  const known = makeKnownClass(product, () => kept.clear());
   const wrong = h("p", { class: "wrong", role: "alert" });
   const progress = h("p", { class: "soft", role: "status" });
   const save = h("button", { class: "main" });
