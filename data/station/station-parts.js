@@ -77,7 +77,7 @@ export function confirmed(question, lines, yes) {
   return new Promise((resolve) => {
     const dialog = h("dialog", { "aria-labelledby": "confirm-title", onclose: finish },
       h("form", { method: "dialog" },
-        h("h2", { id: "confirm-title" }, question), lines.map((line) => h("p", {}, line)),
+        h("h2", { id: "confirm-title" }, question), lines.map((line) => (line instanceof Node ? line : h("p", {}, line))),
         h("div", { class: "row" },
           h("button", { class: "main", value: "yes" }, yes),
           h("button", { type: "button", onclick: () => dialog.close() }, t("cancel")))));
