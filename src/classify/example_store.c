@@ -138,12 +138,14 @@ static gboolean reading_open(Reading *reading, VelmModel *model, GError **error)
   return reading->values != NULL;
 }
 
-/* Whether @shape is one that a sight can have. */
+/* Whether @shape is one that a sight can have, or none. */
 static gboolean is_possible(const float shape[N_SHAPE]) {
   static const float largest[N_SHAPE] = {1, 1, MAX_CHANNELS, MAX_CHANNELS, VELM_N_FLIPS};
-  for (guint i = 0; i < N_SHAPE; i++)
-    if (!(shape[i] >= 0 && shape[i] <= largest[i]) || (float)(int)shape[i] < shape[i])
+  for (guint i = 0; i < N_SHAPE; i++) {
+    float most = i == IS_THERE || shape[IS_THERE] > 0 ? largest[i] : 0;
+    if (!(shape[i] >= 0 && shape[i] <= most) || (float)(int)shape[i] < shape[i])
       return FALSE;
+  }
   return TRUE;
 }
 

@@ -34,6 +34,43 @@ static void warn_forgotten(GHashTable *counts, const VelmSpec *spec) {
   }
 }
 
+static gboolean check(const char *model_path, const char *spec_path,
+                      const VelmTeachParams *params) {
+  const char *why = NULL;
+  if (!model_path || !spec_path || params->shots < 0 || !(params->trust >= 0 && params->trust <= 1))
+    why = "needs -m MODEL.velm and -s SPEC.yaml, --shots of 0 or more, and --trust of 0 to 1";
+  else if (params->add && params->ask_llm)
+    why = "--add and --ask-llm exclude each other: the images taught before are gone";
+  if (why)
+    fprintf(stderr, "velm teach: %s\n", why);
+  return why == NULL;
+}
+
+/* Prints what the model holds then. */
+static int teach(const char *directory, const char *model_path, const char *spec_path,
+                 const VelmTeachParams *params) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(VelmModel) model = velm_model_load(model_path, &error);
+  g_autoptr(VelmSpec) spec = model ? velm_spec_load(spec_path, &error) : NULL;
+  if (!spec)
+    return velm_cli_fail(error);
+  g_autoptr(GHashTable) before = velm_examples_count_classes(model);
+  guint n_before = velm_model_count_examples(model);
+  if (!velm_model_teach(model, directory, spec, params, &error) ||
+      !velm_model_save(model, model_path, &error))
+    return velm_cli_fail(error);
+  warn_left_out(directory, spec);
+  if (params->add)
+    warn_forgotten(before, spec);
+  g_autofree char *description = velm_model_describe(model);
+  if (params->add)
+    printf("%s: taught, with %u examples where it had %u\n%s", model_path,
+           velm_model_count_examples(model), n_before, description);
+  else
+    printf("%s: taught\n%s", model_path, description);
+  return VELM_CLI_OK;
+}
+
 int velm_cli_teach(int argc, char **argv) {
   VelmTeachParams params = velm_teach_params_default();
   g_autofree char *model_path = NULL, *spec_path = NULL;
@@ -74,38 +111,11 @@ int velm_cli_teach(int argc, char **argv) {
       entries, (GOptionGroup *[]){velm_cli_llm_options(&llm), NULL}, 1, 1, &code);
   if (!paths)
     return code;
-  if (!model_path || !spec_path || params.shots < 0 || !(params.trust >= 0 && params.trust <= 1)) {
-    fprintf(stderr, "velm teach: needs -m MODEL.velm and -s SPEC.yaml, --shots of 0 or more, and "
-                    "--trust of 0 to 1\n");
+  if (!check(model_path, spec_path, &params))
     return VELM_CLI_USAGE;
-  }
-  if (params.add && params.ask_llm) {
-    fprintf(stderr, "velm teach: --add and --ask-llm exclude each other: the images taught before "
-                    "are gone\n");
-    return VELM_CLI_USAGE;
-  }
   if (!velm_cli_llm_params(&llm, &params.llm))
     return VELM_CLI_USAGE;
   params.seed = (guint32)seed;
   params.progress = velm_log_progress;
-  g_autoptr(GError) error = NULL;
-  g_autoptr(VelmModel) model = velm_model_load(model_path, &error);
-  g_autoptr(VelmSpec) spec = model ? velm_spec_load(spec_path, &error) : NULL;
-  if (!spec)
-    return velm_cli_fail(error);
-  g_autoptr(GHashTable) before = velm_examples_count_classes(model);
-  guint n_before = velm_model_count_examples(model);
-  if (!velm_model_teach(model, paths[0], spec, &params, &error) ||
-      !velm_model_save(model, model_path, &error))
-    return velm_cli_fail(error);
-  warn_left_out(paths[0], spec);
-  if (params.add)
-    warn_forgotten(before, spec);
-  g_autofree char *description = velm_model_describe(model);
-  if (params.add)
-    printf("%s: taught, with %u examples where it had %u\n%s", model_path,
-           velm_model_count_examples(model), n_before, description);
-  else
-    printf("%s: taught\n%s", model_path, description);
-  return VELM_CLI_OK;
+  return teach(paths[0], model_path, spec_path, &params);
 }

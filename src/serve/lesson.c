@@ -48,14 +48,20 @@ static gboolean open_model(Lesson *lesson, GError **error) {
 
 static gboolean split_reviews(Lesson *lesson, GError **error) {
   static const char *const none[] = {NULL};
-  g_autofree const char **known = velm_model_has(lesson->model, KNOWN)
-                                      ? velm_model_get_strv(lesson->model, KNOWN, error)
-                                      : g_memdup2(none, sizeof none);
-  if (!known)
+  /* Those that the classifier was taught before it came here, where this is for it. */
+  g_autofree const char **parts =
+      lesson->params->kind == VELM_JOB_TEACH && velm_model_has(lesson->model, "taught.parts")
+          ? velm_model_get_strv(lesson->model, "taught.parts", NULL)
+          : NULL;
+  g_autofree const char **images = velm_model_has(lesson->model, KNOWN)
+                                       ? velm_model_get_strv(lesson->model, KNOWN, error)
+                                       : g_memdup2(none, sizeof none);
+  if (!images)
     return FALSE;
+  const VelmKnown known = {images, parts};
   lesson->split =
       velm_review_split_new(velm_station_get_store(lesson->station),
-                            velm_product_get_name(lesson->product), lesson->spec, known, error);
+                            velm_product_get_name(lesson->product), lesson->spec, &known, error);
   return lesson->split != NULL;
 }
 

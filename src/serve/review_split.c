@@ -9,7 +9,7 @@ typedef struct {
   VelmStore *store;
   const VelmClasses *classes;
   const char *const *known;
-  GHashTable *known_parts; /* those of the known images */
+  GHashTable *known_parts; /* also those of the known images */
   GHashTable *counts;      /* label -> how many parts there were */
   GHashTable *fates;       /* part -> whether it is held back */
   GStrvBuilder *good_images, *class_images;
@@ -47,7 +47,7 @@ static const char *label_of(const VelmStoredRecord *record, const VelmClasses *c
 
 /* What the images of one part have in common. */
 static char *part_of(const VelmStoredRecord *record) {
-  return record->part ? g_strconcat("part ", record->part, NULL) : g_strdup(record->image);
+  return g_strdup(record->part ? record->part : record->image);
 }
 
 /* Decides of a part when its first image comes. Known ones count too: what is held back stays so.
@@ -82,9 +82,12 @@ static void add_record(Splitting *splitting, const VelmStoredRecord *record) {
   }
 }
 
-static void note_known(const Splitting *splitting, const GPtrArray *records) {
+static void note_known(const Splitting *splitting, const VelmKnown *known,
+                       const GPtrArray *records) {
+  for (const char *const *name = known->parts; name && *name; name++)
+    g_hash_table_add(splitting->known_parts, g_strdup(*name));
   for (guint i = 0; i < records->len; i++)
-    if (g_strv_contains(splitting->known, ((const VelmStoredRecord *)records->pdata[i])->image))
+    if (g_strv_contains(known->images, ((const VelmStoredRecord *)records->pdata[i])->image))
       g_hash_table_add(splitting->known_parts, part_of(records->pdata[i]));
 }
 
@@ -119,7 +122,7 @@ static GPtrArray *list_reviewed(VelmStore *store, const char *product, GError **
 }
 
 VelmReviewSplit *velm_review_split_new(VelmStore *store, const char *product, const VelmSpec *spec,
-                                       const char *const *known, GError **error) {
+                                       const VelmKnown *known, GError **error) {
   g_autoptr(GPtrArray) records = list_reviewed(store, product, error);
   if (!records)
     return NULL;
@@ -130,12 +133,12 @@ VelmReviewSplit *velm_review_split_new(VelmStore *store, const char *product, co
   VelmReviewSplit *split = g_new0(VelmReviewSplit, 1);
   split->taught = velm_dataset_new("the reviews");
   split->held_out = g_ptr_array_new_with_free_func(held_out_free);
-  Splitting splitting = {store,       velm_spec_get_classes(spec),
-                         known,       known_parts,
-                         counts,      fates,
-                         good_images, class_images,
+  Splitting splitting = {store,         velm_spec_get_classes(spec),
+                         known->images, known_parts,
+                         counts,        fates,
+                         good_images,   class_images,
                          split};
-  note_known(&splitting, records);
+  note_known(&splitting, known, records);
   for (guint i = records->len; i > 0; i--)
     add_record(&splitting, records->pdata[i - 1]);
   split->good_images = g_strv_builder_end(good_images);

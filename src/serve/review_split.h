@@ -31,15 +31,20 @@ typedef struct {
   GPtrArray *held_out;
 } VelmReviewSplit;
 
+/** @images: SHA-256; @parts: (nullable): as their senders name them; both NULL-terminated. */
+typedef struct {
+  const char *const *images, *const *parts;
+} VelmKnown;
+
 /**
  * Splits the reviewed images of @product whose class @spec has, or that are good: every fourth of a
  * class, in the order of their records, is held back: of parts, that is, where their senders named
  * them, with all of their images. Of several records of one image the latest counts.
- * @known: SHA-256 of images that the model has learnt from: these are not taught again, and their
- * parts are not held back
+ * @known: what the model has learnt from: these images are not taught again, and these parts, and
+ * those of the images, are not held back
  * Returns: (transfer full): NULL with VELM_ERROR_FILE
  */
 VelmReviewSplit *velm_review_split_new(VelmStore *store, const char *product, const VelmSpec *spec,
-                                       const char *const *known, GError **error);
+                                       const VelmKnown *known, GError **error);
 void velm_review_split_free(VelmReviewSplit *split);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmReviewSplit, velm_review_split_free)

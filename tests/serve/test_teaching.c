@@ -135,12 +135,13 @@ static void wait_for_model(const StationFixture *f, const char *part, gboolean h
 
 /* ---- what is learnt ---- */
 
-static VelmReviewSplit *split(const StationFixture *f, const char *const *known) {
+static VelmReviewSplit *split(const StationFixture *f, const char *const *images) {
+  const VelmKnown known = {.images = images};
   g_autoptr(GError) error = NULL;
   g_autoptr(VelmSpec) spec = velm_spec_load(f->spec, &error);
   g_assert_no_error(error);
   VelmReviewSplit *made =
-      velm_review_split_new(velm_station_get_store(f->station), PRODUCT, spec, known, &error);
+      velm_review_split_new(velm_station_get_store(f->station), PRODUCT, spec, &known, &error);
   g_assert_no_error(error);
   return made;
 }
