@@ -3,13 +3,27 @@
 import { ask } from "./station-api.js";
 import { h } from "./station-dom.js";
 import { dateTime, t } from "./station-text.js";
-import { reportProblem } from "./station-parts.js";
+import { reportProblem, word } from "./station-parts.js";
 
 const PAGE = 100;
 
+// The station's own words; those of a newer one are shown as they are.
+function targetOf(target) {
+  const [, kind, name] = /^(record|product) (.+)$/.exec(target) ?? [];
+  if (kind === "record") return h("a", { href: `#/records/${name}` }, t("view.record", { id: name }));
+  return kind === "product" ? t("audit.product", { name }) : target;
+}
+
+function valueOf(name, value) {
+  if (name === "verdict") return word("verdict", value);
+  if (name === "version" && value === 0) return t("version.original");
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
 function detailOf(detail) {
-  if (detail === null || detail === undefined) return "";
-  return typeof detail === "string" ? detail : JSON.stringify(detail);
+  if (detail === null || typeof detail !== "object") return detail ?? "";
+  const known = Object.entries(detail).filter(([, value]) => value !== null);
+  return known.map(([name, value]) => `${word("detail", name)}: ${valueOf(name, value)}`).join(" · ");
 }
 
 export function makeAudit() {
@@ -27,8 +41,8 @@ export function makeAudit() {
     more.disabled = true;
     try {
       const { entries } = await ask("/v1/audit", { query: { before, limit: PAGE } });
-      body.append(...entries.map((entry) => h("tr", {}, h("td", {}, dateTime(entry.time)), h("td", {}, entry.who), h("td", {}, entry.action),
-        h("td", {}, entry.target), h("td", {}, h("code", {}, detailOf(entry.detail))))));
+      body.append(...entries.map((entry) => h("tr", {}, h("td", {}, dateTime(entry.time)), h("td", {}, entry.who),
+        h("td", {}, word("audited", entry.action)), h("td", {}, targetOf(entry.target)), h("td", {}, detailOf(entry.detail)))));
       before = entries.at(-1)?.id ?? before;
       more.hidden = entries.length < PAGE;
       empty.hidden = body.childElementCount > 0;

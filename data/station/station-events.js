@@ -5,7 +5,7 @@ import { askReadiness, doubtSession } from "./station-api.js";
 const CHECK_MS = 10000;
 const RETRY_MS = 3000;
 
-// Sends "record" and "review" with the summary as detail, "station" when the readiness changes, "connection" when the
+// Sends "record" and "review" with the summary as detail, "job" with the job, "station" when the readiness changes, "connection" when the
 // connection does, and "caught-up" when records may have been missed and should be asked for.
 export const feed = new EventTarget();
 export const station = { connection: "connecting", lostAt: null, readiness: null };
@@ -56,6 +56,7 @@ function open() {
   });
   listen("record", (summary) => tell("record", summary));
   listen("review", (summary) => tell("review", summary));
+  listen("job", (job) => tell("job", job));
   listen("station", setReadiness);
 }
 

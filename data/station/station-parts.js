@@ -72,14 +72,40 @@ export function productOptions(selected) {
   return [option("", t("all"), selected ?? ""), ...names.map((name) => option(name, name, selected))];
 }
 
+// Whether the person says yes.
+export function confirmed(question, lines, yes) {
+  return new Promise((resolve) => {
+    const dialog = h("dialog", { "aria-labelledby": "confirm-title", onclose: finish },
+      h("form", { method: "dialog" },
+        h("h2", { id: "confirm-title" }, question), lines.map((line) => (line instanceof Node ? line : h("p", {}, line))),
+        h("div", { class: "row" },
+          h("button", { class: "main", value: "yes" }, yes),
+          h("button", { type: "button", onclick: () => dialog.close() }, t("cancel")))));
+
+    function finish() {
+      dialog.remove();
+      resolve(dialog.returnValue === "yes");
+    }
+
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+// What is no problem goes by itself: it is soon no longer so.
+const PLAIN_MS = 8000;
+let hiding = 0;
+
 // A calm bar at the foot: the page goes on.
 export function notify(title, detail = "", kind = "problem") {
   const bar = document.querySelector("#notice");
   bar.className = kind;
   bar.replaceChildren(
     h("p", {}, h("strong", {}, title), detail && ` ${detail}`),
-    h("button", { type: "button", onclick: () => { bar.hidden = true; } }, t("close")));
+    h("button", { type: "button", onclick: clearNotice }, t("close")));
   bar.hidden = false;
+  clearTimeout(hiding);
+  if (kind === "plain") hiding = setTimeout(clearNotice, PLAIN_MS);
 }
 
 export function reportProblem(error) {

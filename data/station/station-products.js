@@ -6,6 +6,7 @@ import { feed } from "./station-events.js";
 import { count, t } from "./station-text.js";
 import { notify, reportProblem, word } from "./station-parts.js";
 import { makeSpecEditor } from "./station-spec.js";
+import { makeVersions } from "./station-versions.js";
 
 export function state(key) {
   return h("span", { class: `state ${key}` }, word("state", key));
@@ -39,9 +40,10 @@ export function makeProducts() {
     const editor = may("engineer") && makeSpecEditor(name, update);
     const spec = editor ? editor.element : h("pre", { tabindex: 0 });
     const button = may("engineer") && h("button", { type: "button", onclick: () => reload(name, button) }, t("products.reload"));
+    const versions = makeVersions(name);
     const panel = h("section", { class: "panel" }, h("div", { class: "list-head" }, h("h2", {}, name), button), head, classes,
-      details(t("products.model"), model), details(t("products.spec"), spec));
-    return { panel, head, classes, model, spec, editor };
+      versions.element, details(t("products.model"), model), details(t("products.spec"), spec));
+    return { panel, head, classes, model, spec, editor, versions };
   }
 
   function fillPanel({ head, classes }, product) {
@@ -72,12 +74,23 @@ export function makeProducts() {
       const [heading, ...there] = element.children;
       if (wanted.length === 0) element.replaceChildren(heading, h("p", { class: "panel soft" }, t("products.none")));
       else if (wanted.length !== there.length || wanted.some((panel, index) => panel !== there[index])) element.replaceChildren(heading, ...wanted);
-      await Promise.all(names.map((name) => fillDetails(panels.get(name), name)));
+      await Promise.all(names.flatMap((name) => [fillDetails(panels.get(name), name), panels.get(name).versions.update()]));
     } catch (error) {
       reportProblem(error);
     }
   }
 
-  feed.addEventListener("station", update);
-  return { element, update, leave: () => feed.removeEventListener("station", update) };
+  function takeJob({ detail: job }) {
+    panels.get(job.product)?.versions.takeJob(job);
+  }
+
+  const watched = [["station", update], ["caught-up", update], ["job", takeJob]];
+  for (const [name, handle] of watched) feed.addEventListener(name, handle);
+  return {
+    element,
+    update,
+    leave() {
+      for (const [name, handle] of watched) feed.removeEventListener(name, handle);
+    },
+  };
 }

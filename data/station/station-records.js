@@ -1,9 +1,11 @@
 // The gallery; its filters are in the address, so that a question can be linked.
 
-import { ask, classesOf, exportUrl, knownProducts } from "./station-api.js";
+import { ask, classesOf, exportUrl, knownProducts, loadProducts } from "./station-api.js";
 import { h, labelled, option } from "./station-dom.js";
+import { feed } from "./station-events.js";
 import { count, dateTime, figure, t } from "./station-text.js";
 import { badge, className, DECISIONS, meter, productOptions, reportProblem, thumbnail, verdictMark, word } from "./station-parts.js";
+import { makePicks } from "./station-picks.js";
 
 const PAGE = 60;
 const ORDERS = ["newest", "oldest", "highest_score", "least_certain"];
@@ -36,17 +38,16 @@ function toControl(time) {
   return new Date(date - date.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
 }
 
-function makeCard(record) {
+function cardContent(record) {
   const name = className(record.product, record.class);
-  return h("a", { class: `card ${record.decision}`, href: `#/records/${record.id}` },
-    thumbnail(record),
+  return [thumbnail(record),
     h("span", { class: "card-text" },
       h("span", { class: "card-line" }, badge(record.decision), h("span", { class: "soft" }, record.id)),
       h("strong", {}, name || "\u00a0"),
       meter(record),
       h("span", { class: "soft" }, `${record.product} · ${figure(record.score)}`),
       h("span", { class: "soft" }, dateTime(record.time, { dateStyle: "short", timeStyle: "medium" }))),
-    verdictMark(record.verdict));
+    verdictMark(record.verdict)];
 }
 
 export function makeRecords({ setQuery }) {
@@ -55,10 +56,73 @@ export function makeRecords({ setQuery }) {
   const shown = h("p", { class: "soft", role: "status" });
   const more = h("button", { type: "button", class: "more", onclick: drawMore }, t("more"));
   const exports = h("p", { class: "exports" });
+  const picking = h("button", { type: "button", "aria-pressed": "false", "aria-keyshortcuts": "S", onclick: () => pick(!isPicking()) },
+    t("records.select"));
+  const picks = makePicks({ show: drawCards, everything: () => list.records, end: () => pick(false) });
   const element = h("div", { class: "records" },
     h("h1", { class: "unseen" }, t("view.records")),
     h("section", { class: "panel", "aria-label": t("records.filters") }, controls),
-    h("div", { class: "list-head" }, shown, exports), cards, more);
+    h("div", { class: "list-head" }, shown, exports, picking), picks.element, cards, more);
+
+  function isPicking() {
+    return !picks.element.hidden;
+  }
+
+  // While records are picked a click on one picks it, instead of opening it.
+  function makeCard(record) {
+    const attributes = { class: `card ${record.decision}`, "data-id": record.id };
+    if (!isPicking()) return h("a", { ...attributes, href: `#/records/${record.id}` }, cardContent(record));
+    const toggle = ({ currentTarget }) => currentTarget.setAttribute("aria-pressed", String(picks.toggle(record)));
+    return h("button", { ...attributes, type: "button", "aria-pressed": String(picks.has(record.id)), onclick: toggle },
+      h("span", { class: "pick-mark", "aria-hidden": "true" }), cardContent(record));
+  }
+
+  // The card that had the focus has it again.
+  function drawCards() {
+    const { id } = cards.contains(document.activeElement) ? document.activeElement.dataset : {};
+    cards.replaceChildren(...list.records.map(makeCard));
+    if (id) cards.querySelector(`[data-id="${id}"]`)?.focus();
+  }
+
+  function pick(on) {
+    picks.element.hidden = !on;
+    picking.setAttribute("aria-pressed", String(on));
+    drawCards();
+  }
+
+  function press(event) {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || event.defaultPrevented) return;
+    if (document.querySelector("dialog[open]") || event.target.closest("input, select, textarea")) return;
+    if (event.key === "Escape" && isPicking()) pick(false);
+    else if (event.key.toLowerCase() === "s") pick(!isPicking());
+    else return;
+    event.preventDefault();
+  }
+
+  function takeReview({ detail: record }) {
+    const index = list.records.findIndex(({ id }) => id === record.id);
+    if (index < 0) return;
+    list.records[index] = record;
+    const card = cards.querySelector(`[data-id="${record.id}"]`);
+    const focused = card === document.activeElement;
+    const fresh = makeCard(record);
+    card?.replaceWith(fresh);
+    if (focused) fresh.focus();
+  }
+
+  // A class may be new, or have another name.
+  async function takeProducts() {
+    const words = () => JSON.stringify(knownProducts().map(({ name, classes }) => [name, classes]));
+    const before = words();
+    try {
+      await loadProducts();
+    } catch {
+      return; // The state says so already.
+    }
+    if (words() === before) return;
+    drawControls();
+    drawCards();
+  }
 
   function change(name, value) {
     const query = { ...list.query, [name]: value };
@@ -139,10 +203,10 @@ export function makeRecords({ setQuery }) {
     list = back ? { ...list, visited: null } : { address, query, records: [], next: null, visited: null };
     drawControls();
     drawExports();
-    cards.replaceChildren(...list.records.map(makeCard));
+    drawCards();
     if (back) {
       drawState();
-      cards.querySelector(`[href="#/records/${visited}"]`)?.focus();
+      cards.querySelector(`[data-id="${visited}"]`)?.focus();
     } else {
       more.hidden = true;
       shown.textContent = t("loading");
@@ -150,5 +214,16 @@ export function makeRecords({ setQuery }) {
     }
   }
 
-  return { element, update };
+  const watched = [["review", takeReview], ["station", takeProducts]];
+  for (const [name, handle] of watched) feed.addEventListener(name, handle);
+  document.addEventListener("keydown", press);
+
+  return {
+    element,
+    update,
+    leave() {
+      for (const [name, handle] of watched) feed.removeEventListener(name, handle);
+      document.removeEventListener("keydown", press);
+    },
+  };
 }

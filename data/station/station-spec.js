@@ -11,6 +11,10 @@ async function whoAsks() {
   return session.tokens ? null : storedName() ?? askName();
 }
 
+function fromTo(before, after) {
+  return before === after ? after : `${before} → ${after}`;
+}
+
 export function makeSpecEditor(product, changed) {
   const text = h("textarea", { class: "code", rows: 20, spellcheck: "false", "aria-label": t("products.spec"), oninput: doubt });
   const before = h("select", { onchange: () => show(versions[before.selectedIndex - 1]?.spec ?? inUse) });
@@ -51,8 +55,8 @@ export function makeSpecEditor(product, changed) {
       [t("spec.record"), t("field.decision"), t("field.action"), t("field.rule")],
       changes.map(({ record, action, new_decision: decision, new_action: newAction, new_rule: rule }) => [
         h("a", { href: `#/records/${record.id}` }, String(record.id)),
-        `${word("decision", record.decision)} → ${word("decision", decision)}`,
-        action === newAction ? action ?? "–" : `${action ?? "–"} → ${newAction ?? "–"}`, rule ?? ""]), t("spec.changes"))];
+        fromTo(word("decision", record.decision), word("decision", decision)), fromTo(action ?? "–", newAction ?? "–"), rule ?? ""]),
+      t("spec.changes"))];
   }
 
   async function tryIt() {

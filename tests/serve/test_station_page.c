@@ -6,7 +6,7 @@
 #include <gio/gio.h>
 #include <string.h>
 
-#define N_PARTS 8 /* four of each */
+#define N_IMAGES 4 /* of a class */
 
 /* The Python that has Playwright. Returns: (transfer full): NULL where the browser is not set up.
  */
@@ -23,11 +23,17 @@ static char *find_python(void) {
   return g_file_test(python, G_FILE_TEST_IS_EXECUTABLE) ? g_steal_pointer(&python) : NULL;
 }
 
-/* Good parts and scratched ones, in turn. */
+static void add_part(const StationFixture *f, const char *class_name, guint number) {
+  g_autoptr(GBytes) image = small_product_image(class_name, number);
+  station_add(f, NULL, image);
+}
+
+/* Good parts and defect ones, in turn. */
 static void add_parts(const StationFixture *f) {
-  for (guint i = 0; i < N_PARTS; i++) {
-    g_autoptr(GBytes) image = small_product_image(i % 2 ? "scratch" : "good", i / 2);
-    station_add(f, NULL, image);
+  static const char *const defects[] = {"scratch", "dent"};
+  for (guint i = 0; i < N_IMAGES * G_N_ELEMENTS(defects); i++) {
+    add_part(f, "good", i % N_IMAGES);
+    add_part(f, defects[i / N_IMAGES], i % N_IMAGES);
   }
   g_autoptr(GBytes) black = small_product_black(100, 50);
   station_add(f, NULL, black);
