@@ -104,6 +104,7 @@ void velm_station_free(VelmStation *station) {
   g_free(station);
 }
 
+const char *velm_station_get_folder(const VelmStation *station) { return station->folder; }
 VelmStore *velm_station_get_store(VelmStation *station) { return station->store; }
 VelmEvents *velm_station_get_events(VelmStation *station) { return station->events; }
 VelmMetrics *velm_station_get_metrics(VelmStation *station) { return station->metrics; }

@@ -36,6 +36,8 @@ const GPtrArray *velm_station_get_products(const VelmStation *station);
 /** Returns: borrowed; NULL where there is none. */
 VelmProduct *velm_station_find_product(const VelmStation *station, const char *name);
 
+/** The folder of the store, and of what else the station keeps. */
+const char *velm_station_get_folder(const VelmStation *station);
 VelmStore *velm_station_get_store(VelmStation *station);
 VelmEvents *velm_station_get_events(VelmStation *station);
 VelmMetrics *velm_station_get_metrics(VelmStation *station);
