@@ -180,6 +180,10 @@ gboolean velm_store_find(VelmStore *store, const char *key, VelmStoredRecord **r
  * none. */
 gboolean velm_store_get_map(VelmStore *store, gint64 id, GBytes **map, GError **error);
 
+/** What a language model was asked about the part, as velm_record_prompt_json(). @json: (out)
+ * (transfer full): NULL where none was asked, or there is no such record. */
+gboolean velm_store_get_prompt(VelmStore *store, gint64 id, char **json, GError **error);
+
 typedef enum {
   VELM_STORE_NEWEST,        /* by time */
   VELM_STORE_OLDEST,        /* by time */
@@ -333,15 +337,26 @@ typedef struct {
 } VelmStoreCount;
 
 /**
+ * VelmStoreLlm: what asking language models took, by those who tell.
+ * @usd: NaN where no price is known
+ */
+typedef struct {
+  gint64 requests, tokens;
+  double usd;
+} VelmStoreLlm;
+
+/**
  * VelmStoreSpan: the records of a span of time.
  * @time: its beginning; the next begins where it ends
  * @good: normal or negligible
  * @mean_score, @mean_ms: of those that have them, the latter of the whole inspection; NaN where
  * none has
+ * @llm: what asking language models took
  */
 typedef struct {
   gint64 time, total, good, defect;
   double mean_score, mean_ms;
+  VelmStoreLlm llm;
 } VelmStoreSpan;
 
 /** The records with @low <= score < @high, normal or negligible, and others; the last bin has its
@@ -355,6 +370,7 @@ typedef struct {
  * VelmStoreStats: figures of a query's records.
  * @first, @last: the earliest and the latest time; 0 where there is no record
  * @reviewed: those that a person has reviewed
+ * @llm: what asking language models took
  * @decisions: how many left with each, the most frequent first; those that none has are not named
  * @classes: likewise, as they stand; the name of those without a class is NULL
  * @spans: equal spans of time from @first to @last, also those without a record; @n_spans is 0
@@ -364,6 +380,7 @@ typedef struct {
  */
 typedef struct {
   gint64 first, last, total, reviewed;
+  VelmStoreLlm llm;
   VelmStoreCount *decisions, *classes;
   gsize n_decisions, n_classes, n_spans, n_bins;
   VelmStoreSpan spans[VELM_STORE_MAX_SPANS];
@@ -399,6 +416,45 @@ gboolean velm_store_add_spec(VelmStore *store, const VelmStoredSpec *spec, GErro
  * (element-type VelmStoredSpec). */
 GPtrArray *velm_store_list_specs(VelmStore *store, const char *product, guint limit,
                                  GError **error);
+
+/* ---- versions: models that were made here ---- */
+
+#define VELM_STORE_MAX_REPORT (1024 * 1024)
+
+/**
+ * VelmStoredVersion: a model that was made at the station, from another and from reviews.
+ * @kind: how: "teach" or "refit"
+ * @base: SHA-256 of the model that the product was given: where that is another by now, this
+ * version is not its
+ * @file: its file's name, in a folder of the caller's
+ * @report: what it was found to be, as JSON
+ */
+typedef struct {
+  gint64 id, time;
+  char *product, *who, *kind, *base, *file, *report;
+} VelmStoredVersion;
+
+void velm_stored_version_free(VelmStoredVersion *version);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStoredVersion, velm_stored_version_free)
+
+/** Adds one, with an entry in the audit log. @version: id and time are the store's. @id: (out).
+ * Returns: FALSE with VELM_ERROR_USAGE or VELM_ERROR_FILE. */
+gboolean velm_store_add_version(VelmStore *store, const VelmStoredVersion *version, gint64 *id,
+                                GError **error);
+/** Those of @product, the latest first. @limit: as for velm_store_list(). Returns: (transfer full)
+ * (element-type VelmStoredVersion). */
+GPtrArray *velm_store_list_versions(VelmStore *store, const char *product, guint limit,
+                                    GError **error);
+/** @version: (out) (transfer full): NULL where @product has none with this number. */
+gboolean velm_store_get_version(VelmStore *store, const char *product, gint64 id,
+                                VelmStoredVersion **version, GError **error);
+/** Notes which one @product uses, with an entry in the audit log. @id: 0 for the model that it was
+ * given. */
+gboolean velm_store_use_version(VelmStore *store, const char *product, gint64 id, const char *who,
+                                GError **error);
+/** @version: (out) (transfer full): NULL where it is the model that it was given. */
+gboolean velm_store_get_used_version(VelmStore *store, const char *product,
+                                     VelmStoredVersion **version, GError **error);
 
 /* ---- reviews ---- */
 

@@ -107,6 +107,28 @@ gboolean velm_store_get_map(VelmStore *store, gint64 id, GBytes **map, GError **
   return ok;
 }
 
+static gboolean read_prompt(VelmDatabase *database, gint64 id, char **json, GError **error) {
+  g_autoptr(sqlite3_stmt) statement =
+      velm_database_prepare(database, "SELECT prompt FROM documents WHERE record = ?", error);
+  *json = NULL;
+  if (!statement)
+    return FALSE;
+  velm_database_bind_int(statement, 1, id);
+  int code = velm_database_step(database, statement, error);
+  if (code == SQLITE_ROW)
+    *json = velm_database_column_text(statement, 0);
+  return code == SQLITE_ROW || code == SQLITE_DONE;
+}
+
+gboolean velm_store_get_prompt(VelmStore *store, gint64 id, char **json, GError **error) {
+  VelmDatabase *database = velm_store_begin_reading(store, error);
+  if (!database)
+    return FALSE;
+  gboolean ok = read_prompt(database, id, json, error);
+  velm_store_end_reading(store, database);
+  return ok;
+}
+
 /* ---- what rows are made of ---- */
 
 gboolean velm_store_write_image(VelmDatabase *database, const char *sha256, const char *media_type,

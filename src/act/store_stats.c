@@ -40,7 +40,8 @@ static void lay_out_spans(Tally *tally) {
   tally->span_us = reach / VELM_STORE_MAX_SPANS + 1;
   stats->n_spans = (gsize)(reach / tally->span_us) + 1;
   for (gsize i = 0; i < stats->n_spans; i++)
-    stats->spans[i].time = stats->first + (gint64)i * tally->span_us;
+    stats->spans[i] =
+        (VelmStoreSpan){.time = stats->first + (gint64)i * tally->span_us, .llm.usd = NAN};
 }
 
 /* Scores that are all the same get bins around them, of 1 together. */
@@ -108,6 +109,22 @@ static void count_score(Tally *tally, gsize span, double score, gboolean good) {
   tally->n_scores[span]++;
 }
 
+static void add_llm(VelmStoreLlm *sum, gint64 requests, gint64 tokens, double usd) {
+  sum->requests += requests;
+  sum->tokens += tokens;
+  if (isfinite(usd))
+    sum->usd = isfinite(sum->usd) ? sum->usd + usd : usd;
+}
+
+static void count_llm(Tally *tally, gsize span, sqlite3_stmt *statement) {
+  if (sqlite3_column_type(statement, 6) == SQLITE_NULL)
+    return;
+  gint64 requests = sqlite3_column_int64(statement, 6), tokens = sqlite3_column_int64(statement, 7);
+  double usd = velm_database_column_double(statement, 8);
+  add_llm(&tally->stats->llm, requests, tokens, usd);
+  add_llm(&tally->stats->spans[span].llm, requests, tokens, usd);
+}
+
 static void count_row(Tally *tally, sqlite3_stmt *statement) {
   const char *decision = (const char *)sqlite3_column_text(statement, 1);
   const char *class_name = (const char *)sqlite3_column_text(statement, 2);
@@ -121,6 +138,7 @@ static void count_row(Tally *tally, sqlite3_stmt *statement) {
   span->defect += g_str_equal(decision, velm_decision_name(VELM_DECISION_DEFECT));
   tally->stats->reviewed += sqlite3_column_int(statement, 3) > 0;
   count_score(tally, at, velm_database_column_double(statement, 4), good);
+  count_llm(tally, at, statement);
   if (isfinite(ms)) {
     span->mean_ms += ms; /* likewise */
     tally->n_ms[at]++;
@@ -133,7 +151,8 @@ static void count_row(Tally *tally, sqlite3_stmt *statement) {
 }
 
 char *velm_store_stats_sql(const VelmStoreQuery *query) {
-  GString *sql = g_string_new("SELECT time, decision, class, verdict, score, ms FROM records");
+  GString *sql = g_string_new("SELECT time, decision, class, verdict, score, ms, llm_requests,"
+                              " llm_tokens, llm_usd FROM records");
   velm_store_add_filters(sql, query);
   return g_string_free(sql, FALSE);
 }
@@ -189,6 +208,7 @@ static void finish(Tally *tally) {
 static VelmStoreStats *count_all(VelmDatabase *database, const VelmStoreQuery *query,
                                  GError **error) {
   g_autoptr(VelmStoreStats) stats = g_new0(VelmStoreStats, 1);
+  stats->llm.usd = NAN;
   g_autoptr(GHashTable) decisions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   g_autoptr(GHashTable) classes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   Tally tally = {.stats = stats, .decisions = decisions, .classes = classes};

@@ -1,9 +1,11 @@
 #include "serve/station.h"
 
 #include "serve/backlog_link.h"
+#include "serve/jobs.h"
 #include "serve/readiness.h"
 #include "serve/record_json.h"
 #include "serve/score_map.h"
+#include "serve/versions.h"
 
 #include <string.h>
 
@@ -17,8 +19,9 @@ struct _VelmStation {
   VelmEvents *events;
   VelmMetrics *metrics;
   GPtrArray *products;
-  GPtrArray *links;     /* of VelmLink */
-  VelmLink *backlog;    /* one of them */
+  GPtrArray *links;  /* of VelmLink */
+  VelmLink *backlog; /* one of them */
+  VelmJobs *jobs;
   GThreadPool *keeping; /* of Passage: inspected, to be kept */
 
   GMutex lock;
@@ -76,6 +79,7 @@ VelmStation *velm_station_new(const char *folder, GError **error) {
   station->links = g_ptr_array_new_with_free_func(link_free);
   station->backlog = velm_backlog_link_new(station);
   velm_station_add_link(station, station->backlog);
+  station->jobs = velm_jobs_new(station);
   g_mutex_init(&station->lock);
   g_cond_init(&station->turned);
   station->keeping = g_thread_pool_new(keep, station, N_KEEPERS, FALSE, NULL);
@@ -90,6 +94,7 @@ void velm_station_free(VelmStation *station) {
     if (link->klass->stop)
       link->klass->stop(link);
   }
+  velm_jobs_free(station->jobs);
   for (guint i = 0; i < station->products->len; i++)
     velm_product_end(station->products->pdata[i]);
   g_thread_pool_free(station->keeping, FALSE, TRUE); /* once the last is kept */
@@ -104,10 +109,10 @@ void velm_station_free(VelmStation *station) {
   g_free(station);
 }
 
-const char *velm_station_get_folder(const VelmStation *station) { return station->folder; }
 VelmStore *velm_station_get_store(VelmStation *station) { return station->store; }
 VelmEvents *velm_station_get_events(VelmStation *station) { return station->events; }
 VelmMetrics *velm_station_get_metrics(VelmStation *station) { return station->metrics; }
+VelmJobs *velm_station_get_jobs(VelmStation *station) { return station->jobs; }
 
 const GPtrArray *velm_station_get_products(const VelmStation *station) { return station->products; }
 
@@ -131,6 +136,13 @@ static void take_change(VelmProduct *product, gpointer user_data) {
   velm_station_tell_state(user_data);
 }
 
+const char *velm_station_get_folder(const VelmStation *station) { return station->folder; }
+
+void velm_station_reload(VelmStation *station, VelmProduct *product) {
+  velm_versions_settle(station, product);
+  velm_product_reload(product);
+}
+
 char *velm_station_own_spec_path(const VelmStation *station, const char *product) {
   g_autofree char *name = g_strconcat(product, ".yaml", NULL);
   return g_build_filename(station->folder, "specs", name, NULL);
@@ -149,6 +161,7 @@ gboolean velm_station_add_product(VelmStation *station, const VelmProductParams 
   g_autofree char *own = velm_station_own_spec_path(station, params->name);
   if (!params->spec && g_file_test(own, G_FILE_TEST_EXISTS))
     velm_product_set_spec_path(product, own);
+  velm_versions_settle(station, product);
   g_ptr_array_add(station->products, product);
   return TRUE;
 }
@@ -160,6 +173,7 @@ void velm_station_start(VelmStation *station) {
     VelmLink *link = station->links->pdata[i];
     link->klass->start(link);
   }
+  velm_jobs_start(station->jobs);
 }
 
 void velm_station_add_link(VelmStation *station, VelmLink *link) {

@@ -93,7 +93,7 @@ static const VelmDetectorClass lowest_rows = {.name = "lowest rows", .detect = d
 
 static gboolean store(Fixture *f, const char *const *keys) {
   VelmDetector detector = {&lowest_rows};
-  return velm_context_examples_store(f->model, &detector, f->samples, keys, &f->error);
+  return velm_context_examples_store(f->model, &detector, f->samples, keys, NULL, &f->error);
 }
 
 /* ---- what is shown ---- */

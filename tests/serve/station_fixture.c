@@ -188,3 +188,16 @@ gint64 station_add(const StationFixture *f, const char *key, GBytes *image) {
   g_autoptr(JsonNode) node = http_reply_json(reply);
   return json_object_get_int_member(json_node_get_object(node), "id");
 }
+
+JsonNode *station_get_json(const StationFixture *f, const char *path) {
+  g_autoptr(HttpReply) reply = http_get(f->url, path);
+  if (reply->status != 200)
+    g_error("%s: %u: %s", path, reply->status, http_reply_text(reply));
+  return http_reply_json(reply);
+}
+
+HttpReply *station_send_json(const StationFixture *f, const char *method, const char *path,
+                             const char *json) {
+  g_autoptr(GBytes) body = g_bytes_new(json, strlen(json));
+  return http_ask(f->url, method, path, "Content-Type: application/json\r\n", body);
+}

@@ -58,3 +58,9 @@ JsonNode *station_wait_for(const StationFixture *f, const char *state);
 HttpReply *station_inspect(const StationFixture *f, const char *key, GBytes *image);
 /** Likewise; it gets a record. Returns: its number. */
 gint64 station_add(const StationFixture *f, const char *key, GBytes *image);
+
+/** GETs @path, which is there. Returns: (transfer full). */
+JsonNode *station_get_json(const StationFixture *f, const char *path);
+/** Sends JSON. Returns: (transfer full). */
+HttpReply *station_send_json(const StationFixture *f, const char *method, const char *path,
+                             const char *json);
