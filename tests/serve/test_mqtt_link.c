@@ -13,6 +13,7 @@
 #include <glib/gstdio.h>
 #include <mqtt_protocol.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define RECORDS "velm/" LINE_PRODUCT "/record"
@@ -68,14 +69,14 @@ static gboolean open_all(Fixture *f) {
   return TRUE;
 }
 
-static void send(Fixture *f, guint number, const char *key) {
+static void send_image(Fixture *f, guint number, const char *key) {
   g_autoptr(GBytes) image = line_image(number);
   peer_send(f->peer, LINE_PRODUCT, image, &(PeerWords){.key = key});
 }
 
 static void send_keyed(Fixture *f, guint number) {
   g_autofree char *key = g_strdup_printf("k%u", number);
-  send(f, number, key);
+  send_image(f, number, key);
 }
 
 /* The member @name of the object that came under @topic as number @index. Returns: (transfer
@@ -264,13 +265,13 @@ static void test_keys(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   if (!open_all(f))
     return;
   g_autoptr(GBytes) image = line_image(5);
-  send(f, 5, "same");
-  send(f, 5, "same");
+  send_image(f, 5, "same");
+  send_image(f, 5, "same");
   peer_send(f->peer, LINE_PRODUCT, image, &(PeerWords){.correlation = "job-1", .n_correlation = 5});
   peer_send(f->peer, LINE_PRODUCT, image, &(PeerWords){.correlation = "job-1", .n_correlation = 5});
   peer_send(f->peer, LINE_PRODUCT, image, &(PeerWords){.correlation = "\0\1", .n_correlation = 2});
   peer_send(f->peer, LINE_PRODUCT, image, &(PeerWords){.correlation = "\0\1", .n_correlation = 2});
-  send(f, 6, "same"); /* of another image */
+  send_image(f, 6, "same"); /* of another image */
   g_autofree char *key = member_of(f, REJECTED, 0, "key");
   g_assert_cmpstr(key, ==, "same");
   line_wait_for(line_count_queued(&f->station) == 0);
@@ -282,7 +283,7 @@ static void test_no_keys(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   if (!open_all(f))
     return;
   for (guint i = 0; i < 3; i++)
-    send(f, 5, NULL);
+    send_image(f, 5, NULL);
   check_order(f, 3);
   g_assert_cmpuint(line_count(&f->station), ==, 3);
 }
@@ -473,6 +474,57 @@ static void test_silent_broker(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_assert_cmpint(g_get_monotonic_time() - start, <, 2 * G_TIME_SPAN_SECOND);
 }
 
+/* ---- a broker of the version before ---- */
+
+/* Reads a CONNECT from @stream. Returns: the version in it. */
+static guint8 read_version(GIOStream *stream) {
+  guint8 bytes[1000];
+  gssize n =
+      g_input_stream_read(g_io_stream_get_input_stream(stream), bytes, sizeof bytes, NULL, NULL);
+  g_assert_cmpint(n, >, 10);
+  const guint8 *name = memmem(bytes, (gsize)n, "MQTT", 4);
+  g_assert_nonnull(name);
+  return name[4];
+}
+
+static void answer(GIOStream *stream, guint8 code) {
+  const guint8 bytes[] = {0x20, 2, 0, code};
+  g_assert_true(g_output_stream_write_all(g_io_stream_get_output_stream(stream), bytes,
+                                          sizeof bytes, NULL, NULL, NULL));
+}
+
+/* Its first bytes; connections that say nothing are passed over. */
+static GSocketConnection *accept_client(GSocketListener *listener, guint8 *version) {
+  for (;;) {
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GSocketConnection) client = g_socket_listener_accept(listener, NULL, NULL, &error);
+    g_assert_no_error(error);
+    GSocket *socket = g_socket_connection_get_socket(client);
+    guint8 byte = 0;
+    if (g_socket_condition_timed_wait(socket, G_IO_IN, 5 * G_TIME_SPAN_SECOND, NULL, NULL) &&
+        recv(g_socket_get_fd(socket), &byte, 1, MSG_PEEK) == 1) {
+      *version = read_version(G_IO_STREAM(client));
+      return g_steal_pointer(&client);
+    }
+  }
+}
+
+static void test_old_broker(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_autoptr(GSocketListener) listener = g_socket_listener_new();
+  guint16 port = g_socket_listener_add_any_inet_port(listener, NULL, NULL);
+  g_autofree char *url = g_strdup_printf("mqtt://127.0.0.1:%u", port);
+  guint8 version = 0;
+  f->params.url = url;
+  open_station(f);
+  g_autoptr(GSocketConnection) first = accept_client(listener, &version);
+  g_assert_cmpuint(version, ==, MQTT_PROTOCOL_V5);
+  answer(G_IO_STREAM(first), 1); /* "unacceptable protocol version" */
+  g_autoptr(GSocketConnection) second = accept_client(listener, &version);
+  g_assert_cmpuint(version, ==, MQTT_PROTOCOL_V311);
+  answer(G_IO_STREAM(second), 0);
+  wait_until_ready(f);
+}
+
 /* ---- a store that takes nothing ---- */
 
 static void test_store_full(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
@@ -590,6 +642,7 @@ int main(int argc, char **argv) {
   ADD("outbox", test_outbox);
   ADD("no-broker", test_no_broker);
   ADD("silent-broker", test_silent_broker);
+  ADD("old-broker", test_old_broker);
   ADD("store-full", test_store_full);
   ADD("password", test_password);
   ADD("wrong-password", test_wrong_password);
