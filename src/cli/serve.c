@@ -377,6 +377,10 @@ static gboolean check(const Options *options) {
            !(options->keep_gb >= 0 && options->keep_gb <= MOST_GB))
     fprintf(stderr, "velm serve: --keep-days goes up to %d, --keep-gigabytes to %d\n", MOST_DAYS,
             MOST_GB);
+  else if (!options->mqtt &&
+           (options->mqtt_topic || options->mqtt_ca || options->mqtt_password_file ||
+            options->mqtt_client || options->mqtt_images))
+    fprintf(stderr, "velm serve: the options --mqtt-... go with --mqtt\n");
   else
     return TRUE;
   return FALSE;

@@ -4,8 +4,10 @@
 
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 /* ---- the broker ---- */
 
@@ -57,12 +59,17 @@ static gboolean answers(const Broker *broker) {
   return connection != NULL;
 }
 
+/* In the broker's process: it ends with the test, however that ends. */
+static void end_with_test(G_GNUC_UNUSED gpointer data) { prctl(PR_SET_PDEATHSIG, SIGKILL); }
+
 void broker_start(Broker *broker) {
   g_autoptr(GError) error = NULL;
   g_autofree char *path = find_broker();
   g_autofree char *settings = write_settings(broker);
-  broker->process =
-      g_subprocess_new(G_SUBPROCESS_FLAGS_STDERR_SILENCE, &error, path, "-c", settings, NULL);
+  g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(
+      G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE);
+  g_subprocess_launcher_set_child_setup(launcher, end_with_test, NULL, NULL);
+  broker->process = g_subprocess_launcher_spawn(launcher, &error, path, "-c", settings, NULL);
   g_assert_no_error(error);
   line_wait_for(answers(broker));
 }
