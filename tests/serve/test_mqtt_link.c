@@ -353,7 +353,7 @@ static void connect_once(const VelmMqttSettings *settings, Intake *intake) {
   g_autoptr(VelmMqttConnection) connection =
       velm_mqtt_connection_open(settings, &events, intake, NULL, &error);
   g_assert_no_error(error);
-  gint64 end = g_get_monotonic_time() + G_TIME_SPAN_SECOND;
+  gint64 end = g_get_monotonic_time() + G_TIME_SPAN_SECOND / 2;
   while (g_get_monotonic_time() < end && velm_mqtt_connection_turn(connection, -1, 50, &error))
     continue;
 }
