@@ -8,6 +8,7 @@
 #include "serve/callback_link.h"
 #include "serve/folder_link.h"
 #include "serve/modbus_link.h"
+#include "serve/mqtt_link.h"
 #include "serve/upkeep_link.h"
 #include "serve/webhook_link.h"
 
@@ -27,6 +28,7 @@
 typedef struct {
   char *listen, *backup, *modbus, *webhook, *webhook_key_file, *data, *tokens, *tls, *model, *spec,
       *classifier;
+  char *mqtt, *mqtt_topic, *mqtt_ca, *mqtt_password_file, *mqtt_client, *mqtt_images;
   char **products, **folders, **callbacks;
   int max_mb, parallel, queue;
   gint64 megapixels;
@@ -46,6 +48,12 @@ static void options_clear(Options *options) {
   g_free(options->model);
   g_free(options->spec);
   g_free(options->classifier);
+  g_free(options->mqtt);
+  g_free(options->mqtt_topic);
+  g_free(options->mqtt_ca);
+  g_free(options->mqtt_password_file);
+  g_free(options->mqtt_client);
+  g_free(options->mqtt_images);
   g_strfreev(options->products);
   g_strfreev(options->folders);
   g_strfreev(options->callbacks);
@@ -68,6 +76,23 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
        "[NAME=]DIR"},
       {"modbus", 0, 0, G_OPTION_ARG_STRING, &options->modbus,
        "Give a PLC the verdicts by Modbus TCP at this address", "ADDRESS:PORT"},
+      {"mqtt", 0, 0, G_OPTION_ARG_STRING, &options->mqtt,
+       "Take images from this MQTT broker, and send it each record; mqtts://HOST[:8883] for TLS",
+       "mqtt://[USER@]HOST[:1883]"},
+      {"mqtt-topic", 0, 0, G_OPTION_ARG_STRING, &options->mqtt_topic,
+       "What its topics begin with: PREFIX/PRODUCT/inspect, /record and /rejected, PREFIX/status "
+       "(default velm)",
+       "PREFIX"},
+      {"mqtt-ca", 0, 0, G_OPTION_ARG_FILENAME, &options->mqtt_ca,
+       "Certificate of the broker's authority, a PEM file (default: the system's)", "FILE"},
+      {"mqtt-password-file", 0, 0, G_OPTION_ARG_FILENAME, &options->mqtt_password_file,
+       "The user's password is in this file (default: the environment's VELM_MQTT_PASSWORD, where "
+       "there is one)",
+       "FILE"},
+      {"mqtt-client", 0, 0, G_OPTION_ARG_STRING, &options->mqtt_client,
+       "The station's name at the broker, which no other may have (default: made up once)", "ID"},
+      {"mqtt-images", 0, 0, G_OPTION_ARG_FILENAME, &options->mqtt_images,
+       "Messages may name images by their path in this folder (default: none)", "DIR"},
       {"webhook", 0, 0, G_OPTION_ARG_STRING, &options->webhook,
        "Send each record, in order, to this address", "URL"},
       {"callbacks", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->callbacks,
@@ -197,6 +222,26 @@ static gboolean add_modbus(VelmStation *station, const Options *options, GError 
   if (!options->modbus)
     return TRUE;
   return add_link(station, velm_modbus_link_new(station, options->modbus, error));
+}
+
+/* @most: bytes of an image's file. */
+static gboolean add_mqtt(VelmStation *station, const Options *options, gsize most, GError **error) {
+  if (!options->mqtt)
+    return TRUE;
+  char *password = options->mqtt_password_file
+                       ? velm_secret_file_read_key(options->mqtt_password_file, MOST_KEY, error)
+                       : g_strdup(g_getenv("VELM_MQTT_PASSWORD"));
+  const VelmMqttParams params = {.url = options->mqtt,
+                                 .prefix = options->mqtt_topic ? options->mqtt_topic : "velm",
+                                 .ca = options->mqtt_ca,
+                                 .password = password,
+                                 .client = options->mqtt_client,
+                                 .images = options->mqtt_images,
+                                 .most = most};
+  gboolean ok = (password || !options->mqtt_password_file) &&
+                add_link(station, velm_mqtt_link_new(station, &params, error));
+  velm_secret_free(password);
+  return ok;
 }
 
 static gboolean add_upkeep(VelmStation *station, const Options *options) {
@@ -332,6 +377,10 @@ static gboolean check(const Options *options) {
            !(options->keep_gb >= 0 && options->keep_gb <= MOST_GB))
     fprintf(stderr, "velm serve: --keep-days goes up to %d, --keep-gigabytes to %d\n", MOST_DAYS,
             MOST_GB);
+  else if (!options->mqtt &&
+           (options->mqtt_topic || options->mqtt_ca || options->mqtt_password_file ||
+            options->mqtt_client || options->mqtt_images))
+    fprintf(stderr, "velm serve: the options --mqtt-... go with --mqtt\n");
   else
     return TRUE;
   return FALSE;
@@ -380,7 +429,8 @@ static gboolean serve(const Options *options, const VelmInspectorParams *base, G
   g_autoptr(VelmStation) station = velm_station_new(options->data, error);
   if (!station || !add_products(station, options, &product, error) ||
       !add_folders(station, options, error) || !add_modbus(station, options, error) ||
-      !add_hooks(station, options, error) || !add_upkeep(station, options))
+      !add_mqtt(station, options, params.max_body, error) || !add_hooks(station, options, error) ||
+      !add_upkeep(station, options))
     return FALSE;
   g_autoptr(VelmApi) api = velm_api_new(station, &params, error);
   if (!api)

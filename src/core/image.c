@@ -97,12 +97,24 @@ static VipsImage *open_source(VipsSource *source) {
   return image;
 }
 
+static gboolean is_known(VipsSource *source) {
+  vips_error_freeze();
+  gboolean known = vips_foreign_find_load_source(source) != NULL;
+  vips_error_thaw();
+  return known;
+}
+
+gboolean velm_image_is_known(GBytes *bytes) {
+  vips_start();
+  gsize size = 0;
+  gconstpointer data = g_bytes_get_data(bytes, &size);
+  g_autoptr(VipsSource) source = size > 0 ? vips_source_new_from_memory(data, size) : NULL;
+  return source && is_known(source);
+}
+
 /* Why @source could not be opened: of an unknown format, or damaged. */
 static void set_open_error(GError **error, const char *name, VipsSource *source) {
-  vips_error_freeze();
-  gboolean is_known = !source || vips_foreign_find_load_source(source) != NULL;
-  vips_error_thaw();
-  if (is_known) {
+  if (!source || is_known(source)) {
     set_vips_error(error, name);
     return;
   }

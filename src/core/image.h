@@ -36,6 +36,8 @@ typedef struct {
 VelmImage *velm_image_load(const char *path, gint64 max_pixels, GError **error);
 /** Decodes the bytes of an image file likewise. @name: what messages call it. */
 VelmImage *velm_image_parse(GBytes *bytes, const char *name, GError **error);
+/** Whether @bytes begin as an image of a format that can be read does. */
+gboolean velm_image_is_known(GBytes *bytes);
 VelmImage *velm_image_new(int width, int height); /* black */
 VelmImage *velm_image_copy(const VelmImage *image);
 void velm_image_free(VelmImage *image);

@@ -1,5 +1,6 @@
 /* An image comes in, and its record goes out. */
 #include "serve/call.h"
+#include "serve/key.h"
 #include "serve/query.h"
 #include "serve/record_json.h"
 
@@ -50,15 +51,6 @@ static void take_record(VelmStoredRecord *record, gboolean existed, const GError
 
 /* ---- what is asked ---- */
 
-/* Printable, so that it can be told apart in a log. */
-static gboolean is_key(const char *key) {
-  gsize length = strlen(key);
-  for (const char *c = key; *c; c++)
-    if (!g_ascii_isgraph(*c))
-      return FALSE;
-  return length >= 1 && length <= MOST_TEXT;
-}
-
 /* What is asked for behind the question mark and in the headers; borrowed. */
 typedef struct {
   const char *key, *name, *part, *callback;
@@ -93,9 +85,8 @@ static VelmResponse *check(const VelmCall *call, Wish *wish) {
   wish->key = velm_exchange_get_header(call->exchange, "Idempotency-Key");
   if (!read_query(call, wish, &error))
     return velm_response_new_error(error);
-  if (wish->key && !is_key(wish->key))
-    return velm_response_new_problem(400, "Idempotency-Key: it is to be 1 to 200 printable ASCII "
-                                          "characters without spaces");
+  if (wish->key && !velm_key_is_valid(wish->key))
+    return velm_response_new_problem(400, "Idempotency-Key: " VELM_KEY_RULE);
   if (wish->name && !velm_call_is_plain(wish->name))
     return velm_response_new_problem(400, "name: it has control characters");
   if (wish->part && !velm_call_is_plain(wish->part))
