@@ -112,6 +112,7 @@ VelmResponse *velm_api_put_spec(VelmCall *call, GError **error);
 VelmResponse *velm_api_list_specs(VelmCall *call, GError **error);
 
 void velm_api_inspect(VelmCall *call);
+VelmResponse *velm_api_trigger_camera(VelmCall *call, GError **error);
 VelmResponse *velm_api_get_inspection(VelmCall *call, GError **error);
 
 VelmResponse *velm_api_list_records(VelmCall *call, GError **error);

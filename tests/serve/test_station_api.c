@@ -893,6 +893,7 @@ static const struct {
     {"GET", "/v1/products/{}/specs", VELM_ROLE_ENGINEER},
     {"POST", "/v1/products/{}/inspections", VELM_ROLE_LINE},
     {"GET", "/v1/inspections/{}", VELM_ROLE_LINE},
+    {"POST", "/v1/cameras/{}/trigger", VELM_ROLE_LINE},
     {"GET", "/v1/records", VELM_ROLE_OPERATOR},
     {"GET", "/v1/records/export", VELM_ROLE_OPERATOR},
     {"GET", "/v1/records/{}", VELM_ROLE_LINE},
