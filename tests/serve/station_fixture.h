@@ -24,9 +24,11 @@ GBytes *small_product_black(int width, int height);
  * StationFixture: settings stand until station_start().
  * @model: path of its own copy of the model
  * @spec: (nullable): path; or of a pipe, see station_use_pipe()
+ * @cameras: (nullable): settings of each, NULL-terminated; borrowed
  */
 typedef struct {
   char *folder, *model, *spec;
+  const char *const *cameras;
   guint most_queued;
   VelmApiParams params;
   VelmAccess *access;
