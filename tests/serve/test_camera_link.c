@@ -6,11 +6,11 @@
 #include "core/scratch.h"
 #include "serve/line_fixture.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -297,12 +297,15 @@ static gboolean lock_address(Fixture *f) {
   return f->lock >= 0 && flock(f->lock, LOCK_EX) == 0;
 }
 
+/* It does not outlive this program, however that ends. */
+static void tie(G_GNUC_UNUSED gpointer data) { prctl(PR_SET_PDEATHSIG, SIGKILL); }
+
 static void plug(Fixture *f) {
   char *argv[] = {(char *)PROGRAM, (char *)"-i", (char *)ADDRESS, NULL};
   g_spawn_async(NULL, argv, NULL,
                 G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDOUT_TO_DEV_NULL |
                     G_SPAWN_STDERR_TO_DEV_NULL,
-                NULL, NULL, &f->camera, &f->station.error);
+                tie, NULL, &f->camera, &f->station.error);
   g_assert_no_error(f->station.error);
 }
 
