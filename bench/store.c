@@ -22,7 +22,8 @@ enum { RECORDS = 100000, TIMES = 5, ADDED = 100, IMAGE_BYTES = 200000, MOST_MS =
 /* Of the records that are filled in, one a second. */
 #define FIRST_TIME G_GINT64_CONSTANT(1700000000000000)
 
-/* Three products, seven classes, 3 % anomalous or failed, a record's text of some 1.5 kB. */
+/* Three products, seven classes, 3 % anomalous or failed, of which a language model was asked about
+ * every other one, a record's text of some 1.5 kB. */
 static const char fill[] =
     "BEGIN;"
     "CREATE TEMP TABLE n (i INTEGER PRIMARY KEY);"
@@ -31,15 +32,18 @@ static const char fill[] =
     "INSERT INTO images SELECT printf('%%064x', i * 2654435761 %% 4294967296 * 1048576 + i),"
     " 'image/jpeg', 200000 FROM n;"
     "INSERT INTO records (key, product, time, image, decision, class, detected_class, score,"
-    " threshold, confidence, certainty, verdict, ms)"
+    " threshold, confidence, certainty, verdict, ms, llm_requests, llm_tokens, llm_usd)"
     " SELECT 'line 1/' || i, 'product ' || (i / 7 %% 3), 1700000000000000 + i * 1000000,"
     " printf('%%064x', i * 2654435761 %% 4294967296 * 1048576 + i),"
     " CASE WHEN i %% 33 THEN 'normal' WHEN i %% 66 THEN 'defect' ELSE 'review' END,"
     " CASE WHEN i %% 33 THEN NULL ELSE 'class ' || (i / 33 %% 7) END, NULL,"
     " (i * 7919 %% 10007) / 1000.0, 9.7, 0.5,"
     " CASE WHEN i %% 33 THEN NULL ELSE (i * 31 %% 1009) / 1009.0 END, i %% 500 = 0, 40 + i %% 97 / "
-    "7.0 FROM n;"
-    "INSERT INTO documents SELECT id, '{\"image\":\"' || hex(zeroblob(700)) || '\"}', NULL"
+    "7.0, CASE WHEN i %% 66 THEN NULL ELSE 1 END, CASE WHEN i %% 66 THEN NULL ELSE 1500 + i %% 100 "
+    "END,"
+    " CASE WHEN i %% 66 THEN NULL ELSE 0.0042 END FROM n;"
+    "INSERT INTO documents SELECT id, '{\"image\":\"' || hex(zeroblob(700)) || '\"}', NULL,"
+    " CASE WHEN id %% 66 THEN NULL ELSE '{\"text\":\"' || hex(zeroblob(1500)) || '\"}' END"
     " FROM records;"
     "COMMIT";
 

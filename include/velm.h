@@ -255,7 +255,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmSpec, velm_spec_free)
  * @endpoint: base URL of an OpenAI-compatible server; NULL for the environment's OPENAI_BASE_URL
  * @llm: its model's name; NULL for the server's first
  * @in_flight: requests that are with the server at once; 0 for the default
- * @timeout_s: the longest wait for one answer, all tries included; 0 for the default, 300
+ * @timeout_s: the longest wait for one answer, all tries included; 0 for the default, 300, or 30
+ * where @fail_fast
  * @key_file: file with the server's key; NULL for the environment's OPENAI_API_KEY
  * @ca_file: certificates that are trusted besides the system's; or NULL
  * @wording: file of a prompt template; NULL for velm's own
@@ -266,6 +267,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmSpec, velm_spec_free)
  * @prices: file of prices (docs/llm.md); or NULL
  * @budget: USD that may be spent; 0 for no limit
  * @offline: nothing may leave the machine: only what the cache has is answered
+ * @fail_fast: a line waits: a server that did not answer once is not asked until it is seen to be
+ * back, so that only those parts wait for it that it was just asked about
  * @serve_llm, @mmproj: GGUF files of a language model and its vision projector, for a llama-server
  * that is started in place of @endpoint, and stopped with the last who asks it; NULL for none
  * @progress: called while that server loads; or NULL
@@ -280,7 +283,7 @@ typedef struct {
   const char *wording, *regions, *normal_image;
   const char *cache, *prices;
   double budget;
-  gboolean offline;
+  gboolean offline, fail_fast;
   guint examples;
   const char *serve_llm, *mmproj;
   VelmProgress progress;
@@ -293,6 +296,9 @@ typedef struct {
  * @seed: of the choice of examples
  * @trust: accuracy, 0 to 1, that its answers must have to stand where a language model could be
  * asked: what confidence that takes is found on examples that are held back
+ * @add: what the model was taught stays: its examples and these are learnt from together. An image
+ * that it was taught is not learnt from twice; under another class now, it is moved there. @shots
+ * then counts new images alone, and @ask_llm cannot be set, as the images taught before are gone
  * @ask_llm: also ask a language model about the examples, to learn how far its probabilities hold
  * @llm: how it is asked
  */
@@ -300,6 +306,7 @@ typedef struct {
   int shots;
   guint32 seed;
   double trust;
+  gboolean add;
   gboolean ask_llm;
   VelmLlmParams llm;
   VelmProgress progress;
@@ -309,7 +316,9 @@ typedef struct {
 VELM_API VelmTeachParams velm_teach_params_default(void);
 
 /**
- * Teaches @model the classes of @spec from labelled images, in place.
+ * Teaches @model the classes of @spec from labelled images, in place. Each class needs one; with
+ * @params->add, one that @model was taught will do. What was seen of the images is kept in @model,
+ * for teaching it more.
  * @directory: a folder in the MVTec layout; test/CLASS/ holds the examples, ground_truth/CLASS/
  * their masks where there are any
  * Returns: FALSE where it fails; @model is then as it was

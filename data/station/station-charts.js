@@ -59,8 +59,27 @@ function histogram({ scores }, threshold) {
   });
 }
 
-// The four charts over time share their spans.
-function timeCharts({ series }) {
+// What the language model took: money where its price is known, else requests.
+function costChart(series, { requests, usd }, short, when) {
+  if (requests === 0) return null;
+  const priced = usd !== null;
+  const title = t(priced ? "charts.cost-usd" : "charts.cost-requests");
+  const value = ({ llm }) => (priced ? llm.usd ?? 0 : llm.requests);
+  const format = (number) => (priced ? figure(number, 3) : count(number));
+  const use = ({ llm }) => [count(llm.requests), count(llm.tokens), figure(llm.usd, 3)];
+  const rows = series.map((span) => {
+    const [asked, tokens, dollars] = use(span);
+    return { label: short(span.time), values: [value(span)],
+      title: `${when(span.time)}: ${asked} ${t("charts.requests")}, ${tokens} ${t("charts.tokens")}, ${dollars} USD` };
+  });
+  return chartPanel(title, stackedBars({ label: title, rows, series: ["classes"], format, whole: !priced }), {
+    columns: [t("field.time"), t("charts.requests"), t("charts.tokens"), "USD"],
+    rows: series.map((span) => [when(span.time), ...use(span)]),
+  });
+}
+
+// The charts over time share their spans.
+function timeCharts({ series, llm }) {
   const long = new Date(series.at(-1).time) - new Date(series[0].time) > 36 * HOUR_MS;
   const short = (time) => dateTime(time, long ? { month: "numeric", day: "numeric" } : { hour: "2-digit", minute: "2-digit" });
   const when = (time) => dateTime(time, { dateStyle: "short", timeStyle: "short" });
@@ -89,15 +108,18 @@ function timeCharts({ series }) {
     one("charts.yield-time", yieldOf, percent, 1),
     one("charts.mean-score", (span) => span.mean_score, (value) => figure(value, 3)),
     one("charts.latency", (span) => span.mean_ms, (value) => figure(value, 3)),
+    costChart(series, llm, short, when),
   ];
 }
 
-function totals({ total, decisions, reviewed }) {
+function totals({ total, decisions, reviewed, llm }) {
   const good = GOOD.reduce((sum, key) => sum + (decisions[key] ?? 0), 0);
   const tile = (words, value, className = "") => h("div", { class: `total ${className}` }, h("dt", {}, words), h("dd", {}, value));
   return h("dl", { class: "totals" }, tile(t("charts.total"), count(total)), tile(t("charts.yield"), percent(yieldOf({ good, total }), 1)),
     Object.entries(decisions).map(([key, number]) => tile(word("decision", key), count(number), key)),
-    typeof reviewed === "number" && tile(t("charts.reviewed"), count(reviewed)));
+    typeof reviewed === "number" && tile(t("charts.reviewed"), count(reviewed)),
+    llm.requests > 0 && tile(t("charts.asked"), count(llm.requests)),
+    llm.usd !== null && tile(t("charts.cost"), figure(llm.usd, 3)));
 }
 
 export function makeCharts({ setQuery }) {

@@ -70,6 +70,39 @@ function llmCost({ llm }) {
   return llm && Object.entries(llm).map(([name, value]) => `${name} ${value ?? "–"}`).join(", ");
 }
 
+function promptParts({ model, requests, cached, text, images, answer, failure }) {
+  return [
+    facts([
+      [t("prompt.model"), model],
+      [t("prompt.requests"), cached ? t("prompt.cached") : count(requests)],
+      [t("prompt.images"), images.map((image) => word("prompt-image", image)).join("; ")],
+      [t("prompt.failure"), failure && h("span", { class: "wrong" }, failure)],
+    ]),
+    h("h3", {}, t("prompt.answer")), h("pre", { class: "sent", tabindex: 0 }, answer ?? t("none")),
+    h("h3", {}, t("prompt.text")), h("pre", { class: "sent", tabindex: 0 }, text),
+  ];
+}
+
+// It is long, and seldom looked at: it is fetched when it is unfolded.
+function promptPanel({ id, inspection }) {
+  if (!inspection.llm) return null;
+  const body = h("div", { class: "prompt" }, h("p", { class: "soft" }, t("loading")));
+  const panel = h("details", { class: "panel" }, h("summary", {}, t("record.prompt")), body);
+  let asked = false;
+  panel.addEventListener("toggle", async () => {
+    if (!panel.open || asked) return;
+    asked = true;
+    try {
+      body.replaceChildren(...promptParts(await ask(`/v1/records/${id}/prompt`)));
+    } catch (error) {
+      asked = false;
+      if (error.status !== 404) reportProblem(error);
+      body.replaceChildren(h("p", { class: "soft" }, error.status === 404 ? t("prompt.none") : error.title));
+    }
+  });
+  return panel;
+}
+
 function everything(record) {
   const { inspection } = record;
   const detected = className(record.product, record.detected_class);
@@ -107,6 +140,7 @@ function everything(record) {
       [t("field.sha256"), h("code", {}, record.image_sha256)],
     ])),
     reviewList(record),
+    promptPanel(record),
     h("details", { class: "panel" }, h("summary", {}, t("record.raw")), h("pre", { tabindex: 0 }, JSON.stringify(record, null, 2))),
   ];
 }

@@ -55,9 +55,9 @@ function titled(shape, title) {
   return shape;
 }
 
-// rows: {label, title, values}; series: the classes of the values, from the bottom up.
-export function stackedBars({ label, rows, series, format, ticks = 6, marks = [] }) {
-  const scale = roundScale(Math.max(...rows.map(({ values }) => values.reduce((sum, value) => sum + value, 0))), true);
+// rows: {label, title, values}; series: the classes of the values, from the bottom up; whole: they are numbers of things.
+export function stackedBars({ label, rows, series, format, ticks = 6, marks = [], whole = true }) {
+  const scale = roundScale(Math.max(...rows.map(({ values }) => values.reduce((sum, value) => sum + value, 0))), whole);
   const step = inner.width / rows.length;
   const gap = step > 5 ? 1 : 0;
   const bars = rows.map(({ title, values }, index) => {

@@ -266,6 +266,10 @@ const VelmSpending *velm_inspector_get_spending(const VelmInspector *inspector) 
   return inspector->classifier ? velm_classifier_get_spending(inspector->classifier) : NULL;
 }
 
+gboolean velm_inspector_watch(VelmInspector *inspector, VelmClassifierServer *server) {
+  return inspector->classifier && velm_classifier_watch(inspector->classifier, server);
+}
+
 guint velm_inspector_capacity(const VelmInspector *inspector) {
   guint classified = inspector->classifier ? velm_classifier_capacity(inspector->classifier) : 1;
   /* One that waits for each thread: none is idle while records are written. */

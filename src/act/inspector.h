@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "classify/spending.h"
+#include "classify/classifier.h"
 #include "detect/inspection.h"
 
 /**
@@ -25,5 +25,7 @@ gboolean velm_inspector_iterate(VelmInspector *inspector, int wait_ms);
 guint velm_inspector_best_parallel(void);
 /** How many images are worth having submitted at a time. Each holds its decoded image. */
 guint velm_inspector_capacity(const VelmInspector *inspector);
+/** As velm_classifier_watch(). */
+gboolean velm_inspector_watch(VelmInspector *inspector, VelmClassifierServer *server);
 /** As velm_classifier_get_spending(). */
 const VelmSpending *velm_inspector_get_spending(const VelmInspector *inspector);

@@ -120,6 +120,27 @@ char *velm_inspection_to_json(const VelmInspection *inspection) {
   return velm_json_print(builder, FALSE);
 }
 
+char *velm_record_prompt_json(const VelmInspection *inspection) {
+  const VelmLlmTranscript *transcript = &inspection->transcript;
+  if (!transcript->text)
+    return NULL;
+  g_autoptr(JsonBuilder) builder = json_builder_new();
+  json_builder_begin_object(builder);
+  velm_json_set_string(builder, "model", inspection->llm.llm);
+  velm_json_set_int(builder, "requests", inspection->llm.requests);
+  velm_json_set_boolean(builder, "cached", transcript->cached);
+  velm_json_set_string(builder, "text", transcript->text);
+  json_builder_set_member_name(builder, "images");
+  json_builder_begin_array(builder);
+  for (char **image = transcript->images; *image; image++)
+    json_builder_add_string_value(builder, *image);
+  json_builder_end_array(builder);
+  velm_json_set_string(builder, "answer", transcript->answer);
+  velm_json_set_string(builder, "failure", transcript->failure);
+  json_builder_end_object(builder);
+  return velm_json_print(builder, FALSE);
+}
+
 char *velm_record_error_json(const char *path, const char *message) {
   g_autoptr(JsonBuilder) builder = json_builder_new();
   json_builder_begin_object(builder);

@@ -8,6 +8,13 @@
 void velm_record_build(JsonBuilder *builder, const VelmInspection *inspection);
 
 /**
+ * What a language model was asked about the part, and what it said: {"model", "requests", "cached",
+ * "text", "images", "answer", "failure"}.
+ * Returns: (transfer full): NULL where none was asked
+ */
+char *velm_record_prompt_json(const VelmInspection *inspection);
+
+/**
  * Reads back of a record's JSON what its decision hangs on: score, threshold, regions, class,
  * confidence. So it can be seen what another spec would have decided.
  * Returns: (transfer full): NULL with VELM_ERROR_FILE where it is no record of an inspection

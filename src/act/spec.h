@@ -56,6 +56,23 @@ const char *velm_spec_get_unclassified_action(const VelmSpec *spec);
 /** The rules, in the order in which they are tried: VelmRule of act/rules.h. Borrowed. */
 const GPtrArray *velm_spec_get_rules(const VelmSpec *spec);
 
+/* What a person says of a class that is to be added. */
+typedef struct {
+  const char *key;
+  const char *name;        /* (nullable): the key then */
+  const char *description; /* (nullable) */
+  const char *action;      /* (nullable): the one that goes with the severity */
+  VelmDecision severity;
+} VelmNewClass;
+
+/**
+ * The text of @spec with one class more, at the end of its classes; everything else, comments too,
+ * stays as it was.
+ * Returns: (transfer full): NULL with VELM_ERROR_SPEC where the key is taken, where a text will not
+ *   do, or where the spec is written in a way that this cannot extend, such as in braces
+ */
+char *velm_spec_add_class(const VelmSpec *spec, const VelmNewClass *class, GError **error);
+
 /**
  * Converts the paper's description JSON (object -> class -> [display name, description ...]; key
  * "good" or "normal" is the normal description, which has no display name) to spec text, one

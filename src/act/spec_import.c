@@ -1,98 +1,38 @@
 #include "act/spec.h"
 #include "core/json.h"
+#include "core/yaml_write.h"
 
 #include <string.h>
-#include <yaml.h>
+
+/* Where long text is folded. */
+#define WIDTH 100
 
 #define SPEC_ERROR(error, ...) g_set_error(error, VELM_ERROR, VELM_ERROR_SPEC, __VA_ARGS__)
 
 /* ---- writing YAML ---- */
 
-static int append(void *data, unsigned char *buffer, size_t size) {
-  g_string_append_len(data, (const char *)buffer, (gssize)size);
-  return 1;
-}
-
-/* Hands @event to the emitter where making it @made it. Returns: FALSE where memory ran out. */
-static gboolean emit(yaml_emitter_t *emitter, yaml_event_t *event, int made) {
-  return made && yaml_emitter_emit(emitter, event);
-}
-
-static gboolean emit_text(yaml_emitter_t *emitter, const char *text) {
-  /* Bare, it would be read as nothing. */
-  static const char *const nulls[] = {"~", "null", "Null", "NULL", NULL};
-  yaml_scalar_style_t style =
-      g_strv_contains(nulls, text) ? YAML_DOUBLE_QUOTED_SCALAR_STYLE : YAML_ANY_SCALAR_STYLE;
-  yaml_event_t event;
-  int made = yaml_scalar_event_initialize(&event, NULL, NULL, (const yaml_char_t *)text,
-                                          (int)strlen(text), 1, 1, style);
-  return emit(emitter, &event, made);
-}
-
-/* "key: text", or nothing where @text is NULL. */
-static gboolean emit_entry(yaml_emitter_t *emitter, const char *key, const char *text) {
-  return !text || (emit_text(emitter, key) && emit_text(emitter, text));
-}
-
-static gboolean emit_open(yaml_emitter_t *emitter) {
-  yaml_event_t event;
-  int made = yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE);
-  return emit(emitter, &event, made);
-}
-
-static gboolean emit_close(yaml_emitter_t *emitter) {
-  yaml_event_t event;
-  return emit(emitter, &event, yaml_mapping_end_event_initialize(&event));
-}
-
-static gboolean emit_start(yaml_emitter_t *emitter) {
-  yaml_event_t event;
-  if (!emit(emitter, &event, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING)))
-    return FALSE;
-  return emit(emitter, &event, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1));
-}
-
-static gboolean emit_end(yaml_emitter_t *emitter) {
-  yaml_event_t event;
-  if (!emit(emitter, &event, yaml_document_end_event_initialize(&event, 1)))
-    return FALSE;
-  return emit(emitter, &event, yaml_stream_end_event_initialize(&event));
-}
-
-static gboolean emit_class(yaml_emitter_t *emitter, const VelmClass *class) {
-  return emit_text(emitter, class->key) && emit_open(emitter) &&
-         emit_entry(emitter, "name", class->name) &&
-         emit_entry(emitter, "description", class->description) &&
-         emit_entry(emitter, "severity", "defect") && emit_close(emitter);
-}
-
-static gboolean emit_classes(yaml_emitter_t *emitter, const VelmClasses *classes) {
-  gboolean ok = emit_start(emitter) && emit_open(emitter) &&
-                emit_entry(emitter, "object", classes->object) &&
-                emit_entry(emitter, "normal", classes->normal) && emit_text(emitter, "classes") &&
-                emit_open(emitter);
-  for (guint i = 0; ok && i < classes->classes->len; i++)
-    ok = emit_class(emitter, g_ptr_array_index(classes->classes, i));
-  return ok && emit_close(emitter) && emit_close(emitter) && emit_end(emitter);
+static void write_class(VelmYamlWriter *writer, const VelmClass *class) {
+  velm_yaml_writer_add(writer, class->key);
+  velm_yaml_writer_open(writer);
+  velm_yaml_writer_add_entry(writer, "name", class->name);
+  velm_yaml_writer_add_entry(writer, "description", class->description);
+  velm_yaml_writer_add_entry(writer, "severity", "defect");
+  velm_yaml_writer_close(writer);
 }
 
 /* Returns: (transfer full): the classes as spec text. */
 static char *write_spec(const VelmClasses *classes, const char *name, GError **error) {
-  yaml_emitter_t emitter;
-  if (!yaml_emitter_initialize(&emitter)) {
-    SPEC_ERROR(error, "%s: not enough memory", name);
-    return NULL;
-  }
-  g_autoptr(GString) text = g_string_new(NULL);
-  yaml_emitter_set_output(&emitter, append, text);
-  yaml_emitter_set_unicode(&emitter, 1);
-  yaml_emitter_set_width(&emitter, 100);
-  gboolean ok = emit_classes(&emitter, classes);
-  if (!ok)
-    SPEC_ERROR(error, "%s: cannot be written as YAML: %s", name,
-               emitter.problem ? emitter.problem : "not enough memory");
-  yaml_emitter_delete(&emitter);
-  return ok ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
+  VelmYamlWriter *writer = velm_yaml_writer_new(WIDTH);
+  velm_yaml_writer_open(writer);
+  velm_yaml_writer_add_entry(writer, "object", classes->object);
+  velm_yaml_writer_add_entry(writer, "normal", classes->normal);
+  velm_yaml_writer_add(writer, "classes");
+  velm_yaml_writer_open(writer);
+  for (guint i = 0; i < classes->classes->len; i++)
+    write_class(writer, g_ptr_array_index(classes->classes, i));
+  velm_yaml_writer_close(writer);
+  velm_yaml_writer_close(writer);
+  return velm_yaml_writer_end(writer, name, error);
 }
 
 /* ---- reading the JSON ---- */

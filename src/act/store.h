@@ -109,6 +109,7 @@ GBytes *velm_store_read_image(VelmStore *store, const char *sha256, GError **err
  * not read: they may be damaged
  * @media_type: such as "image/png"
  * @inspection: the record; NULL where it could not be inspected
+ * @part: (nullable): the part that it shows, where the submitter names it: other images may show it
  * @name: (nullable): of the image that could not be, for its record
  * @failure: why it could not
  * @map: (nullable): the score map, in whatever form the caller reads again
@@ -117,7 +118,7 @@ typedef struct {
   const char *key, *product;
   gint64 time;
   GBytes *image;
-  const char *media_type;
+  const char *media_type, *part;
   const VelmInspection *inspection;
   const char *name, *failure;
   GBytes *map;
@@ -136,6 +137,7 @@ const char *velm_verdict_name(VelmReviewVerdict verdict);
 
 /**
  * VelmStoredRecord: a record as the store has it.
+ * @part: the submitter's name of the part; or NULL
  * @image: SHA-256 of the image; @media_type: its kind; @image_bytes: its size
  * @decision: as it left, a velm_decision_name() or VELM_STORE_FAILED
  * @class_name: as it stands: the person's where one said so, else the classifier's; or NULL
@@ -146,7 +148,7 @@ const char *velm_verdict_name(VelmReviewVerdict verdict);
  */
 typedef struct {
   gint64 id, time;
-  char *key, *product;
+  char *key, *product, *part;
   char *image, *media_type;
   gint64 image_bytes;
   char *decision, *class_name, *detected_class;
@@ -179,6 +181,10 @@ gboolean velm_store_find(VelmStore *store, const char *key, VelmStoredRecord **r
 /** The score map that was kept with the record. @map: (out) (transfer full): NULL where there is
  * none. */
 gboolean velm_store_get_map(VelmStore *store, gint64 id, GBytes **map, GError **error);
+
+/** What a language model was asked about the part, as velm_record_prompt_json(). @json: (out)
+ * (transfer full): NULL where none was asked, or there is no such record. */
+gboolean velm_store_get_prompt(VelmStore *store, gint64 id, char **json, GError **error);
 
 typedef enum {
   VELM_STORE_NEWEST,        /* by time */
@@ -236,14 +242,14 @@ gboolean velm_store_count(VelmStore *store, const VelmStoreQuery *query, gint64 
 /**
  * VelmQueued: an image that was accepted and is inspected later.
  * @key, @product, @time, @media_type: as in a VelmSubmission
- * @name: (nullable): of the image, for its record
+ * @name: (nullable): of the image, for its record; @part: (nullable): as in a VelmSubmission
  * @callback: (nullable): the URL where somebody is to be told of the record
  * @id, @image: the store's, @image is the SHA-256; not read when it is queued
  */
 typedef struct {
   gint64 id, time;
   char *key, *product, *media_type;
-  char *name, *callback;
+  char *name, *part, *callback;
   char *image;
 } VelmQueued;
 
@@ -333,15 +339,26 @@ typedef struct {
 } VelmStoreCount;
 
 /**
+ * VelmStoreLlm: what asking language models took, by those who tell.
+ * @usd: NaN where no price is known
+ */
+typedef struct {
+  gint64 requests, tokens;
+  double usd;
+} VelmStoreLlm;
+
+/**
  * VelmStoreSpan: the records of a span of time.
  * @time: its beginning; the next begins where it ends
  * @good: normal or negligible
  * @mean_score, @mean_ms: of those that have them, the latter of the whole inspection; NaN where
  * none has
+ * @llm: what asking language models took
  */
 typedef struct {
   gint64 time, total, good, defect;
   double mean_score, mean_ms;
+  VelmStoreLlm llm;
 } VelmStoreSpan;
 
 /** The records with @low <= score < @high, normal or negligible, and others; the last bin has its
@@ -355,6 +372,7 @@ typedef struct {
  * VelmStoreStats: figures of a query's records.
  * @first, @last: the earliest and the latest time; 0 where there is no record
  * @reviewed: those that a person has reviewed
+ * @llm: what asking language models took
  * @decisions: how many left with each, the most frequent first; those that none has are not named
  * @classes: likewise, as they stand; the name of those without a class is NULL
  * @spans: equal spans of time from @first to @last, also those without a record; @n_spans is 0
@@ -364,6 +382,7 @@ typedef struct {
  */
 typedef struct {
   gint64 first, last, total, reviewed;
+  VelmStoreLlm llm;
   VelmStoreCount *decisions, *classes;
   gsize n_decisions, n_classes, n_spans, n_bins;
   VelmStoreSpan spans[VELM_STORE_MAX_SPANS];
@@ -399,6 +418,45 @@ gboolean velm_store_add_spec(VelmStore *store, const VelmStoredSpec *spec, GErro
  * (element-type VelmStoredSpec). */
 GPtrArray *velm_store_list_specs(VelmStore *store, const char *product, guint limit,
                                  GError **error);
+
+/* ---- versions: models that were made here ---- */
+
+#define VELM_STORE_MAX_REPORT (1024 * 1024)
+
+/**
+ * VelmStoredVersion: a model that was made at the station, from another and from reviews.
+ * @kind: how: "teach" or "refit"
+ * @base: SHA-256 of the model that the product was given: where that is another by now, this
+ * version is not its
+ * @file: its file's name, in a folder of the caller's
+ * @report: what it was found to be, as JSON
+ */
+typedef struct {
+  gint64 id, time;
+  char *product, *who, *kind, *base, *file, *report;
+} VelmStoredVersion;
+
+void velm_stored_version_free(VelmStoredVersion *version);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStoredVersion, velm_stored_version_free)
+
+/** Adds one, with an entry in the audit log. @version: id and time are the store's. @id: (out).
+ * Returns: FALSE with VELM_ERROR_USAGE or VELM_ERROR_FILE. */
+gboolean velm_store_add_version(VelmStore *store, const VelmStoredVersion *version, gint64 *id,
+                                GError **error);
+/** Those of @product, the latest first. @limit: as for velm_store_list(). Returns: (transfer full)
+ * (element-type VelmStoredVersion). */
+GPtrArray *velm_store_list_versions(VelmStore *store, const char *product, guint limit,
+                                    GError **error);
+/** @version: (out) (transfer full): NULL where @product has none with this number. */
+gboolean velm_store_get_version(VelmStore *store, const char *product, gint64 id,
+                                VelmStoredVersion **version, GError **error);
+/** Notes which one @product uses, with an entry in the audit log. @id: 0 for the model that it was
+ * given. */
+gboolean velm_store_use_version(VelmStore *store, const char *product, gint64 id, const char *who,
+                                GError **error);
+/** @version: (out) (transfer full): NULL where it is the model that it was given. */
+gboolean velm_store_get_used_version(VelmStore *store, const char *product,
+                                     VelmStoredVersion **version, GError **error);
 
 /* ---- reviews ---- */
 

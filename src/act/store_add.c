@@ -9,7 +9,9 @@ static gboolean check(const VelmSubmission *submission, GError **error) {
   return velm_store_check_text(submission->key, "key", VELM_STORE_MAX_KEY, FALSE, error) &&
          velm_store_check_text(submission->product, "product", VELM_STORE_MAX_NAME, FALSE, error) &&
          velm_store_check_text(submission->media_type, "media type", VELM_STORE_MAX_NAME, FALSE,
-                               error);
+                               error) &&
+         (!submission->part ||
+          velm_store_check_text(submission->part, "part", VELM_STORE_MAX_NAME, FALSE, error));
 }
 
 /* How sure the class is, for the order of the review queue; NaN where nothing is in doubt. */
@@ -21,14 +23,29 @@ static double certainty_of(const VelmInspection *inspection) {
   return inspection->class_name && isfinite(inspection->confidence) ? inspection->confidence : 0;
 }
 
+static gint64 tokens_of(const VelmLlmUsage *llm) {
+  return MAX(llm->prompt_tokens, 0) + MAX(llm->completion_tokens, 0);
+}
+
+/* As parameters from @first on. */
+static void bind_llm(sqlite3_stmt *statement, int first, const VelmInspection *inspection) {
+  if (!inspection || !inspection->transcript.text)
+    return;
+  velm_database_bind_int(statement, first, inspection->llm.requests);
+  velm_database_bind_int(statement, first + 1, tokens_of(&inspection->llm));
+  /* The sum of no requests is no price. */
+  velm_database_bind_double(statement, first + 2,
+                            inspection->llm.requests ? inspection->llm.usd : NAN);
+}
+
 static gboolean write_row(VelmDatabase *database, const VelmSubmission *submission,
                           const char *sha256, GError **error) {
   const VelmInspection *inspection = submission->inspection;
   g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
       database,
       "INSERT INTO records (key, product, time, image, decision, class, detected_class, score,"
-      " threshold, confidence, certainty, ms)"
-      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?11)",
+      " threshold, confidence, certainty, ms, llm_requests, llm_tokens, llm_usd, part)"
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
       error);
   if (!statement)
     return FALSE;
@@ -46,6 +63,8 @@ static gboolean write_row(VelmDatabase *database, const VelmSubmission *submissi
   velm_database_bind_double(statement, 10, certainty_of(inspection));
   velm_database_bind_double(statement, 11,
                             inspection ? inspection->timings_ms[VELM_TIMING_TOTAL] : NAN);
+  bind_llm(statement, 12, inspection);
+  velm_database_bind_text(statement, 15, submission->part);
   return velm_database_finish(database, statement, error);
 }
 
@@ -57,9 +76,12 @@ static gboolean write_document(VelmDatabase *database, const VelmSubmission *sub
           : velm_record_error_json(submission->name ? submission->name : submission->key,
                                    submission->failure ? submission->failure : "no reason given");
   g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
-      database, "INSERT INTO documents VALUES (last_insert_rowid(), ?1, ?2)", error);
+      database, "INSERT INTO documents VALUES (last_insert_rowid(), ?1, ?2, ?3)", error);
   if (!statement)
     return FALSE;
+  g_autofree char *prompt =
+      submission->inspection ? velm_record_prompt_json(submission->inspection) : NULL;
+  velm_database_bind_text(statement, 3, prompt);
   velm_database_bind_text(statement, 1, json);
   if (submission->map)
     sqlite3_bind_blob64(statement, 2, g_bytes_get_data(submission->map, NULL),

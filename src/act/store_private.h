@@ -98,8 +98,8 @@ void velm_store_remove_unused(VelmStore *store, VelmDatabase *database, const ch
 #define VELM_STORE_COLUMNS                                                                         \
   "records.id, records.key, records.product, records.time, records.image, images.media_type,"      \
   " images.bytes, records.decision, records.class, records.detected_class, records.score,"         \
-  " records.threshold, records.confidence, records.verdict"
-#define VELM_STORE_N_COLUMNS 14
+  " records.threshold, records.confidence, records.verdict, records.part"
+#define VELM_STORE_N_COLUMNS 15
 #define VELM_STORE_FROM " FROM records JOIN images ON images.sha256 = records.image"
 
 /** Returns: (transfer full): the row that @statement is at. */

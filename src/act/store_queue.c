@@ -11,6 +11,7 @@ void velm_queued_free(VelmQueued *queued) {
   g_free(queued->product);
   g_free(queued->media_type);
   g_free(queued->name);
+  g_free(queued->part);
   g_free(queued->callback);
   g_free(queued->image);
   g_free(queued);
@@ -23,6 +24,8 @@ static gboolean check(const VelmQueued *queued, GError **error) {
                                error) &&
          (!queued->name ||
           velm_store_check_text(queued->name, "name", VELM_STORE_MAX_PATH, TRUE, error)) &&
+         (!queued->part ||
+          velm_store_check_text(queued->part, "part", VELM_STORE_MAX_NAME, FALSE, error)) &&
          (!queued->callback ||
           velm_store_check_text(queued->callback, "callback", VELM_STORE_MAX_URL, FALSE, error));
 }
@@ -30,7 +33,7 @@ static gboolean check(const VelmQueued *queued, GError **error) {
 /* ---- reading ---- */
 
 #define SELECT_QUEUED                                                                              \
-  "SELECT id, key, product, time, media_type, name, callback, image"                               \
+  "SELECT id, key, product, time, media_type, name, callback, image, part"                         \
   " FROM queue JOIN images ON sha256 = image"
 
 static VelmQueued *read_row(sqlite3_stmt *statement) {
@@ -42,7 +45,8 @@ static VelmQueued *read_row(sqlite3_stmt *statement) {
                          .media_type = velm_database_column_text(statement, 4),
                          .name = velm_database_column_text(statement, 5),
                          .callback = velm_database_column_text(statement, 6),
-                         .image = velm_database_column_text(statement, 7)};
+                         .image = velm_database_column_text(statement, 7),
+                         .part = velm_database_column_text(statement, 8)};
   return queued;
 }
 
@@ -124,8 +128,8 @@ static gboolean write_row(VelmDatabase *database, const VelmQueued *queued, cons
                           GError **error) {
   g_autoptr(sqlite3_stmt) statement =
       velm_database_prepare(database,
-                            "INSERT INTO queue (key, product, time, image, name, callback)"
-                            " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                            "INSERT INTO queue (key, product, time, image, name, callback, part)"
+                            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                             error);
   if (!statement)
     return FALSE;
@@ -135,6 +139,7 @@ static gboolean write_row(VelmDatabase *database, const VelmQueued *queued, cons
   velm_database_bind_text(statement, 4, sha256);
   velm_database_bind_text(statement, 5, queued->name);
   velm_database_bind_text(statement, 6, queued->callback);
+  velm_database_bind_text(statement, 7, queued->part);
   return velm_database_finish(database, statement, error);
 }
 

@@ -78,6 +78,7 @@ static sqlite3_stmt *select_oldest(VelmDatabase *database, const Pass *pass, GEr
   sqlite3_stmt *statement = velm_database_prepare(
       database,
       "SELECT records.id, image, bytes, length(CAST(json AS BLOB)) + coalesce(length(map), 0)"
+      " + coalesce(length(CAST(prompt AS BLOB)), 0)"
       " FROM (SELECT * FROM records WHERE time < ?1 AND (verdict = 0 OR ?3)"
       " AND NOT EXISTS (SELECT 1 FROM callbacks WHERE record = records.id)"
       " ORDER BY time, id LIMIT ?2) AS records"

@@ -8,6 +8,7 @@ void velm_stored_record_free(VelmStoredRecord *record) {
     return;
   g_free(record->key);
   g_free(record->product);
+  g_free(record->part);
   g_free(record->image);
   g_free(record->media_type);
   g_free(record->decision);
@@ -39,6 +40,7 @@ VelmStoredRecord *velm_store_read_row(sqlite3_stmt *statement) {
       .threshold = velm_database_column_double(statement, 11),
       .confidence = velm_database_column_double(statement, 12),
       .verdict = (VelmReviewVerdict)sqlite3_column_int(statement, 13),
+      .part = velm_database_column_text(statement, 14),
   };
   return record;
 }
@@ -103,6 +105,28 @@ gboolean velm_store_get_map(VelmStore *store, gint64 id, GBytes **map, GError **
   if (!database)
     return FALSE;
   gboolean ok = read_map(database, id, map, error);
+  velm_store_end_reading(store, database);
+  return ok;
+}
+
+static gboolean read_prompt(VelmDatabase *database, gint64 id, char **json, GError **error) {
+  g_autoptr(sqlite3_stmt) statement =
+      velm_database_prepare(database, "SELECT prompt FROM documents WHERE record = ?", error);
+  *json = NULL;
+  if (!statement)
+    return FALSE;
+  velm_database_bind_int(statement, 1, id);
+  int code = velm_database_step(database, statement, error);
+  if (code == SQLITE_ROW)
+    *json = velm_database_column_text(statement, 0);
+  return code == SQLITE_ROW || code == SQLITE_DONE;
+}
+
+gboolean velm_store_get_prompt(VelmStore *store, gint64 id, char **json, GError **error) {
+  VelmDatabase *database = velm_store_begin_reading(store, error);
+  if (!database)
+    return FALSE;
+  gboolean ok = read_prompt(database, id, json, error);
   velm_store_end_reading(store, database);
   return ok;
 }

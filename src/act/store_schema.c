@@ -4,6 +4,9 @@
  * Version 1. Rows of records are narrow, with the wide texts in documents: whatever the filters
  * are, a page of 100,000 records is found by looking through few pages of the disk.
  *
+ * llm_requests, llm_tokens and llm_usd are NULL where no language model was asked, which is of most
+ * records: the others have an index of their own, and the figures a pass over it.
+ *
  * class is the class as it stands, detected_class the classifier's. certainty orders the review
  * queue; NULL where there is nothing to doubt. AUTOINCREMENT: a number is never used again after
  * its record went, as links to it may be about.
@@ -35,7 +38,11 @@ static const char version_1[] =
     " confidence REAL,"
     " certainty REAL,"
     " ms REAL,"
-    " verdict INTEGER NOT NULL DEFAULT 0);"
+    " part TEXT,"
+    " verdict INTEGER NOT NULL DEFAULT 0,"
+    " llm_requests INTEGER,"
+    " llm_tokens INTEGER,"
+    " llm_usd REAL);"
     "CREATE INDEX records_by_time ON records"
     " (time, id, product, class, decision, verdict, score, ms);"
     "CREATE INDEX records_by_product ON records"
@@ -49,6 +56,9 @@ static const char version_1[] =
     "CREATE INDEX records_by_certainty ON records (certainty) WHERE certainty IS NOT NULL;"
     "CREATE INDEX unreviewed_by_certainty ON records (certainty)"
     " WHERE certainty IS NOT NULL AND verdict = 0;"
+    "CREATE INDEX records_by_llm ON records"
+    " (time, product, class, decision, verdict, score, llm_requests, llm_tokens, llm_usd)"
+    " WHERE llm_requests IS NOT NULL;"
     "CREATE INDEX records_by_image ON records (image);"
 
     /* Images that have no record yet: a key has a row here or one of records, never both. */
@@ -59,6 +69,7 @@ static const char version_1[] =
     " time INTEGER NOT NULL,"
     " image TEXT NOT NULL REFERENCES images (sha256),"
     " name TEXT,"
+    " part TEXT,"
     " callback TEXT);"
     "CREATE INDEX queue_by_image ON queue (image);"
 
@@ -79,6 +90,23 @@ static const char version_1[] =
     " text TEXT NOT NULL);"
     "CREATE INDEX specs_by_product ON specs (product, id);"
 
+    "CREATE TABLE versions ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " product TEXT NOT NULL,"
+    " time INTEGER NOT NULL,"
+    " who TEXT NOT NULL,"
+    " kind TEXT NOT NULL,"
+    " base TEXT NOT NULL,"
+    " file TEXT NOT NULL,"
+    " report TEXT NOT NULL);"
+    "CREATE INDEX versions_by_product ON versions (product, id);"
+
+    /* version is 0 for the model that the product was given. */
+    "CREATE TABLE used_versions ("
+    " product TEXT NOT NULL PRIMARY KEY,"
+    " version INTEGER NOT NULL"
+    ") WITHOUT ROWID;"
+
     "CREATE TABLE marks ("
     " name TEXT NOT NULL PRIMARY KEY,"
     " record INTEGER NOT NULL"
@@ -87,7 +115,8 @@ static const char version_1[] =
     "CREATE TABLE documents ("
     " record INTEGER PRIMARY KEY REFERENCES records (id) ON DELETE CASCADE,"
     " json TEXT NOT NULL,"
-    " map BLOB);"
+    " map BLOB,"
+    " prompt TEXT);"
 
     "CREATE TABLE reviews ("
     " id INTEGER PRIMARY KEY AUTOINCREMENT,"

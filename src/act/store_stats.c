@@ -1,7 +1,8 @@
 /*
  * Figures for charts, in two passes over the records of one moment: the first finds how far time
- * and scores reach, the second counts each record in its span and its bin. An index holds all that
- * they read. What is kept meanwhile does not grow with the records.
+ * and scores reach, the second counts each record in its span and its bin; and a third over those
+ * that a language model was asked about. Indexes hold all that they read. What is kept meanwhile
+ * does not grow with the records.
  */
 #include "act/store_private.h"
 
@@ -40,7 +41,8 @@ static void lay_out_spans(Tally *tally) {
   tally->span_us = reach / VELM_STORE_MAX_SPANS + 1;
   stats->n_spans = (gsize)(reach / tally->span_us) + 1;
   for (gsize i = 0; i < stats->n_spans; i++)
-    stats->spans[i].time = stats->first + (gint64)i * tally->span_us;
+    stats->spans[i] =
+        (VelmStoreSpan){.time = stats->first + (gint64)i * tally->span_us, .llm.usd = NAN};
 }
 
 /* Scores that are all the same get bins around them, of 1 together. */
@@ -108,11 +110,16 @@ static void count_score(Tally *tally, gsize span, double score, gboolean good) {
   tally->n_scores[span]++;
 }
 
+/* Of the record whose time comes first. */
+static gsize span_of(const Tally *tally, sqlite3_stmt *statement) {
+  return (gsize)((sqlite3_column_int64(statement, 0) - tally->stats->first) / tally->span_us);
+}
+
 static void count_row(Tally *tally, sqlite3_stmt *statement) {
   const char *decision = (const char *)sqlite3_column_text(statement, 1);
   const char *class_name = (const char *)sqlite3_column_text(statement, 2);
   double ms = velm_database_column_double(statement, 5);
-  gsize at = (gsize)((sqlite3_column_int64(statement, 0) - tally->stats->first) / tally->span_us);
+  gsize at = span_of(tally, statement);
   VelmStoreSpan *span = &tally->stats->spans[at];
   gboolean good = g_str_equal(decision, velm_decision_name(VELM_DECISION_NORMAL)) ||
                   g_str_equal(decision, velm_decision_name(VELM_DECISION_NEGLIGIBLE));
@@ -148,6 +155,39 @@ static gboolean count_rows(VelmDatabase *database, const VelmStoreQuery *query, 
   velm_store_bind_filters(statement, query);
   while ((code = velm_database_step(database, statement, error)) == SQLITE_ROW)
     count_row(tally, statement);
+  return code == SQLITE_DONE;
+}
+
+/* ---- language models ---- */
+
+static void add_llm(VelmStoreLlm *sum, gint64 requests, gint64 tokens, double usd) {
+  sum->requests += requests;
+  sum->tokens += tokens;
+  if (isfinite(usd))
+    sum->usd = isfinite(sum->usd) ? sum->usd + usd : usd;
+}
+
+static void count_llm(Tally *tally, sqlite3_stmt *statement) {
+  gint64 requests = sqlite3_column_int64(statement, 1), tokens = sqlite3_column_int64(statement, 2);
+  double usd = velm_database_column_double(statement, 3);
+  add_llm(&tally->stats->llm, requests, tokens, usd);
+  add_llm(&tally->stats->spans[span_of(tally, statement)].llm, requests, tokens, usd);
+}
+
+static gboolean count_llms(VelmDatabase *database, const VelmStoreQuery *query, Tally *tally,
+                           GError **error) {
+  g_autoptr(GString) sql =
+      g_string_new("SELECT time, llm_requests, llm_tokens, llm_usd FROM records"
+                   " INDEXED BY records_by_llm");
+  int code;
+  velm_store_add_condition(sql, "llm_requests IS NOT NULL");
+  velm_store_add_filters(sql, query);
+  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(database, sql->str, error);
+  if (!statement)
+    return FALSE;
+  velm_store_bind_filters(statement, query);
+  while ((code = velm_database_step(database, statement, error)) == SQLITE_ROW)
+    count_llm(tally, statement);
   return code == SQLITE_DONE;
 }
 
@@ -189,13 +229,14 @@ static void finish(Tally *tally) {
 static VelmStoreStats *count_all(VelmDatabase *database, const VelmStoreQuery *query,
                                  GError **error) {
   g_autoptr(VelmStoreStats) stats = g_new0(VelmStoreStats, 1);
+  stats->llm.usd = NAN;
   g_autoptr(GHashTable) decisions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   g_autoptr(GHashTable) classes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   Tally tally = {.stats = stats, .decisions = decisions, .classes = classes};
   /* Both passes see one state of the records: one that came between them would have no span. */
-  gboolean ok = velm_database_run(database, "BEGIN", error) &&
-                read_reach(database, query, &tally, error) &&
-                count_rows(database, query, &tally, error);
+  gboolean ok =
+      velm_database_run(database, "BEGIN", error) && read_reach(database, query, &tally, error) &&
+      count_rows(database, query, &tally, error) && count_llms(database, query, &tally, error);
   velm_database_end(database, FALSE, NULL);
   if (!ok)
     return NULL;

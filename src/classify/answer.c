@@ -169,6 +169,7 @@ static void read_choice(VelmLlmAnswer *answer, JsonObject *choice, const VelmCla
     fail(answer, VELM_ANSWER_EMPTY, NULL);
   else
     read_json(answer, content, choice, classes, answers);
+  answer->text = g_steal_pointer(&content);
 }
 
 VelmLlmAnswer *velm_llm_answer_read(JsonObject *root, const VelmClasses *classes,
@@ -222,6 +223,7 @@ void velm_llm_answer_free(VelmLlmAnswer *answer) {
   if (!answer)
     return;
   g_free(answer->reason);
+  g_free(answer->text);
   g_free(answer->words);
   g_free(answer->probabilities);
   g_free(answer);

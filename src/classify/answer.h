@@ -26,6 +26,7 @@ typedef enum {
  * VelmLlmAnswer:
  * @index: into the answers offered; -1 where @outcome is not VELM_ANSWER_OK
  * @reason: the model's, or NULL
+ * @text: the message as the model wrote it, or NULL
  * @words: what the server wrote in place of an answer: the class it named, its text, its refusal,
  * its finish_reason; NULL where there is nothing
  * @probabilities: one an answer offered, by the tokens' (token_probabilities.h), not scaled by
@@ -37,6 +38,7 @@ typedef struct {
   VelmAnswerOutcome outcome;
   int index;
   char *reason;
+  char *text;
   char *words;
   double *probabilities;
   guint n_answers;
@@ -70,8 +72,8 @@ char *velm_llm_answer_explain(const VelmLlmAnswer *answer, const char *words);
 
 /**
  * The answer as one line of JSON, to keep in an answer cache: {"outcome", "class", "reason",
- * "words", "probabilities", "confidence", "prompt_tokens", "completion_tokens"}. Of what the server
- * wrote it has @reason and @words alone: clean these first.
+ * "text", "words", "probabilities", "confidence", "prompt_tokens", "completion_tokens"}. Of what
+ * the server wrote it has @reason, @text and @words alone: clean these first.
  * @answers: as it was read with
  * Returns: (transfer full)
  */

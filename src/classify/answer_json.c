@@ -27,6 +27,7 @@ char *velm_llm_answer_to_json(const VelmLlmAnswer *answer, char *const *answers)
   velm_json_set_string(builder, "outcome", outcomes[answer->outcome]);
   velm_json_set_string(builder, "class", answer->index < 0 ? NULL : answers[answer->index]);
   velm_json_set_string(builder, "reason", answer->reason);
+  velm_json_set_string(builder, "text", answer->text);
   velm_json_set_string(builder, "words", answer->words);
   set_probabilities(builder, answer);
   velm_json_set_double(builder, "confidence", answer->confidence);
@@ -70,6 +71,7 @@ static gboolean read_object(VelmLlmAnswer *answer, JsonObject *object, char *con
                        answer->n_answers);
   answer->outcome = outcome < 0 ? VELM_ANSWER_NO_MESSAGE : (VelmAnswerOutcome)outcome;
   answer->reason = g_strdup(velm_json_string_member(object, "reason"));
+  answer->text = g_strdup(velm_json_string_member(object, "text"));
   answer->words = g_strdup(velm_json_string_member(object, "words"));
   answer->confidence = velm_json_double_member(object, "confidence", NAN);
   answer->prompt_tokens = velm_json_int_member(object, "prompt_tokens", -1);

@@ -4,8 +4,6 @@
 
 #include <math.h>
 
-#define LOOK_MS 100 /* between looks at the clock while the server is first looked for */
-
 typedef struct {
   VelmClassifier head;
   VelmClassifier *fewshot, *mllm;
@@ -110,16 +108,6 @@ static void answered(VelmInspection *inspection, const GError *error, gpointer u
   passage_free(passage);
 }
 
-/* The first part that is in doubt waits until it is known whether the server is there. */
-static gboolean is_there(Cascade *cascade) {
-  VelmLlmState state;
-  if (cascade->session->offline)
-    return TRUE; /* the cache is */
-  while ((state = velm_llm_health_check(cascade->session->health)) == VELM_LLM_UNTRIED)
-    velm_llm_session_iterate(cascade->session, LOOK_MS);
-  return state == VELM_LLM_UP;
-}
-
 static void cascade_submit(VelmClassifier *classifier, VelmInspection *inspection,
                            VelmClassified done, gpointer user_data) {
   Cascade *cascade = (Cascade *)classifier;
@@ -135,7 +123,8 @@ static void cascade_submit(VelmClassifier *classifier, VelmInspection *inspectio
     done(inspection, NULL, user_data);
     return;
   }
-  if (!is_there(cascade)) {
+  /* The first part that is in doubt waits until it is known whether the server is there. */
+  if (!velm_llm_session_is_there(cascade->session)) {
     fall_back(inspection, doubted, velm_llm_health_why(cascade->session->health));
     done(inspection, NULL, user_data);
     return;
@@ -161,6 +150,10 @@ static guint cascade_capacity(const VelmClassifier *classifier) {
 
 static const VelmSpending *cascade_spending(const VelmClassifier *classifier) {
   return velm_classifier_get_spending(((const Cascade *)classifier)->mllm);
+}
+
+static gboolean cascade_watch(VelmClassifier *classifier, VelmClassifierServer *server) {
+  return velm_classifier_watch(((Cascade *)classifier)->mllm, server);
 }
 
 static void cascade_free(VelmClassifier *classifier) {
@@ -206,4 +199,5 @@ const VelmClassifierClass velm_classifier_cascade = {.name = "cascade",
                                                      .iterate = cascade_iterate,
                                                      .cancel = cascade_cancel,
                                                      .capacity = cascade_capacity,
-                                                     .spending = cascade_spending};
+                                                     .spending = cascade_spending,
+                                                     .watch = cascade_watch};

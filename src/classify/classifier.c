@@ -88,6 +88,10 @@ const VelmSpending *velm_classifier_get_spending(const VelmClassifier *classifie
   return classifier->klass->spending ? classifier->klass->spending(classifier) : NULL;
 }
 
+gboolean velm_classifier_watch(VelmClassifier *classifier, VelmClassifierServer *server) {
+  return classifier->klass->watch && classifier->klass->watch(classifier, server);
+}
+
 void velm_classifier_free(VelmClassifier *classifier) {
   if (!classifier)
     return;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "classify/classes.h"
+#include "classify/llm_health.h"
 #include "classify/spending.h"
 #include "core/model.h"
 #include "detect/inspection.h"
@@ -28,6 +29,16 @@ typedef VelmLlmParams VelmClassifierParams;
  */
 typedef void (*VelmClassified)(VelmInspection *inspection, const GError *error, gpointer user_data);
 
+/**
+ * VelmClassifierServer: the server that a classifier asks, and how it is.
+ * @name: "HOST:PORT"
+ * @why: why it is not asked now; NULL where it is
+ */
+typedef struct {
+  const char *name, *why;
+  VelmLlmState state;
+} VelmClassifierServer;
+
 typedef struct {
   const char *name;
   /** @model, @classes (may be NULL) and the strings of @params outlive the classifier. */
@@ -45,6 +56,8 @@ typedef struct {
   guint (*capacity)(const VelmClassifier *classifier);
   /* Of one that spends. */
   const VelmSpending *(*spending)(const VelmClassifier *classifier);
+  /* Of one that asks a server. */
+  gboolean (*watch)(VelmClassifier *classifier, VelmClassifierServer *server);
 } VelmClassifierClass;
 
 /* The head of every classifier's own struct. */
@@ -77,6 +90,10 @@ void velm_classifier_cancel(VelmClassifier *classifier);
 guint velm_classifier_capacity(const VelmClassifier *classifier);
 /** The account of what was asked of language models; NULL where none was asked. Borrowed. */
 const VelmSpending *velm_classifier_get_spending(const VelmClassifier *classifier);
+/** Looks for the server that the classifier asks, where that is due, without waiting; to be called
+ * every so often. @server: (out): what is in it is borrowed until the next call. Returns: FALSE
+ * where it asks none. */
+gboolean velm_classifier_watch(VelmClassifier *classifier, VelmClassifierServer *server);
 /** Cancels first. */
 void velm_classifier_free(VelmClassifier *classifier);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmClassifier, velm_classifier_free)

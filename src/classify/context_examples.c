@@ -16,29 +16,64 @@ struct _VelmContextExamples {
 
 /* ---- choosing ---- */
 
-/* Adds samples of class @key to @picks; @second: of parts that are among them already, else of
- * others. */
-static void pick(const GPtrArray *samples, const char *key, gboolean second, GPtrArray *picks) {
-  for (guint i = 0; i < samples->len && picks->len < VELM_CONTEXT_EXAMPLES_MAX; i++) {
-    VelmSample *sample = samples->pdata[i];
-    gboolean taken = FALSE, shown = FALSE;
-    for (guint k = 0; k < picks->len; k++) {
-      const VelmSample *other = picks->pdata[k];
-      taken |= other == sample;
-      shown |= g_str_equal(other->group, sample->group);
-    }
-    if (g_str_equal(sample->label, key) && !taken && shown == second)
-      g_ptr_array_add(picks, sample);
+/* One to keep: an image of the model, or a new one. */
+typedef struct {
+  const char *part;
+  GBytes *jpeg;             /* borrowed; NULL for a new one */
+  const VelmSample *sample; /* NULL for one of the model */
+} Pick;
+
+/* What is chosen from. */
+typedef struct {
+  const GPtrArray *samples;
+  const GPtrArray *staying;            /* or NULL */
+  const VelmContextExamples *examples; /* the model's; or NULL */
+} Choice;
+
+static gboolean stays(const GPtrArray *staying, const char *key, const char *part) {
+  for (guint i = 0; i < staying->len; i++) {
+    const VelmSeen *seen = staying->pdata[i];
+    if (g_str_equal(seen->label, key) && g_str_equal(seen->part, part))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static void pick_staying(const Choice *choice, const char *key, GArray *picks) {
+  const VelmContextExamples *examples = choice->examples;
+  for (guint i = 0; examples && i < examples->jpegs->len; i++) {
+    Pick pick = {.part = examples->parts[i], .jpeg = examples->jpegs->pdata[i]};
+    if (picks->len < VELM_CONTEXT_EXAMPLES_MAX && g_str_equal(examples->classes[i], key) &&
+        stays(choice->staying, key, pick.part))
+      g_array_append_val(picks, pick);
   }
 }
 
-/* Returns: (element-type GPtrArray): of each class: its samples to keep, the first one first. */
-static GPtrArray *choose(const GPtrArray *samples, const char *const *keys) {
-  GPtrArray *classes = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
+/* Adds samples of class @key to @picks; @second: of parts that are among them already, else of
+ * others. */
+static void pick(const GPtrArray *samples, const char *key, gboolean second, GArray *picks) {
+  for (guint i = 0; i < samples->len && picks->len < VELM_CONTEXT_EXAMPLES_MAX; i++) {
+    const VelmSample *sample = samples->pdata[i];
+    Pick new_one = {.part = sample->group, .sample = sample};
+    gboolean taken = FALSE, shown = FALSE;
+    for (guint k = 0; k < picks->len; k++) {
+      const Pick *other = &g_array_index(picks, Pick, k);
+      taken |= other->sample == sample;
+      shown |= g_str_equal(other->part, sample->group);
+    }
+    if (g_str_equal(sample->label, key) && !taken && shown == second)
+      g_array_append_val(picks, new_one);
+  }
+}
+
+/* Returns: (element-type GArray): of each class: its Picks, the first one first. */
+static GPtrArray *choose(const Choice *choice, const char *const *keys) {
+  GPtrArray *classes = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
   for (; *keys; keys++) {
-    GPtrArray *picks = g_ptr_array_new();
-    pick(samples, *keys, FALSE, picks);
-    pick(samples, *keys, TRUE, picks);
+    GArray *picks = g_array_new(FALSE, FALSE, sizeof(Pick));
+    pick_staying(choice, *keys, picks);
+    pick(choice->samples, *keys, FALSE, picks);
+    pick(choice->samples, *keys, TRUE, picks);
     g_ptr_array_add(classes, picks);
   }
   return classes;
@@ -82,9 +117,10 @@ typedef struct {
 } Writing;
 
 /* @full: (out): there is no room for it. */
-static gboolean write_one(Writing *writing, const VelmSample *sample, gboolean *full,
+static gboolean write_one(Writing *writing, const Pick *pick, const char *key, gboolean *full,
                           GError **error) {
-  g_autoptr(GBytes) jpeg = encode(writing->detector, sample, error);
+  g_autoptr(GBytes) jpeg =
+      pick->jpeg ? g_bytes_ref(pick->jpeg) : encode(writing->detector, pick->sample, error);
   g_autofree char *name = g_strdup_printf(IMAGE_NAME, writing->n);
   if (!jpeg)
     return FALSE;
@@ -93,19 +129,21 @@ static gboolean write_one(Writing *writing, const VelmSample *sample, gboolean *
   if (*full)
     return TRUE;
   velm_model_set_bytes(writing->model, name, jpeg);
-  g_strv_builder_add(writing->classes, sample->label);
-  g_strv_builder_add(writing->parts, sample->group);
+  g_strv_builder_add(writing->classes, key);
+  g_strv_builder_add(writing->parts, pick->part);
   writing->n++;
   return TRUE;
 }
 
 /* The first example of every class, then the second ones. */
-static gboolean write_all(Writing *writing, const GPtrArray *classes, GError **error) {
+static gboolean write_all(Writing *writing, const GPtrArray *classes, const char *const *keys,
+                          GError **error) {
   gboolean full = FALSE;
   for (guint rank = 0; rank < VELM_CONTEXT_EXAMPLES_MAX; rank++)
     for (guint i = 0; i < classes->len && !full; i++) {
-      const GPtrArray *picks = classes->pdata[i];
-      if (rank < picks->len && !write_one(writing, picks->pdata[rank], &full, error))
+      const GArray *picks = classes->pdata[i];
+      if (rank < picks->len &&
+          !write_one(writing, &g_array_index(picks, Pick, rank), keys[i], &full, error))
         return FALSE;
     }
   return TRUE;
@@ -113,12 +151,19 @@ static gboolean write_all(Writing *writing, const GPtrArray *classes, GError **e
 
 gboolean velm_context_examples_store(VelmModel *model, VelmDetector *detector,
                                      const GPtrArray *samples, const char *const *keys,
-                                     GError **error) {
+                                     const GPtrArray *staying, GError **error) {
+  g_autoptr(VelmContextExamples) examples = NULL;
+  if (staying && velm_model_has(model, CLASSES_NAME)) {
+    examples = velm_context_examples_open(model, VELM_CONTEXT_EXAMPLES_MAX, error);
+    if (!examples)
+      return FALSE;
+  }
+  const Choice choice = {samples, staying, examples};
   g_autoptr(GStrvBuilder) classes = g_strv_builder_new(), parts = g_strv_builder_new();
-  g_autoptr(GPtrArray) chosen = choose(samples, keys);
+  g_autoptr(GPtrArray) chosen = choose(&choice, keys);
   Writing writing = {.model = model, .detector = detector, .classes = classes, .parts = parts};
   velm_model_remove_prefix(model, PREFIX);
-  if (!write_all(&writing, chosen, error))
+  if (!write_all(&writing, chosen, keys, error))
     return FALSE;
   g_auto(GStrv) class_names = g_strv_builder_end(classes);
   g_auto(GStrv) part_names = g_strv_builder_end(parts);

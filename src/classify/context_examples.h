@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "classify/examples.h"
 #include "classify/prompt.h"
 #include "dataset/dataset.h"
 #include "detect/detector.h"
@@ -16,15 +17,17 @@
 typedef struct _VelmContextExamples VelmContextExamples;
 
 /**
- * Writes examples of the classes @keys (NULL-terminated) to @model, in place of those that it has:
- * the first of every class, then the second ones, while there is room. A class has different parts
- * before it has a part's second view. The outline is that of the mask, or, where there is none or
- * it is empty, of what @detector marks.
+ * Writes examples of the classes @keys (NULL-terminated) to @model, in place of those that it has
+ * and that do not stay: the first of every class, then the second ones, while there is room. A
+ * class has different parts before it has a part's second view. The outline is that of the mask,
+ * or, where there is none or it is empty, of what @detector marks.
  * @samples: (element-type VelmSample): those of a class are taken in their order
+ * @staying: (nullable) (element-type VelmSeen): examples that the model's are of which stay: those
+ * of the same class and part; they come before @samples. NULL: none
  */
 gboolean velm_context_examples_store(VelmModel *model, VelmDetector *detector,
                                      const GPtrArray *samples, const char *const *keys,
-                                     GError **error);
+                                     const GPtrArray *staying, GError **error);
 
 /**
  * @model: need not outlive the result; may be NULL where @per_class is 0

@@ -1,21 +1,32 @@
 #include "classify/examples.h"
 
 #include "classify/trust.h"
+#include "detect/image_digest.h"
 #include "mark/mark.h"
+
+VelmSeen *velm_seen_new(const char *label, const char *part) {
+  VelmSeen *seen = g_new0(VelmSeen, 1);
+  seen->label = g_strdup(label);
+  seen->part = g_strdup(part);
+  return seen;
+}
 
 void velm_seen_free(VelmSeen *seen) {
   if (!seen)
     return;
+  g_free(seen->label);
+  g_free(seen->part);
+  g_free(seen->digest);
   velm_sight_free(seen->given);
   velm_sight_free(seen->detected);
   g_free(seen);
 }
 
-static gboolean see_given(VelmSightNet *net, VelmInspection *inspection, VelmSeen *seen,
-                          GError **error) {
-  if (!seen->sample->mask)
+static gboolean see_given(VelmSightNet *net, VelmInspection *inspection, const char *path,
+                          VelmSeen *seen, GError **error) {
+  if (!path)
     return TRUE;
-  g_autoptr(VelmMask) mask = velm_mask_load(seen->sample->mask, error);
+  g_autoptr(VelmMask) mask = velm_mask_load(path, error);
   if (!mask || !velm_mark_given(inspection, mask, error))
     return FALSE;
   seen->given = velm_sight_take(net, inspection, FALSE, TRUE, error);
@@ -24,9 +35,9 @@ static gboolean see_given(VelmSightNet *net, VelmInspection *inspection, VelmSee
 
 VelmSeen *velm_examples_see(VelmSightNet *net, VelmInspection *inspection, const VelmSample *sample,
                             gboolean detected, GError **error) {
-  g_autoptr(VelmSeen) seen = g_new0(VelmSeen, 1);
-  seen->sample = sample;
-  if (!see_given(net, inspection, seen, error) || !velm_mark_regions(inspection, TRUE, error))
+  g_autoptr(VelmSeen) seen = velm_seen_new(sample->label, sample->group);
+  if (!see_given(net, inspection, sample->mask, seen, error) ||
+      !velm_mark_regions(inspection, TRUE, error))
     return NULL;
   if (!detected && seen->given)
     return g_steal_pointer(&seen);
@@ -41,7 +52,10 @@ static VelmSeen *collect_one(VelmDetector *detector, VelmSightNet *net, const Ve
       !velm_detector_detect(detector, inspection, error) ||
       !velm_detector_examine(detector, inspection, error))
     return NULL;
-  return velm_examples_see(net, inspection, sample, TRUE, error);
+  VelmSeen *seen = velm_examples_see(net, inspection, sample, TRUE, error);
+  if (seen)
+    seen->digest = velm_image_digest(inspection->image);
+  return seen;
 }
 
 GPtrArray *velm_examples_collect(VelmDetector *detector, const GPtrArray *samples,
@@ -75,13 +89,13 @@ static GArray *examples_of(const GPtrArray *all, const char *const *class_names)
   GArray *examples = g_array_new(FALSE, TRUE, sizeof(VelmExample));
   for (guint i = 0; i < all->len; i++) {
     const VelmSeen *seen = all->pdata[i];
-    int index = index_of(class_names, seen->sample->label);
+    int index = index_of(class_names, seen->label);
     if (index < 0)
       continue;
     VelmExample example = {.given = seen->given,
                            .detected = seen->detected,
                            .class_index = (guint)index,
-                           .part = seen->sample->group};
+                           .part = seen->part};
     g_array_append_val(examples, example);
   }
   return examples;

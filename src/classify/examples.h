@@ -6,13 +6,16 @@
 #include "dataset/dataset.h"
 #include "detect/detector.h"
 
-/* One labelled image and what was seen of it. */
+/* One labelled image as it was seen; the image itself is not needed any more. */
 typedef struct {
-  const VelmSample *sample; /* borrowed */
-  VelmSight *given;         /* NULL where there is no mask */
-  VelmSight *detected;      /* NULL where only the mask was to be looked through */
+  char *label, *part;
+  char *digest;        /* of the image (detect/image_digest.h); NULL where nobody will ask */
+  VelmSight *given;    /* NULL where there is no mask */
+  VelmSight *detected; /* NULL where only the mask was to be looked through */
 } VelmSeen;
 
+/** Returns: (transfer full): nothing is seen yet. */
+VelmSeen *velm_seen_new(const char *label, const char *part);
 void velm_seen_free(VelmSeen *seen);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmSeen, velm_seen_free)
 
@@ -26,7 +29,7 @@ VelmSeen *velm_examples_see(VelmSightNet *net, VelmInspection *inspection, const
                             gboolean detected, GError **error);
 
 /**
- * Loads, scores and looks at each of @samples.
+ * Loads, scores and looks at each of @samples, and takes its digest.
  * Returns: (transfer full) (element-type VelmSeen)
  */
 GPtrArray *velm_examples_collect(VelmDetector *detector, const GPtrArray *samples,

@@ -2,8 +2,10 @@
  * Whether a language model's server answers at all, for those that have something else to fall
  * back on: nobody waits for a server that is known to be away, and it is noticed when it is back.
  *
- * It is asked for its list of models, which costs nothing: once at the start, and again every so
- * often while it is away. Any reply but an error of its own (HTTP 5xx) means that it is there.
+ * It is asked for its list of models, which costs nothing: once at the start, again every so often
+ * while it is away, and, where that is wanted, when nothing was heard of it for a while. Any reply
+ * but an error of its own (HTTP 5xx) means that it is there. One that lists its models and answers
+ * no question is looked for at ever longer intervals, up to 32 times the first.
  */
 #pragma once
 
@@ -19,17 +21,20 @@ typedef enum {
 
 /**
  * VelmLlmHealthParams: start from velm_llm_health_params_default().
- * @patience_ms: how long the first look may take before the server counts as away
+ * @patience_ms: how long a look at a server that does not count as away may take before it does
  * @again_ms: how long after a failure it is looked for again
- * @failures: requests in a row without an answer after which it counts as away
+ * @quiet_ms: a server that is there is looked at where nothing came from it for so long; 0: never
+ * @failures: requests in a row without an answer after which it counts as away; looks between them
+ * do not make them fewer
  */
 typedef struct {
   int patience_ms;
   int again_ms;
+  int quiet_ms;
   guint failures;
 } VelmLlmHealthParams;
 
-/** 3 s, 30 s, 5. */
+/** 3 s, 30 s, never, 5. */
 VelmLlmHealthParams velm_llm_health_params_default(void);
 
 /** @server: outlives the health, or is cancelled before it ends. */

@@ -14,6 +14,7 @@
 struct _VelmLlmServer {
   VelmHttpPool *pool;
   GUri *endpoint;
+  char *place;      /* "HOST:PORT" */
   char *llm;        /* NULL until the server was asked */
   char *key_source; /* what messages call the place that the key is from */
   gboolean has_key;
@@ -199,6 +200,8 @@ static void end_listing(G_GNUC_UNUSED JsonObject *reply, G_GNUC_UNUSED int statu
   listing->error = error ? g_error_copy(error) : NULL;
 }
 
+gboolean velm_llm_server_has_llm(const VelmLlmServer *server) { return server->llm != NULL; }
+
 const char *velm_llm_server_get_llm(VelmLlmServer *server, GError **error) {
   if (server->llm)
     return server->llm;
@@ -234,6 +237,17 @@ static GUri *parse_endpoint(const char *given, GError **error) {
   return NULL;
 }
 
+static char *place_of(GUri *endpoint) {
+  const char *host = g_uri_get_host(endpoint);
+  gboolean bare = strchr(host, ':') != NULL; /* IPv6 */
+  int own = g_str_equal(g_uri_get_scheme(endpoint), "https") ? 443 : 80;
+  int port = g_uri_get_port(endpoint);
+  return g_strdup_printf("%s%s%s:%d", bare ? "[" : "", host, bare ? "]" : "",
+                         port > 0 ? port : own);
+}
+
+const char *velm_llm_server_get_place(const VelmLlmServer *server) { return server->place; }
+
 static gboolean open_pool(VelmLlmServer *server, const char *key_file, const VelmHttpParams *http,
                           GError **error) {
   const char *given = g_getenv("OPENAI_API_KEY");
@@ -265,6 +279,7 @@ VelmLlmServer *velm_llm_server_new(const char *endpoint, const char *llm, const 
   server->endpoint = parse_endpoint(endpoint, error);
   if (!server->endpoint || !open_pool(server, key_file, http, error))
     return NULL;
+  server->place = place_of(server->endpoint);
   return g_steal_pointer(&server);
 }
 
@@ -274,6 +289,7 @@ void velm_llm_server_free(VelmLlmServer *server) {
   velm_http_pool_free(server->pool);
   g_clear_pointer(&server->endpoint, g_uri_unref);
   g_free(server->key_source);
+  g_free(server->place);
   g_free(server->llm);
   g_free(server);
 }

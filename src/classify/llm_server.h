@@ -31,9 +31,15 @@ typedef void (*VelmLlmReplied)(JsonObject *reply, int status, const GError *erro
 VelmLlmServer *velm_llm_server_new(const char *endpoint, const char *llm, const char *key_file,
                                    const VelmHttpParams *http, GError **error);
 
+/** "HOST:PORT". Borrowed. */
+const char *velm_llm_server_get_place(const VelmLlmServer *server);
+
 /** Asks for the list of models, to see whether the server is there; where no model's name is known,
  * the first is taken. @replied: as of velm_llm_server_post() */
 void velm_llm_server_look(VelmLlmServer *server, VelmLlmReplied replied, gpointer user_data);
+
+/** Whether the model's name is known, so that nobody is to be asked for it. */
+gboolean velm_llm_server_has_llm(const VelmLlmServer *server);
 
 /** The model's name; the server is asked for it once, and this waits. Borrowed; NULL with
  * VELM_ERROR_LLM. Not from within a VelmLlmReplied before it is known. */

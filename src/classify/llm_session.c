@@ -15,6 +15,14 @@
 /* How often it is looked after. */
 #define WATCH_MS 100
 
+#define LOOK_MS 100 /* between looks at the clock while the server is first looked for */
+
+/* Where nobody is to wait: the longest for an answer, how often a server that is away is looked
+ * for, and after how long one that nobody asks is. */
+#define FAST_TOTAL_S 30
+#define FAST_AGAIN_MS (5 * 1000)
+#define FAST_QUIET_MS (10 * 1000)
+
 /* Where nothing is sent, nothing is there. */
 #define NO_ENDPOINT "http://127.0.0.1/v1"
 
@@ -77,9 +85,11 @@ static gboolean serve(VelmLlmSession *session, const VelmLlmParams *params, cons
 }
 
 static void limit_time(VelmHttpParams *http, const VelmLlmParams *params) {
-  if (!params->timeout_s)
+  guint own = params->fail_fast && !params->serve_llm ? FAST_TOTAL_S : 0;
+  guint timeout_s = params->timeout_s ? params->timeout_s : own;
+  if (!timeout_s)
     return;
-  http->total_timeout_ms = (int)params->timeout_s * 1000;
+  http->total_timeout_ms = (int)timeout_s * 1000;
   http->timeout_ms = MIN(http->timeout_ms, http->total_timeout_ms);
   http->connect_timeout_ms = MIN(http->connect_timeout_ms, http->total_timeout_ms);
 }
@@ -109,6 +119,8 @@ static gboolean open_server(VelmLlmSession *session, const VelmLlmParams *params
                             const VelmHttpParams *given, GError **error) {
   VelmHttpParams http = *given;
   http.in_flight = params->in_flight ? params->in_flight : http.in_flight;
+  if (params->fail_fast) /* the session's health does better: it knows when the server is back */
+    http.breaker_failures = 0;
   limit_time(&http, params);
   http.ca_file = params->ca_file ? params->ca_file : http.ca_file;
   session->in_flight = http.in_flight;
@@ -132,19 +144,30 @@ static gboolean open_files(VelmLlmSession *session, const VelmLlmParams *params,
   return TRUE;
 }
 
+static VelmLlmHealthParams health_params(const VelmLlmParams *params) {
+  VelmLlmHealthParams health = velm_llm_health_params_default();
+  if (params->fail_fast) {
+    health.again_ms = FAST_AGAIN_MS;
+    health.quiet_ms = FAST_QUIET_MS;
+    health.failures = 1;
+  }
+  return health;
+}
+
 VelmLlmSession *velm_llm_session_new(const VelmLlmParams *params, const VelmHttpParams *http,
                                      GError **error) {
   g_autoptr(VelmLlmSession) session = g_rc_box_new0(VelmLlmSession);
   session->unbuilt = g_queue_new();
   session->held = g_queue_new();
   session->offline = params->offline;
+  session->fail_fast = params->fail_fast;
   session->budget = params->budget > 0 ? params->budget : INFINITY;
   session->schema = session->log_probabilities = TRUE;
   if (!check_params(params, error) || !open_files(session, params, error) ||
       !(params->serve_llm ? open_served : open_server)(session, params, http, error) ||
       !open_queue(session, error))
     return NULL;
-  const VelmLlmHealthParams health = velm_llm_health_params_default();
+  const VelmLlmHealthParams health = health_params(params);
   session->health = velm_llm_health_new(session->server, &health);
   return g_steal_pointer(&session);
 }
@@ -158,6 +181,22 @@ gboolean velm_llm_session_open_spending(VelmLlmSession *session, GError **error)
   session->price = session->prices ? velm_prices_find(session->prices, llm) : NULL;
   session->spending = velm_spending_new(session->price, session->budget, error);
   return session->spending != NULL;
+}
+
+gboolean velm_llm_session_is_there(VelmLlmSession *session) {
+  VelmLlmState state;
+  if (session->offline)
+    return TRUE; /* the cache is */
+  while ((state = velm_llm_health_check(session->health)) == VELM_LLM_UNTRIED)
+    velm_llm_session_iterate(session, LOOK_MS);
+  return state == VELM_LLM_UP;
+}
+
+VelmLlmState velm_llm_session_watch(VelmLlmSession *session) {
+  VelmLlmState state = velm_llm_health_check(session->health);
+  if (velm_llm_server_pending(session->server) > 0)
+    velm_llm_session_iterate(session, 0);
+  return state;
 }
 
 void velm_llm_session_iterate(VelmLlmSession *session, int wait_ms) {

@@ -16,6 +16,7 @@
  * @served: the server, where it is velm's own; else NULL
  * @in_flight: requests that are with the server at once
  * @offline: nothing may be sent
+ * @fail_fast: a server that is away is not asked, and none that may be is asked ahead
  * @cache: or NULL
  * @price: of the model; NULL where none is known
  * @spending: NULL before velm_llm_session_open_spending()
@@ -30,7 +31,7 @@ typedef struct {
   VelmLlmHealth *health;
   VelmServedLlm *served;
   guint in_flight;
-  gboolean offline;
+  gboolean offline, fail_fast;
   VelmAnswerCache *cache;
   VelmPrices *prices;
   const VelmLlmPrice *price;
@@ -53,6 +54,12 @@ VelmLlmSession *velm_llm_session_new(const VelmLlmParams *params, const VelmHttp
 
 /** Opens the account, once: only now are the model's name, and so its price, known. */
 gboolean velm_llm_session_open_spending(VelmLlmSession *session, GError **error);
+
+/** Whether the server is there, or nothing is to be sent to it anyway; while it is first looked for
+ * this waits. */
+gboolean velm_llm_session_is_there(VelmLlmSession *session);
+/** Looks for the server where that is due, without waiting. Returns: how it is. */
+VelmLlmState velm_llm_session_watch(VelmLlmSession *session);
 
 /** As velm_llm_server_iterate(), and watches over a server of velm's own; it may return before
  * @wait_ms are over. */

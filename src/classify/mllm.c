@@ -11,6 +11,7 @@
 
 #define SHOWN_BYTES 200 /* of a server's words */
 #define REASON_BYTES 500
+#define ANSWER_BYTES 4000
 
 /* Records that are worth having submitted, for each that is with the server: the detector is not to
  * wait for one slow answer. */
@@ -64,9 +65,12 @@ static void question_free(Question *question) {
 }
 
 static void end(Question *question, const GError *error) {
+  VelmLlmTranscript *transcript = &question->inspection->transcript;
   question->mllm->n_open--;
   if (error)
     velm_inspection_clear_class(question->inspection);
+  if (error && transcript->text && !transcript->failure)
+    transcript->failure = g_strdup(error->message);
   question->done(question->inspection, error, question->user_data);
   question_free(question);
 }
@@ -119,11 +123,21 @@ static void fill_record(const Question *question, const VelmLlmAnswer *answer) {
 
 /* Takes what the server wrote out of @answer, and puts in what may be shown and stored. */
 static void clean(const VelmLlmServer *server, VelmLlmAnswer *answer) {
-  char *reason = answer->reason, *words = answer->words;
+  char *reason = answer->reason, *words = answer->words, *text = answer->text;
   answer->reason = reason ? velm_llm_server_shown(server, reason, REASON_BYTES) : NULL;
   answer->words = words ? velm_llm_server_shown(server, words, SHOWN_BYTES) : NULL;
+  answer->text = text ? velm_llm_server_shown(server, text, ANSWER_BYTES) : NULL;
   g_free(reason);
   g_free(words);
+  g_free(text);
+}
+
+/* Keeps what is asked, for people. */
+static void write_down(Question *question) {
+  VelmLlmTranscript *transcript = &question->inspection->transcript;
+  velm_llm_transcript_clear(transcript);
+  transcript->text = g_strdup(question->built->text);
+  transcript->images = g_strdupv(question->built->image_names);
 }
 
 /* ---- asking ---- */
@@ -173,16 +187,32 @@ static gboolean build(Question *question, GError **error) {
 
 /* Whether another request is worth being built: not more than can be sent before long. */
 static gboolean wants_request(const VelmLlmSession *session) {
-  guint ahead = velm_prompt_queue_length(session->prompts) + session->held->length +
-                velm_llm_server_queued(session->server);
+  guint sent = session->fail_fast ? velm_llm_server_pending(session->server)
+                                  : velm_llm_server_queued(session->server);
+  guint ahead = velm_prompt_queue_length(session->prompts) + session->held->length + sent;
   return ahead < session->in_flight * AHEAD_PER_FLIGHT;
+}
+
+/* FALSE where nobody is to wait for a server that is away. */
+static gboolean may_ask(VelmLlmSession *session, GError **error) {
+  if (!session->fail_fast || session->offline ||
+      velm_llm_health_check(session->health) != VELM_LLM_DOWN)
+    return TRUE;
+  g_set_error(error, VELM_ERROR, VELM_ERROR_LLM, "not asked, as it is away: %s",
+              velm_llm_health_why(session->health));
+  return FALSE;
+}
+
+/* A request is also what the cache is looked through by. */
+static gboolean may_build(VelmLlmSession *session, GError **error) {
+  return (session->cache && velm_llm_server_has_llm(session->server)) || may_ask(session, error);
 }
 
 static void build_ahead(VelmLlmSession *session) {
   while (session->unbuilt->length > 0 && wants_request(session)) {
     g_autoptr(GError) error = NULL;
     Question *question = g_queue_pop_head(session->unbuilt);
-    if (!build(question, &error))
+    if (!may_build(session, &error) || !build(question, &error))
       end(question, error);
   }
 }
@@ -201,6 +231,9 @@ static gboolean look_up(Question *question, gboolean *found, GError **error) {
   if (!answer || answer->outcome != VELM_ANSWER_OK)
     return TRUE;
   velm_spending_count_cached(session->spending, cached->prompt_tokens, cached->completion_tokens);
+  write_down(question);
+  question->inspection->transcript.cached = TRUE;
+  question->inspection->transcript.answer = g_strdup(answer->text ? answer->text : answer->reason);
   fill_record(question, answer);
   end(question, NULL);
   *found = TRUE;
@@ -212,6 +245,7 @@ static void replied(JsonObject *reply, int status, const GError *error, gpointer
 static void post(Question *question) {
   VelmLlmSession *session = question->mllm->session;
   question->start = session->served ? velm_served_llm_get_starts(session->served) : 0;
+  write_down(question);
   velm_llm_server_post(session->server, "/chat/completions", question->built->body, replied,
                        question);
   g_clear_pointer(&question->built->body, g_bytes_unref); /* the server has it */
@@ -221,7 +255,7 @@ static void post(Question *question) {
 static gboolean spend_and_post(Question *question, GError **error) {
   VelmLlmSession *session = question->mllm->session;
   question->reserved_prompt = velm_price_most_prompt_tokens(
-      session->price, question->built->text_bytes, question->built->n_images);
+      session->price, strlen(question->built->text), g_strv_length(question->built->image_names));
   switch (velm_spending_may_send(session->spending, question->reserved_prompt,
                                  VELM_PROMPT_MAX_TOKENS)) {
   case VELM_SPENDING_GRANTED:
@@ -252,7 +286,8 @@ static gboolean send_question(Question *question, GError **error) {
                          "not asked: --offline, and the cache has no answer");
     return FALSE;
   }
-  if (session->served && !velm_served_llm_check(session->served, error))
+  if (!may_ask(session, error) ||
+      (session->served && !velm_served_llm_check(session->served, error)))
     return FALSE;
   return spend_and_post(question, error);
 }
@@ -358,6 +393,7 @@ static void take_answer(Question *question, VelmLlmAnswer *answer) {
   g_autoptr(GError) error = NULL;
   gboolean may_ask_again = velm_llm_answer_may_ask_again(answer);
   clean(session->server, answer);
+  question->inspection->transcript.answer = g_strdup(answer->text);
   if (answer->outcome == VELM_ANSWER_OK) {
     g_autofree char *json = velm_llm_answer_to_json(answer, question->built->answers);
     /* An answer that cannot be kept is an answer all the same. */
@@ -427,6 +463,9 @@ static void mllm_submit(VelmClassifier *classifier, VelmInspection *inspection, 
   question->user_data = user_data;
   g_free(inspection->llm.llm);
   inspection->llm = (VelmLlmUsage){0};
+  velm_llm_transcript_clear(&inspection->transcript);
+  if (mllm->session->fail_fast)
+    velm_llm_session_is_there(mllm->session); /* waits while it is first looked for */
   question->reference = mllm->normal_image
                             ? mllm->normal_image
                             : velm_reference_images_nearest(mllm->references, inspection->features);
@@ -456,6 +495,16 @@ static guint mllm_capacity(const VelmClassifier *classifier) {
 
 static const VelmSpending *mllm_spending(const VelmClassifier *classifier) {
   return ((const Mllm *)classifier)->session->spending;
+}
+
+static gboolean mllm_watch(VelmClassifier *classifier, VelmClassifierServer *server) {
+  VelmLlmSession *session = ((Mllm *)classifier)->session;
+  if (session->offline)
+    return FALSE;
+  server->state = velm_llm_session_watch(session);
+  server->name = velm_llm_server_get_place(session->server);
+  server->why = server->state == VELM_LLM_DOWN ? velm_llm_health_why(session->health) : NULL;
+  return TRUE;
 }
 
 static void end_all(GQueue *questions, const GError *error) {
@@ -567,4 +616,5 @@ const VelmClassifierClass velm_classifier_mllm = {.name = "mllm",
                                                   .iterate = mllm_iterate,
                                                   .cancel = mllm_cancel,
                                                   .capacity = mllm_capacity,
-                                                  .spending = mllm_spending};
+                                                  .spending = mllm_spending,
+                                                  .watch = mllm_watch};

@@ -28,12 +28,21 @@ void velm_built_prompt_free(VelmBuiltPrompt *built) {
   if (!built)
     return;
   g_strfreev(built->answers);
+  g_free(built->text);
+  g_strfreev(built->image_names);
   g_clear_pointer(&built->body, g_bytes_unref);
   g_free(built->key);
   g_free(built);
 }
 
 /* ---- the threads' side ---- */
+
+static char **list_names(const GPtrArray *names) {
+  char **list = g_new0(char *, names->len + 1);
+  for (guint i = 0; i < names->len; i++)
+    list[i] = g_strdup(names->pdata[i]);
+  return list;
+}
 
 static VelmBuiltPrompt *build(const VelmPromptOrder *order, GError **error) {
   g_autoptr(VelmPrompt) prompt =
@@ -44,8 +53,8 @@ static VelmBuiltPrompt *build(const VelmPromptOrder *order, GError **error) {
   gsize length = strlen(json);
   VelmBuiltPrompt *built = g_new0(VelmBuiltPrompt, 1);
   built->answers = g_steal_pointer(&prompt->answers);
-  built->text_bytes = strlen(prompt->text);
-  built->n_images = prompt->images->len;
+  built->text = g_steal_pointer(&prompt->text);
+  built->image_names = list_names(prompt->image_names);
   built->body = g_bytes_new_take(json, length);
   if (order->keyed)
     built->key = velm_answer_cache_key(order->request.llm, NULL, json, length);

@@ -24,15 +24,15 @@ typedef struct {
 
 /**
  * VelmBuiltPrompt: a request, and of its prompt what its answer is read by.
- * @answers: as VelmPrompt's
- * @text_bytes, @n_images: of the prompt
+ * @answers, @text: as VelmPrompt's
+ * @image_names: NULL-terminated, as VelmPrompt's
  * @body: what is sent
  * @key: in the cache; NULL where it was not wanted
  */
 typedef struct {
   char **answers;
-  gsize text_bytes;
-  guint n_images;
+  char *text;
+  char **image_names;
   GBytes *body;
   char *key;
 } VelmBuiltPrompt;

@@ -25,7 +25,8 @@ GOptionGroup *velm_cli_llm_options(VelmCliLlm *llm) {
       {"in-flight", 0, 0, G_OPTION_ARG_INT, &llm->in_flight,
        "Requests that are with the server at once (default 8; 2 with --serve-llm)", "N"},
       {"llm-timeout", 0, 0, G_OPTION_ARG_INT, &llm->timeout_s,
-       "Longest wait for one answer, all tries included (default 300; 1200 with --serve-llm)",
+       "Longest wait for one answer, all tries included (default 300, of velm serve 30; 1200 with "
+       "--serve-llm)",
        "SECONDS"},
       {"cache", 0, 0, G_OPTION_ARG_FILENAME, &llm->cache,
        "Keep answers in FILE, and ask for none that it has", "FILE"},

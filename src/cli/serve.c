@@ -259,7 +259,7 @@ static gboolean stop(gpointer loop) {
 static gboolean reload_all(gpointer data) {
   const GPtrArray *products = velm_station_get_products(data);
   for (guint i = 0; i < products->len; i++)
-    velm_product_reload(products->pdata[i]);
+    velm_station_reload(data, products->pdata[i]);
   return G_SOURCE_CONTINUE;
 }
 
@@ -365,6 +365,7 @@ static VelmProductParams product_params(const Options *options, const VelmInspec
     params.inspector.max_pixels = options->megapixels * 1000 * 1000;
   params.inspector.parallel =
       options->parallel > 0 ? (guint)options->parallel : velm_inspector_best_parallel();
+  params.inspector.llm.fail_fast = TRUE;
   if (options->queue > 0)
     params.most_queued = (guint)options->queue;
   return params;

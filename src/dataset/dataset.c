@@ -14,6 +14,14 @@ static void sample_free(gpointer data) {
   g_free(sample);
 }
 
+VelmSample *velm_sample_new(const char *path, const char *label, const char *group) {
+  VelmSample *sample = g_new0(VelmSample, 1);
+  sample->path = g_strdup(path);
+  sample->label = g_strdup(label);
+  sample->group = g_strdup(group);
+  return sample;
+}
+
 gboolean velm_sample_is_good(const VelmSample *sample) {
   return g_str_equal(sample->label, VELM_LABEL_GOOD);
 }
@@ -23,6 +31,15 @@ static int compare_paths(gconstpointer a, gconstpointer b) {
 }
 
 static GPtrArray *samples_new(void) { return g_ptr_array_new_with_free_func(sample_free); }
+
+VelmDataset *velm_dataset_new(const char *directory) {
+  VelmDataset *dataset = g_new0(VelmDataset, 1);
+  dataset->directory = g_strdup(directory);
+  dataset->train = samples_new();
+  dataset->test = samples_new();
+  dataset->classes = g_ptr_array_new_with_free_func(g_free);
+  return dataset;
+}
 
 void velm_dataset_free(VelmDataset *dataset) {
   if (!dataset)
@@ -243,11 +260,7 @@ static gboolean fill(VelmDataset *dataset, GError **error) {
 }
 
 VelmDataset *velm_dataset_open(const char *directory, GError **error) {
-  g_autoptr(VelmDataset) dataset = g_new0(VelmDataset, 1);
-  dataset->directory = g_strdup(directory);
-  dataset->train = samples_new();
-  dataset->test = samples_new();
-  dataset->classes = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(VelmDataset) dataset = velm_dataset_new(directory);
   if (g_file_test(directory, G_FILE_TEST_IS_REGULAR)) {
     g_set_error(error, VELM_ERROR, VELM_ERROR_DATASET, "%s: is a file, not a folder", directory);
     return NULL;
@@ -302,10 +315,7 @@ static char *reference_of(const char *path) {
 }
 
 static void add_path(GPtrArray *samples, const char *path) {
-  VelmSample *sample = g_new0(VelmSample, 1);
-  sample->path = g_strdup(path);
-  sample->group = g_strdup(path);
-  g_ptr_array_add(samples, sample);
+  g_ptr_array_add(samples, velm_sample_new(path, NULL, path));
 }
 
 GPtrArray *velm_dataset_expand(const char *const *paths, GError **error) {

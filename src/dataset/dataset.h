@@ -24,6 +24,9 @@ typedef struct {
   char *group;     /* never NULL: the part's name, else the image's own path below the folder */
 } VelmSample;
 
+/** A sample without mask and reference. @label: (nullable). Returns: (transfer full): for one of a
+ * dataset's arrays, which frees it. */
+VelmSample *velm_sample_new(const char *path, const char *label, const char *group);
 /** Whether its label is the normal class. */
 gboolean velm_sample_is_good(const VelmSample *sample);
 
@@ -41,6 +44,9 @@ typedef struct {
  * an image out. Its lines, and masks, for images that are gone do no harm.
  */
 VelmDataset *velm_dataset_open(const char *directory, GError **error);
+/** One without images, for images that do not lie in such a folder. @directory: what messages call
+ * it. Returns: (transfer full). */
+VelmDataset *velm_dataset_new(const char *directory);
 void velm_dataset_free(VelmDataset *dataset);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmDataset, velm_dataset_free)
 

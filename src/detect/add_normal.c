@@ -19,16 +19,15 @@ static const VelmDetectorClass *find_class(VelmModel *model, GError **error) {
 }
 
 /* The model that grows is a copy, until all has gone well. */
-gboolean velm_model_add_normal(VelmModel *model, const char *directory, VelmProgress progress,
-                               gpointer progress_data, VelmAddition *addition, GError **error) {
+gboolean velm_model_add_dataset(VelmModel *model, const VelmDataset *dataset, VelmProgress progress,
+                                gpointer progress_data, VelmAddition *addition, GError **error) {
   *addition = (VelmAddition){0};
   const VelmDetectorClass *klass = find_class(model, error);
-  g_autoptr(VelmDataset) dataset = klass ? velm_dataset_open(directory, error) : NULL;
-  if (!dataset)
+  if (!klass)
     return FALSE;
   if (dataset->train->len == 0) {
     g_set_error(error, VELM_ERROR, VELM_ERROR_DATASET, "%s: has no good image in train/good",
-                directory);
+                dataset->directory);
     return FALSE;
   }
   g_autoptr(VelmModel) copy = velm_model_copy(model);
@@ -38,4 +37,13 @@ gboolean velm_model_add_normal(VelmModel *model, const char *directory, VelmProg
   }
   velm_model_take(model, g_steal_pointer(&copy));
   return TRUE;
+}
+
+gboolean velm_model_add_normal(VelmModel *model, const char *directory, VelmProgress progress,
+                               gpointer progress_data, VelmAddition *addition, GError **error) {
+  *addition = (VelmAddition){0};
+  g_autoptr(VelmDataset) dataset =
+      find_class(model, error) ? velm_dataset_open(directory, error) : NULL;
+  return dataset &&
+         velm_model_add_dataset(model, dataset, progress, progress_data, addition, error);
 }

@@ -74,3 +74,7 @@ gboolean velm_detector_detect(VelmDetector *detector, VelmInspection *inspection
 gboolean velm_detector_examine(VelmDetector *detector, VelmInspection *inspection, GError **error);
 void velm_detector_free(VelmDetector *detector);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmDetector, velm_detector_free)
+
+/** velm_model_add_normal() of the images in @dataset's train. */
+gboolean velm_model_add_dataset(VelmModel *model, const VelmDataset *dataset, VelmProgress progress,
+                                gpointer progress_data, VelmAddition *addition, GError **error);

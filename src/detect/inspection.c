@@ -55,6 +55,14 @@ void velm_features_free(VelmFeatures *features) {
   g_free(features);
 }
 
+void velm_llm_transcript_clear(VelmLlmTranscript *transcript) {
+  g_free(transcript->text);
+  g_strfreev(transcript->images);
+  g_free(transcript->answer);
+  g_free(transcript->failure);
+  *transcript = (VelmLlmTranscript){0};
+}
+
 void velm_inspection_free(VelmInspection *inspection) {
   if (!inspection)
     return;
@@ -75,6 +83,7 @@ void velm_inspection_free(VelmInspection *inspection) {
   g_free(inspection->reason);
   g_free(inspection->stage_reason);
   g_free(inspection->llm.llm);
+  velm_llm_transcript_clear(&inspection->transcript);
   g_free(inspection->severity);
   g_free(inspection->action);
   g_free(inspection->rule);

@@ -38,6 +38,21 @@ typedef struct {
   double usd;                              /* NaN where there is no price */
 } VelmLlmUsage;
 
+/*
+ * What a language model was asked about a part, and what it said, for people; no part of the
+ * record's JSON. Where it was asked again, that is the last time.
+ */
+typedef struct {
+  char *text;      /* of the prompt, as it was sent; NULL where none was asked */
+  char **images;   /* NULL-terminated: what went along, in its order: "reference", "part",
+                      "outlined", "crop", "example" */
+  char *answer;    /* the model's own words, without keys; or NULL */
+  char *failure;   /* why there is no answer that can be used; or NULL */
+  gboolean cached; /* nothing was sent: the answer was in the cache */
+} VelmLlmTranscript;
+
+void velm_llm_transcript_clear(VelmLlmTranscript *transcript);
+
 struct _VelmInspection {
   char *path;
   char *part;           /* its name, as in groups.csv; NULL where it is not known */
@@ -71,6 +86,7 @@ struct _VelmInspection {
   char *stage_reason;    /* why it was this one's to answer, where several could have; or NULL */
   gboolean fallback;     /* another was to answer, and failed */
   VelmLlmUsage llm;
+  VelmLlmTranscript transcript;
 
   /* act */
   VelmDecision decision;

@@ -1,5 +1,6 @@
 #include "evaluate/label_ranking.h"
 
+#include "detect/detector.h"
 #include "evaluate/bootstrap.h"
 #include "evaluate/part_labels.h"
 #include "mark/mark.h"
@@ -9,6 +10,14 @@
 
 /* ---- looking ---- */
 
+void velm_label_seen_free(VelmLabelSeen *seen) {
+  if (!seen)
+    return;
+  velm_sight_free(seen->given);
+  velm_sight_free(seen->detected);
+  g_free(seen);
+}
+
 /* What all images are looked at with. */
 typedef struct {
   VelmSightNet *net;
@@ -16,7 +25,7 @@ typedef struct {
   gboolean without_masks; /* some image has no mask, so that all are seen without as well */
 } Viewer;
 
-static gboolean see_mask(const Viewer *viewer, VelmInspection *inspection, VelmSeen *seen,
+static gboolean see_mask(const Viewer *viewer, VelmInspection *inspection, VelmLabelSeen *seen,
                          GError **error) {
   g_autoptr(VelmMask) mask = velm_mask_load(seen->sample->mask, error);
   if (!mask || !velm_mark_given(inspection, mask, error))
@@ -26,8 +35,8 @@ static gboolean see_mask(const Viewer *viewer, VelmInspection *inspection, VelmS
 }
 
 /* Before any mask is marked: nothing marked is the whole image. */
-static gboolean see_without_mask(const Viewer *viewer, VelmInspection *inspection, VelmSeen *seen,
-                                 GError **error) {
+static gboolean see_without_mask(const Viewer *viewer, VelmInspection *inspection,
+                                 VelmLabelSeen *seen, GError **error) {
   gboolean in_region = viewer->detector != NULL;
   if (in_region && !velm_mark_regions(inspection, TRUE, error))
     return FALSE;
@@ -35,9 +44,9 @@ static gboolean see_without_mask(const Viewer *viewer, VelmInspection *inspectio
   return seen->detected != NULL;
 }
 
-static VelmSeen *see(const Viewer *viewer, const VelmSample *sample, GError **error) {
+static VelmLabelSeen *see(const Viewer *viewer, const VelmSample *sample, GError **error) {
   g_autoptr(VelmInspection) inspection = velm_inspection_new(sample->path);
-  g_autoptr(VelmSeen) seen = g_new0(VelmSeen, 1);
+  g_autoptr(VelmLabelSeen) seen = g_new0(VelmLabelSeen, 1);
   seen->sample = sample;
   if (!velm_inspection_load(inspection, sample->reference, 0, error) ||
       (viewer->detector && (!velm_detector_detect(viewer->detector, inspection, error) ||
@@ -52,9 +61,9 @@ static VelmSeen *see(const Viewer *viewer, const VelmSample *sample, GError **er
 
 static GPtrArray *see_all(const Viewer *viewer, const GPtrArray *samples, VelmProgress progress,
                           gpointer progress_data, GError **error) {
-  g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify)velm_seen_free);
+  g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify)velm_label_seen_free);
   for (guint i = 0; i < samples->len; i++) {
-    VelmSeen *seen = see(viewer, g_ptr_array_index(samples, i), error);
+    VelmLabelSeen *seen = see(viewer, g_ptr_array_index(samples, i), error);
     if (!seen)
       return NULL;
     g_ptr_array_add(all, seen);
@@ -100,7 +109,7 @@ GPtrArray *velm_label_see(const VelmDataset *dataset, VelmModel *model, VelmProg
 
 /* The images that are judged, and their answers. */
 typedef struct {
-  GPtrArray *seen; /* of VelmSeen, those of a class */
+  GPtrArray *seen; /* of VelmLabelSeen, those of a class */
   guint *labels;   /* by image */
   const char *const *classes;
   VelmCrossParams params;
@@ -126,7 +135,7 @@ static void court_init(Court *court, const GPtrArray *all, const char *const *cl
   court->labels = g_new(guint, all->len + 1);
   court->classes = classes;
   for (guint i = 0; i < all->len; i++) {
-    VelmSeen *seen = g_ptr_array_index(all, i);
+    VelmLabelSeen *seen = g_ptr_array_index(all, i);
     guint label = index_of(classes, seen->sample->label);
     if (label == G_MAXUINT)
       continue;
@@ -138,7 +147,7 @@ static void court_init(Court *court, const GPtrArray *all, const char *const *cl
 static gboolean masks_are_common(const Court *court) {
   guint n = 0;
   for (guint i = 0; i < court->seen->len; i++)
-    n += ((const VelmSeen *)g_ptr_array_index(court->seen, i))->given != NULL;
+    n += ((const VelmLabelSeen *)g_ptr_array_index(court->seen, i))->given != NULL;
   return n > 0 && 2 * n >= court->seen->len;
 }
 
@@ -160,7 +169,7 @@ static gboolean ask(Court *court, gboolean through_masks, GError **error) {
   g_autoptr(GArray) examples = g_array_new(FALSE, FALSE, sizeof(VelmExample));
   g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(guint));
   for (guint i = 0; i < court->seen->len; i++) {
-    const VelmSeen *seen = g_ptr_array_index(court->seen, i);
+    const VelmLabelSeen *seen = g_ptr_array_index(court->seen, i);
     VelmExample example = {.class_index = court->labels[i], .part = seen->sample->group};
     if (through_masks)
       example.given = seen->given;
@@ -181,7 +190,7 @@ static gboolean ask(Court *court, gboolean through_masks, GError **error) {
 
 static gboolean is_answered(const Court *court) {
   for (guint i = 0; i < court->seen->len; i++) {
-    const VelmSeen *seen = g_ptr_array_index(court->seen, i);
+    const VelmLabelSeen *seen = g_ptr_array_index(court->seen, i);
     if (!court->answers->judged[i] && seen->detected)
       return FALSE;
   }
@@ -202,7 +211,7 @@ static VelmPartLabels *learn_part_labels(const Court *court) {
   guint n = court->seen->len, n_parts = 0;
   g_autofree const char **names = g_new(const char *, n + 1);
   for (guint i = 0; i < n; i++)
-    names[i] = ((const VelmSeen *)g_ptr_array_index(court->seen, i))->sample->group;
+    names[i] = ((const VelmLabelSeen *)g_ptr_array_index(court->seen, i))->sample->group;
   g_autofree guint *parts = velm_bootstrap_number_groups(names, n, &n_parts);
   return velm_part_labels_learn(court->labels, parts, n, court->answers->n_classes, n_parts);
 }
@@ -251,7 +260,7 @@ static VelmLabelRanking *rank(Court *court) {
   ranking->n_classes = ranking->answers->n_classes;
   ranking->doubts = g_array_new(FALSE, TRUE, sizeof(VelmLabelDoubt));
   for (guint i = 0; i < court->seen->len; i++) {
-    const VelmSeen *seen = g_ptr_array_index(court->seen, i);
+    const VelmLabelSeen *seen = g_ptr_array_index(court->seen, i);
     VelmLabelDoubt doubt = {.sample = seen->sample, .label = court->labels[i], .score = NAN};
     doubt.looks = ranking->answers->probabilities + (gsize)i * ranking->n_classes;
     if (ranking->answers->judged[i])

@@ -9,11 +9,22 @@
  */
 #pragma once
 
-#include "classify/examples.h"
+#include "classify/fewshot.h"
+#include "dataset/dataset.h"
 #include "evaluate/cross_answers.h"
 
 /* A label that is less probable than this is suspect. */
 #define VELM_SUSPECT_PROBABILITY 0.05
+
+/* One image and what was seen of it. */
+typedef struct {
+  const VelmSample *sample; /* borrowed */
+  VelmSight *given;         /* through its mask, or NULL */
+  VelmSight *detected;      /* without it, or NULL */
+} VelmLabelSeen;
+
+void velm_label_seen_free(VelmLabelSeen *seen);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmLabelSeen, velm_label_seen_free)
 
 /**
  * VelmLabelDoubt: one image.
@@ -52,15 +63,15 @@ typedef struct {
  * Where some images have no mask, the others are looked at in their way as well.
  * @model: may be NULL; with it the detector's features are part of what is seen
  * @progress: may be NULL
- * Returns: (transfer full) (element-type VelmSeen)
+ * Returns: (transfer full) (element-type VelmLabelSeen)
  */
 GPtrArray *velm_label_see(const VelmDataset *dataset, VelmModel *model, VelmProgress progress,
                           gpointer progress_data, GError **error);
 
 /**
- * Ranks the labels of @seen (of VelmSeen), which may be changed since they were looked at. An image
- * is judged by others that were seen in the same way: through masks where at least half of the
- * images have one and it has one itself.
+ * Ranks the labels of @seen (of VelmLabelSeen), which may be changed since they were looked at. An
+ * image is judged by others that were seen in the same way: through masks where at least half of
+ * the images have one and it has one itself.
  * @classes: NULL-terminated keys; images of other labels are left out
  * @seed: of the dealing of parts to folds
  * Returns: (transfer full): its samples are borrowed from @seen; NULL with VELM_ERROR_DATASET or

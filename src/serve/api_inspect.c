@@ -61,7 +61,7 @@ static gboolean is_key(const char *key) {
 
 /* What is asked for behind the question mark and in the headers; borrowed. */
 typedef struct {
-  const char *key, *name, *callback;
+  const char *key, *name, *part, *callback;
   gboolean later; /* it is queued, and the answer does not wait for the record */
 } Wish;
 
@@ -73,12 +73,13 @@ static gboolean is_allowed(const VelmCall *call, const char *callback) {
 }
 
 static gboolean read_query(const VelmCall *call, Wish *wish, GError **error) {
-  static const char *const names[] = {"name", "wait", "callback", NULL};
+  static const char *const names[] = {"name", "part", "wait", "callback", NULL};
   static const char *const words[] = {"true", "false", NULL};
   GHashTable *query = velm_exchange_get_query(call->exchange);
   guint later = FALSE;
   if (!velm_query_only(query, names, FALSE, error) ||
       !velm_query_text(query, "name", MOST_TEXT, &wish->name, error) ||
+      !velm_query_text(query, "part", MOST_TEXT, &wish->part, error) ||
       !velm_query_text(query, "callback", MOST_URL, &wish->callback, error) ||
       !velm_query_word(query, "wait", words, &later, error))
     return FALSE;
@@ -97,6 +98,8 @@ static VelmResponse *check(const VelmCall *call, Wish *wish) {
                                           "characters without spaces");
   if (wish->name && !velm_call_is_plain(wish->name))
     return velm_response_new_problem(400, "name: it has control characters");
+  if (wish->part && !velm_call_is_plain(wish->part))
+    return velm_response_new_problem(400, "part: it has control characters");
   if (wish->callback && !wish->later)
     return velm_response_new_problem(400, "callback: it goes with wait=false");
   if (wish->callback && !is_allowed(call, wish->callback))
@@ -143,6 +146,7 @@ static VelmResponse *enqueue(const VelmCall *call, const Wish *wish, const char 
                              .time = g_get_real_time(),
                              .media_type = (char *)(uintptr_t)media_type,
                              .name = (char *)(uintptr_t)wish->name,
+                             .part = (char *)(uintptr_t)wish->part,
                              .callback = (char *)(uintptr_t)wish->callback};
   if (velm_station_enqueue(call->context->station, &queued, velm_exchange_get_body(call->exchange),
                            NULL, &error))
@@ -184,6 +188,7 @@ void velm_api_inspect(VelmCall *call) {
   }
   const VelmArrival arrival = {.key = wish.key,
                                .name = wish.name,
+                               .part = wish.part,
                                .media_type = media_type,
                                .image = velm_exchange_get_body(call->exchange)};
   velm_station_inspect(call->context->station, product, &arrival, take_record, call);

@@ -75,6 +75,6 @@ VelmResponse *velm_api_reload_product(VelmCall *call, GError **error) {
   if (!velm_store_audit(velm_station_get_store(call->context->station),
                         call->who ? call->who : "local", "reload", target, NULL, error))
     return NULL;
-  velm_product_reload(product);
+  velm_station_reload(call->context->station, product);
   return velm_response_new(202, NULL, NULL);
 }

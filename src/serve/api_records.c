@@ -4,6 +4,7 @@
 #include "serve/record_json.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #define MOST_CURSOR 200
 #define MOST_NAME 200
@@ -49,6 +50,21 @@ VelmResponse *velm_api_get_record(VelmCall *call, GError **error) {
   VelmResponse *missing = NULL;
   g_autoptr(VelmStoredRecord) record = velm_call_record(call, &missing, error);
   return record ? velm_call_respond_record(call, 200, record, error) : missing;
+}
+
+VelmResponse *velm_api_get_prompt(VelmCall *call, GError **error) {
+  VelmResponse *missing = NULL;
+  char *json = NULL;
+  g_autoptr(VelmStoredRecord) record = velm_call_record(call, &missing, error);
+  if (!record)
+    return missing;
+  if (!velm_store_get_prompt(velm_station_get_store(call->context->station), record->id, &json,
+                             error))
+    return NULL;
+  if (!json)
+    return velm_response_new_problem(404, "no language model was asked about this part");
+  gsize length = strlen(json);
+  return velm_response_new(200, "application/json", g_bytes_new_take(json, length));
 }
 
 /* ---- reviews ---- */

@@ -2,13 +2,12 @@
 #include "serve/call.h"
 #include "serve/query.h"
 #include "serve/record_json.h"
+#include "serve/spec_use.h"
 
 #include "act/policy.h"
 #include "act/record.h"
 #include "act/spec.h"
-#include "core/file.h"
 
-#include <stdint.h>
 #include <string.h>
 
 /* Records that a spec is tried on, unless another number is asked for, and at most. */
@@ -149,18 +148,6 @@ VelmResponse *velm_api_check_spec(VelmCall *call, GError **error) {
 
 /* ---- putting in use ---- */
 
-static gboolean write_spec(VelmStation *station, VelmProduct *product, const char *text,
-                           GError **error) {
-  g_autofree char *given = velm_product_get_spec_path(product);
-  g_autofree char *path =
-      given ? g_strdup(given) : velm_station_own_spec_path(station, velm_product_get_name(product));
-  g_autofree char *folder = g_path_get_dirname(path);
-  if (!velm_file_make_folder(folder, error) || !velm_file_write(path, text, strlen(text), error))
-    return FALSE;
-  velm_product_set_spec_path(product, path);
-  return TRUE;
-}
-
 VelmResponse *velm_api_put_spec(VelmCall *call, GError **error) {
   static const char *const names[] = {"spec", "who", NULL};
   VelmStation *station = call->context->station;
@@ -170,14 +157,8 @@ VelmResponse *velm_api_put_spec(VelmCall *call, GError **error) {
     return velm_response_new_problem(404, "there is no such product");
   g_autoptr(JsonNode) body = read_body(call, names, &text, error);
   if (!body || !velm_call_who(call, body, &who, error) ||
-      !velm_product_try_spec(product, text, error))
+      !velm_spec_use(station, product, text, who, error))
     return NULL;
-  const VelmStoredSpec spec = {
-      .product = call->argument, .who = (char *)(uintptr_t)who, .text = (char *)(uintptr_t)text};
-  if (!velm_store_add_spec(velm_station_get_store(station), &spec, error) ||
-      !write_spec(station, product, text, error))
-    return NULL;
-  velm_product_reload(product);
   return velm_response_new(202, NULL, NULL);
 }
 

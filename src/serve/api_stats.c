@@ -23,6 +23,15 @@ static void build_classes(JsonBuilder *builder, const VelmStoreStats *stats) {
   json_builder_end_array(builder);
 }
 
+static void build_llm(JsonBuilder *builder, const VelmStoreLlm *llm) {
+  json_builder_set_member_name(builder, "llm");
+  json_builder_begin_object(builder);
+  velm_json_set_int(builder, "requests", llm->requests);
+  velm_json_set_int(builder, "tokens", llm->tokens);
+  velm_json_set_double(builder, "usd", llm->usd);
+  json_builder_end_object(builder);
+}
+
 static void build_series(JsonBuilder *builder, const VelmStoreStats *stats) {
   json_builder_set_member_name(builder, "series");
   json_builder_begin_array(builder);
@@ -35,6 +44,7 @@ static void build_series(JsonBuilder *builder, const VelmStoreStats *stats) {
     velm_json_set_int(builder, "defect", span->defect);
     velm_json_set_double(builder, "mean_score", span->mean_score);
     velm_json_set_double(builder, "mean_ms", span->mean_ms);
+    build_llm(builder, &span->llm);
     json_builder_end_object(builder);
   }
   json_builder_end_array(builder);
@@ -71,6 +81,7 @@ VelmResponse *velm_api_get_stats(VelmCall *call, GError **error) {
   velm_json_set_time(builder, "until", stats->last);
   velm_json_set_int(builder, "total", stats->total);
   velm_json_set_int(builder, "reviewed", stats->reviewed);
+  build_llm(builder, &stats->llm);
   build_decisions(builder, stats);
   build_classes(builder, stats);
   build_series(builder, stats);

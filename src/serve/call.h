@@ -111,6 +111,16 @@ VelmResponse *velm_api_check_spec(VelmCall *call, GError **error);
 VelmResponse *velm_api_put_spec(VelmCall *call, GError **error);
 VelmResponse *velm_api_list_specs(VelmCall *call, GError **error);
 
+VelmResponse *velm_api_add_class(VelmCall *call, GError **error);
+
+VelmResponse *velm_api_add_job(VelmCall *call, GError **error);
+VelmResponse *velm_api_list_jobs(VelmCall *call, GError **error);
+VelmResponse *velm_api_get_job(VelmCall *call, GError **error);
+VelmResponse *velm_api_cancel_job(VelmCall *call, GError **error);
+
+VelmResponse *velm_api_list_versions(VelmCall *call, GError **error);
+VelmResponse *velm_api_put_version(VelmCall *call, GError **error);
+
 void velm_api_inspect(VelmCall *call);
 VelmResponse *velm_api_trigger_camera(VelmCall *call, GError **error);
 VelmResponse *velm_api_get_inspection(VelmCall *call, GError **error);
@@ -118,6 +128,7 @@ VelmResponse *velm_api_get_inspection(VelmCall *call, GError **error);
 VelmResponse *velm_api_list_records(VelmCall *call, GError **error);
 VelmResponse *velm_api_export_records(VelmCall *call, GError **error);
 VelmResponse *velm_api_get_record(VelmCall *call, GError **error);
+VelmResponse *velm_api_get_prompt(VelmCall *call, GError **error);
 VelmResponse *velm_api_get_image(VelmCall *call, GError **error);
 VelmResponse *velm_api_get_picture(VelmCall *call, GError **error);
 VelmResponse *velm_api_get_stats(VelmCall *call, GError **error);

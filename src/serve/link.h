@@ -9,6 +9,7 @@
 
 typedef struct _VelmLink VelmLink;
 typedef struct _VelmStation VelmStation;
+typedef struct _VelmJobs VelmJobs;
 
 /**
  * VelmLinkClass: @start: begins, in threads of its own

@@ -29,23 +29,25 @@ typedef struct {
 } Task;
 
 struct _VelmProduct {
-  char *name, *model_path;
+  char *name, *given_model;
   VelmInspectorParams inspector;
   guint most_queued;
   VelmProductChanged changed;
   gpointer user_data;
   GThread *opener, *thread;
-  GAsyncQueue *tasks; /* of Task */
-  gint queued;        /* atomic: handed in and not done */
-  gint on_way;        /* the thread's own: submitted and not done */
-  Setup *setup;       /* the thread's own: NULL until one is open */
-  VelmStatusCell status;
+  GAsyncQueue *tasks;         /* of Task */
+  gint queued;                /* atomic: handed in and not done */
+  gint on_way;                /* the thread's own: submitted and not done */
+  Setup *setup;               /* the thread's own: NULL until one is open */
+  VelmStatusCell status, llm; /* llm: of the server that place names */
 
   GMutex lock;
   GCond wished;
-  char *spec_path;
-  guint wish; /* how often it was asked to open the model */
+  char *model_path, *spec_path;
+  char *remark; /* why the model is not the one that it should be; or NULL */
+  guint wish;   /* how often it was asked to open the model */
   gboolean ending;
+  char *place;          /* NULL where no language model is asked */
   Setup *opened;        /* for the thread that inspects to take over */
   VelmProductText text; /* of the setup in use; without a model where there is none */
 };
@@ -66,6 +68,15 @@ static void set_state(VelmProduct *product, VelmState state, const char *reason)
 
 VelmStatus velm_product_get_status(VelmProduct *product) {
   return velm_status_get(&product->status);
+}
+
+gboolean velm_product_get_llm(VelmProduct *product, char **place, VelmStatus *status) {
+  g_mutex_lock(&product->lock);
+  *place = g_strdup(product->place);
+  g_mutex_unlock(&product->lock);
+  if (*place)
+    *status = velm_status_get(&product->llm);
+  return *place != NULL;
 }
 
 guint velm_product_get_queued(VelmProduct *product) {
@@ -117,11 +128,12 @@ static char *spec_text_of(const Setup *setup) {
 }
 
 /* @spec: (transfer full) (nullable). */
-static Setup *open_with(const VelmProduct *product, VelmSpec *spec, GError **error) {
+static Setup *open_with(const VelmProduct *product, const char *model, VelmSpec *spec,
+                        GError **error) {
   g_autoptr(Setup) setup = g_new0(Setup, 1);
   VelmInspectorParams params = product->inspector;
   setup->spec = spec;
-  setup->model = velm_model_load(product->model_path, error);
+  setup->model = velm_model_load(model, error);
   if (!setup->model)
     return NULL;
   setup->inspector = velm_inspector_new(setup->model, setup->spec, &params, error);
@@ -131,33 +143,83 @@ static Setup *open_with(const VelmProduct *product, VelmSpec *spec, GError **err
   return g_steal_pointer(&setup);
 }
 
-char *velm_product_get_spec_path(VelmProduct *product) {
+/* @text: one of the product's, that change. */
+static char *get_text(VelmProduct *product, char *const *text) {
   g_mutex_lock(&product->lock);
-  char *path = g_strdup(product->spec_path);
+  char *copy = g_strdup(*text);
   g_mutex_unlock(&product->lock);
-  return path;
+  return copy;
+}
+
+static void set_text(VelmProduct *product, char **text, const char *value) {
+  g_mutex_lock(&product->lock);
+  g_free(*text);
+  *text = g_strdup(value);
+  g_mutex_unlock(&product->lock);
+}
+
+char *velm_product_get_spec_path(VelmProduct *product) {
+  return get_text(product, &product->spec_path);
 }
 
 void velm_product_set_spec_path(VelmProduct *product, const char *path) {
-  g_mutex_lock(&product->lock);
-  g_free(product->spec_path);
-  product->spec_path = g_strdup(path);
-  g_mutex_unlock(&product->lock);
+  set_text(product, &product->spec_path, path);
+}
+
+const char *velm_product_get_given_model(const VelmProduct *product) {
+  return product->given_model;
+}
+
+char *velm_product_get_model_path(VelmProduct *product) {
+  return get_text(product, &product->model_path);
+}
+
+void velm_product_set_model_path(VelmProduct *product, const char *path, const char *remark) {
+  set_text(product, &product->model_path, path);
+  set_text(product, &product->remark, remark);
+}
+
+/* With the spec in the product's file, or the model's own. */
+static Setup *open_model(VelmProduct *product, const char *model, GError **error) {
+  g_autofree char *path = velm_product_get_spec_path(product);
+  VelmSpec *spec = path ? velm_spec_load(path, error) : NULL;
+  return !path || spec ? open_with(product, model, spec, error) : NULL;
 }
 
 static Setup *open_setup(VelmProduct *product, GError **error) {
-  g_autofree char *path = velm_product_get_spec_path(product);
-  VelmSpec *spec = path ? velm_spec_load(path, error) : NULL;
-  Setup *setup = !path || spec ? open_with(product, spec, error) : NULL;
+  g_autofree char *model = velm_product_get_model_path(product);
+  Setup *setup = open_model(product, model, error);
   if (setup)
     warm_up(setup);
   return setup;
 }
 
-gboolean velm_product_try_spec(const VelmProduct *product, const char *text, GError **error) {
+VelmSpec *velm_product_read_spec(VelmProduct *product, GError **error) {
+  g_autofree char *path = velm_product_get_spec_path(product);
+  if (path)
+    return velm_spec_load(path, error);
+  g_auto(VelmProductText) text = velm_product_get_text(product);
+  if (text.spec)
+    return velm_spec_parse(text.spec, strlen(text.spec), "the model's spec", NULL, error);
+  g_set_error(error, VELM_ERROR, VELM_ERROR_SPEC, "%s has no spec: put one in use first",
+              product->name);
+  return NULL;
+}
+
+gboolean velm_product_try_spec(VelmProduct *product, const char *text, GError **error) {
+  g_autofree char *model = velm_product_get_model_path(product);
   VelmSpec *spec = velm_spec_parse(text, strlen(text), "the spec", NULL, error);
-  g_autoptr(Setup) setup = spec ? open_with(product, spec, error) : NULL;
+  g_autoptr(Setup) setup = spec ? open_with(product, model, spec, error) : NULL;
   return setup != NULL;
+}
+
+gboolean velm_product_try_model(VelmProduct *product, const char *path, GError **error) {
+  g_autoptr(Setup) setup = open_model(product, path, error);
+  return setup != NULL;
+}
+
+VelmInspectorParams velm_product_get_inspector_params(const VelmProduct *product) {
+  return product->inspector;
 }
 
 /* ---- the thread that opens ---- */
@@ -231,6 +293,31 @@ static void take_result(VelmInspection *inspection, const GError *error, gpointe
   task_free(task);
 }
 
+/* Returns: whether it was another. */
+static gboolean set_place(VelmProduct *product, const char *place) {
+  g_mutex_lock(&product->lock);
+  gboolean changed = g_strcmp0(product->place, place) != 0;
+  if (changed) {
+    g_free(product->place);
+    product->place = g_strdup(place);
+  }
+  g_mutex_unlock(&product->lock);
+  return changed;
+}
+
+/* It is looked for also while no image comes: who looks at the station is to see when it is back.
+ */
+static void watch_llm(VelmProduct *product) {
+  static const VelmState states[] = {[VELM_LLM_UNTRIED] = VELM_STATE_STARTING,
+                                     [VELM_LLM_UP] = VELM_STATE_READY,
+                                     [VELM_LLM_DOWN] = VELM_STATE_DEGRADED};
+  VelmClassifierServer server = {0};
+  gboolean asks = velm_inspector_watch(product->setup->inspector, &server);
+  gboolean changed = asks && velm_status_set(&product->llm, states[server.state], server.why);
+  if (set_place(product, asks ? server.name : NULL) || changed)
+    product->changed(product, product->user_data);
+}
+
 /* The inspector that is in use, after it has done what it has, gives way to the one that was
  * opened. */
 static void take_over(VelmProduct *product) {
@@ -247,7 +334,9 @@ static void take_over(VelmProduct *product) {
   velm_product_text_clear(&product->text);
   product->text = (VelmProductText){g_strdup(setup->text.model), g_strdup(setup->text.spec)};
   g_mutex_unlock(&product->lock);
-  set_state(product, VELM_STATE_READY, NULL);
+  watch_llm(product);
+  g_autofree char *remark = get_text(product, &product->remark);
+  set_state(product, remark ? VELM_STATE_DEGRADED : VELM_STATE_READY, remark);
 }
 
 /* Returns: NULL where there is none to submit now. */
@@ -294,6 +383,8 @@ static gpointer inspect_in_thread(gpointer data) {
     }
     if (product->on_way)
       velm_inspector_iterate(product->setup->inspector, task ? 0 : BUSY_WAIT_MS);
+    if (product->setup)
+      watch_llm(product);
   }
   return NULL;
 }
@@ -316,6 +407,7 @@ VelmProduct *velm_product_new(const VelmProductParams *params, VelmProductChange
   }
   VelmProduct *product = g_new0(VelmProduct, 1);
   product->name = g_strdup(params->name);
+  product->given_model = g_strdup(params->model);
   product->model_path = g_strdup(params->model);
   product->spec_path = g_strdup(params->spec);
   product->inspector = params->inspector;
@@ -323,6 +415,7 @@ VelmProduct *velm_product_new(const VelmProductParams *params, VelmProductChange
   product->changed = changed;
   product->user_data = user_data;
   velm_status_cell_init(&product->status, VELM_STATE_STARTING);
+  velm_status_cell_init(&product->llm, VELM_STATE_STARTING);
   product->wish = 1;
   g_mutex_init(&product->lock);
   g_cond_init(&product->wished);
@@ -364,9 +457,13 @@ void velm_product_free(VelmProduct *product) {
   g_mutex_clear(&product->lock);
   g_cond_clear(&product->wished);
   g_free(product->name);
+  g_free(product->given_model);
   g_free(product->model_path);
   g_free(product->spec_path);
+  g_free(product->remark);
+  g_free(product->place);
   velm_status_cell_clear(&product->status);
+  velm_status_cell_clear(&product->llm);
   g_free(product);
 }
 

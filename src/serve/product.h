@@ -41,6 +41,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmProduct, velm_product_free)
 const char *velm_product_get_name(const VelmProduct *product);
 /** Returns: (transfer full). */
 VelmStatus velm_product_get_status(VelmProduct *product);
+/**
+ * How the language model that the product's classifier asks does: DEGRADED while its server is
+ * away, STARTING until that is known.
+ * @place: (out) (transfer full): "HOST:PORT"
+ * @status: (out) (transfer full)
+ * Returns: FALSE where none is asked
+ */
+gboolean velm_product_get_llm(VelmProduct *product, char **place, VelmStatus *status);
 /** Images that wait or are looked at. */
 guint velm_product_get_queued(VelmProduct *product);
 
@@ -58,11 +66,27 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmProductText, velm_product_text_clear)
 
 /** Whether the model can work with the spec @text: it is opened with it, which takes a moment, and
  * closed again. Returns: FALSE with VELM_ERROR_SPEC or what the model says. */
-gboolean velm_product_try_spec(const VelmProduct *product, const char *text, GError **error);
+gboolean velm_product_try_spec(VelmProduct *product, const char *text, GError **error);
+/** Likewise whether the model in the file @path can be opened with the product's spec. */
+gboolean velm_product_try_model(VelmProduct *product, const char *path, GError **error);
+/** The spec that it is to use: in its file, or the model's own. It may still be read for
+ * inspecting. Returns: (transfer full): NULL with VELM_ERROR_SPEC, also where there is none, or
+ * VELM_ERROR_FILE. */
+VelmSpec *velm_product_read_spec(VelmProduct *product, GError **error);
 /** The file that the spec is from. Returns: (transfer full): NULL where it is the model's own. */
 char *velm_product_get_spec_path(VelmProduct *product);
 /** From the next time on that it is read, it is the one in this file. */
 void velm_product_set_spec_path(VelmProduct *product, const char *path);
+/** The file of the model that it was given. */
+const char *velm_product_get_given_model(const VelmProduct *product);
+/** That of the model that it is to use. Returns: (transfer full). */
+char *velm_product_get_model_path(VelmProduct *product);
+/** Likewise for the model. @remark: (nullable): why it is not the one that it should be: the
+ * product is then degraded for that reason. */
+void velm_product_set_model_path(VelmProduct *product, const char *path, const char *remark);
+
+/** How it inspects; the strings are the creator's. */
+VelmInspectorParams velm_product_get_inspector_params(const VelmProduct *product);
 
 /** Reads model and spec again, behind what is going on. */
 void velm_product_reload(VelmProduct *product);

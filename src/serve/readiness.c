@@ -45,6 +45,46 @@ static Count add_products(VelmStation *station, JsonBuilder *builder) {
   return count;
 }
 
+/* The worst of those that products say of the server at @place: each has asked it at another time.
+ * @first: (out): the first product that asks it */
+static VelmStatus worst_of(const GPtrArray *products, const char *place, guint *first) {
+  VelmStatus worst = {.state = VELM_STATE_READY};
+  *first = products->len;
+  for (guint i = 0; i < products->len; i++) {
+    g_autofree char *other = NULL;
+    g_auto(VelmStatus) status = {0};
+    if (!velm_product_get_llm(products->pdata[i], &other, &status) || !g_str_equal(place, other))
+      continue;
+    if (*first == products->len || status.state > worst.state) {
+      VelmStatus before = worst;
+      worst = status;
+      status = before;
+    }
+    *first = MIN(*first, i);
+  }
+  return worst;
+}
+
+/* Servers of language models, each once. */
+static Count add_llms(VelmStation *station, JsonBuilder *builder) {
+  const GPtrArray *products = velm_station_get_products(station);
+  Count count = {0};
+  for (guint i = 0; i < products->len; i++) {
+    guint first = 0;
+    g_autofree char *place = NULL;
+    g_auto(VelmStatus) own = {0};
+    if (!velm_product_get_llm(products->pdata[i], &place, &own))
+      continue;
+    g_auto(VelmStatus) status = worst_of(products, place, &first);
+    if (first != i)
+      continue;
+    count.of[status.state]++;
+    if (builder)
+      build_part(builder, "llm ", place, &status);
+  }
+  return count;
+}
+
 static Count add_links(VelmStation *station, JsonBuilder *builder) {
   const GPtrArray *links = velm_station_get_links(station);
   Count count = {0};
@@ -61,14 +101,16 @@ static Count add_links(VelmStation *station, JsonBuilder *builder) {
 /* One product that works makes a station that works, if not as it is to. */
 static VelmState add_all(VelmStation *station, JsonBuilder *builder) {
   VelmState store = add_store(station, builder);
-  Count products = add_products(station, builder), links = add_links(station, builder);
+  Count products = add_products(station, builder), llms = add_llms(station, builder),
+        links = add_links(station, builder);
   guint n = velm_station_get_products(station)->len;
   if (store != VELM_STATE_READY || products.of[VELM_STATE_FAILED] == n)
     return VELM_STATE_FAILED;
   if (products.of[VELM_STATE_STARTING])
     return VELM_STATE_STARTING;
   guint n_lame = products.of[VELM_STATE_FAILED] + products.of[VELM_STATE_DEGRADED] +
-                 links.of[VELM_STATE_FAILED] + links.of[VELM_STATE_DEGRADED];
+                 llms.of[VELM_STATE_DEGRADED] + links.of[VELM_STATE_FAILED] +
+                 links.of[VELM_STATE_DEGRADED];
   return n_lame > 0 ? VELM_STATE_DEGRADED : VELM_STATE_READY;
 }
 

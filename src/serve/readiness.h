@@ -5,11 +5,11 @@
 
 /**
  * FAILED where the station can keep or inspect nothing, STARTING while a product is opened,
- * DEGRADED where something is not as it is to be: a product of several, a link, an earlier model
- * that had to stay.
+ * DEGRADED where something is not as it is to be: a product of several, a language model, a link,
+ * an earlier model that had to stay.
  */
 VelmState velm_readiness(VelmStation *station);
 
-/** Adds "state" and "parts", the store, each product and each link, to the current object. Returns:
- * the state. */
+/** Adds "state" and "parts", the store, each product, language model and link, to the current
+ * object. Returns: the state. */
 VelmState velm_readiness_build(VelmStation *station, JsonBuilder *builder);

@@ -1,9 +1,11 @@
 #include "serve/station.h"
 
 #include "serve/backlog_link.h"
+#include "serve/jobs.h"
 #include "serve/readiness.h"
 #include "serve/record_json.h"
 #include "serve/score_map.h"
+#include "serve/versions.h"
 
 #include <string.h>
 
@@ -17,8 +19,9 @@ struct _VelmStation {
   VelmEvents *events;
   VelmMetrics *metrics;
   GPtrArray *products;
-  GPtrArray *links;     /* of VelmLink */
-  VelmLink *backlog;    /* one of them */
+  GPtrArray *links;  /* of VelmLink */
+  VelmLink *backlog; /* one of them */
+  VelmJobs *jobs;
   GThreadPool *keeping; /* of Passage: inspected, to be kept */
 
   GMutex lock;
@@ -30,7 +33,7 @@ struct _VelmStation {
 typedef struct {
   VelmStation *station;
   VelmProduct *product;
-  char *key, *name, *media_type;
+  char *key, *name, *part, *media_type;
   GBytes *image; /* NULL where it is in the store's queue */
   char *sha256;
   gint64 time;
@@ -50,6 +53,7 @@ static void passage_free(Passage *passage) {
   g_free(passage->sha256);
   g_free(passage->key);
   g_free(passage->name);
+  g_free(passage->part);
   g_free(passage->media_type);
   g_free(passage);
 }
@@ -76,6 +80,7 @@ VelmStation *velm_station_new(const char *folder, GError **error) {
   station->links = g_ptr_array_new_with_free_func(link_free);
   station->backlog = velm_backlog_link_new(station);
   velm_station_add_link(station, station->backlog);
+  station->jobs = velm_jobs_new(station);
   g_mutex_init(&station->lock);
   g_cond_init(&station->turned);
   station->keeping = g_thread_pool_new(keep, station, N_KEEPERS, FALSE, NULL);
@@ -90,6 +95,7 @@ void velm_station_free(VelmStation *station) {
     if (link->klass->stop)
       link->klass->stop(link);
   }
+  velm_jobs_free(station->jobs);
   for (guint i = 0; i < station->products->len; i++)
     velm_product_end(station->products->pdata[i]);
   g_thread_pool_free(station->keeping, FALSE, TRUE); /* once the last is kept */
@@ -107,6 +113,7 @@ void velm_station_free(VelmStation *station) {
 VelmStore *velm_station_get_store(VelmStation *station) { return station->store; }
 VelmEvents *velm_station_get_events(VelmStation *station) { return station->events; }
 VelmMetrics *velm_station_get_metrics(VelmStation *station) { return station->metrics; }
+VelmJobs *velm_station_get_jobs(VelmStation *station) { return station->jobs; }
 
 const GPtrArray *velm_station_get_products(const VelmStation *station) { return station->products; }
 
@@ -130,6 +137,13 @@ static void take_change(VelmProduct *product, gpointer user_data) {
   velm_station_tell_state(user_data);
 }
 
+const char *velm_station_get_folder(const VelmStation *station) { return station->folder; }
+
+void velm_station_reload(VelmStation *station, VelmProduct *product) {
+  velm_versions_settle(station, product);
+  velm_product_reload(product);
+}
+
 char *velm_station_own_spec_path(const VelmStation *station, const char *product) {
   g_autofree char *name = g_strconcat(product, ".yaml", NULL);
   return g_build_filename(station->folder, "specs", name, NULL);
@@ -148,6 +162,7 @@ gboolean velm_station_add_product(VelmStation *station, const VelmProductParams 
   g_autofree char *own = velm_station_own_spec_path(station, params->name);
   if (!params->spec && g_file_test(own, G_FILE_TEST_EXISTS))
     velm_product_set_spec_path(product, own);
+  velm_versions_settle(station, product);
   g_ptr_array_add(station->products, product);
   return TRUE;
 }
@@ -159,6 +174,7 @@ void velm_station_start(VelmStation *station) {
     VelmLink *link = station->links->pdata[i];
     link->klass->start(link);
   }
+  velm_jobs_start(station->jobs);
 }
 
 void velm_station_add_link(VelmStation *station, VelmLink *link) {
@@ -247,6 +263,7 @@ static VelmStoredRecord *write_record(Passage *passage, GBytes *map, gboolean *e
                                      .image = passage->image,
                                      .media_type = passage->media_type,
                                      .inspection = passage->inspection,
+                                     .part = passage->part,
                                      .name = passage->name,
                                      .failure = passage->error ? passage->error->message : NULL,
                                      .map = map};
@@ -345,6 +362,7 @@ void velm_station_inspect(VelmStation *station, VelmProduct *product, const Velm
   Passage *passage = new_passage(station, product, done, user_data);
   passage->key = g_strdup(arrival->key);
   passage->name = g_strdup(arrival->name);
+  passage->part = g_strdup(arrival->part);
   passage->media_type = g_strdup(arrival->media_type);
   passage->image = g_bytes_ref(arrival->image);
   passage->time = g_get_real_time();
@@ -358,6 +376,7 @@ void velm_station_inspect_queued(VelmStation *station, VelmProduct *product,
   Passage *passage = new_passage(station, product, done, user_data);
   passage->key = g_strdup(queued->key);
   passage->name = g_strdup(queued->name ? queued->name : queued->key);
+  passage->part = g_strdup(queued->part);
   passage->media_type = g_strdup(queued->media_type);
   passage->time = queued->time;
   passage->sha256 = g_strdup(queued->image);

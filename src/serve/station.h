@@ -25,6 +25,9 @@ char *velm_station_own_spec_path(const VelmStation *station, const char *product
  * without a spec of its own has the one that was changed at the page, where there is one. */
 gboolean velm_station_add_product(VelmStation *station, const VelmProductParams *params,
                                   GError **error);
+/** Has its model and its spec read again. The model is the version that was put in use, of the one
+ * that the product was given, or that one. */
+void velm_station_reload(VelmStation *station, VelmProduct *product);
 /** Adds a link, before the station is started. @link: (transfer full). */
 void velm_station_add_link(VelmStation *station, VelmLink *link);
 /** Returns: borrowed (element-type VelmLink). */
@@ -36,9 +39,12 @@ const GPtrArray *velm_station_get_products(const VelmStation *station);
 /** Returns: borrowed; NULL where there is none. */
 VelmProduct *velm_station_find_product(const VelmStation *station, const char *name);
 
+/** Where its data is. */
+const char *velm_station_get_folder(const VelmStation *station);
 VelmStore *velm_station_get_store(VelmStation *station);
 VelmEvents *velm_station_get_events(VelmStation *station);
 VelmMetrics *velm_station_get_metrics(VelmStation *station);
+VelmJobs *velm_station_get_jobs(VelmStation *station);
 
 /** Tells those who follow the station how it does. */
 void velm_station_tell_state(VelmStation *station);
@@ -46,9 +52,10 @@ void velm_station_tell_state(VelmStation *station);
 /**
  * VelmArrival: an image that came in; all borrowed.
  * @key: the sender's, as VelmSubmission; @name: what to call the image
+ * @part: (nullable): the part that it shows, as VelmSubmission
  */
 typedef struct {
-  const char *key, *name, *media_type;
+  const char *key, *name, *part, *media_type;
   GBytes *image;
 } VelmArrival;
 

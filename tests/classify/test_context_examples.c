@@ -93,7 +93,7 @@ static const VelmDetectorClass lowest_rows = {.name = "lowest rows", .detect = d
 
 static gboolean store(Fixture *f, const char *const *keys) {
   VelmDetector detector = {&lowest_rows};
-  return velm_context_examples_store(f->model, &detector, f->samples, keys, &f->error);
+  return velm_context_examples_store(f->model, &detector, f->samples, keys, NULL, &f->error);
 }
 
 /* ---- what is shown ---- */
@@ -195,6 +195,52 @@ static void test_taught_again(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_assert_false(velm_model_has(f->model, "context.jpeg.1"));
 }
 
+static void assert_as_it_was(Fixture *f, const char *name, GBytes *before) {
+  g_autoptr(GBytes) now = velm_model_get_bytes(f->model, name, NULL);
+  g_assert_true(g_bytes_equal(now, before));
+}
+
+/* What stays comes first and is not made anew; new ones fill the places that are free. */
+static void test_taught_more(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  static const char *const keys[] = {"rust", "dent", "other", NULL};
+  static const Labelled more[] = {{"dent", "z", 200, 15}, {"other", "x", 10, 20}};
+  const Shown merged[] = {{"rust", 100, RED(20)},
+                          {"dent", 130, RED(50)},
+                          {"other", 10, RED(20)},
+                          {"rust", 110, RED(30)},
+                          {"dent", 200, RED(15)}};
+  VelmDetector detector = {&lowest_rows};
+  g_autoptr(GPtrArray) staying = g_ptr_array_new_with_free_func((GDestroyNotify)velm_seen_free);
+  g_ptr_array_add(staying, velm_seen_new("rust", "p"));
+  g_ptr_array_add(staying, velm_seen_new("dent", "r"));
+  g_ptr_array_add(staying, velm_seen_new("dent", "q")); /* q is rust there */
+  add(f, products, G_N_ELEMENTS(products));
+  g_assert_true(store(f, both));
+  g_autoptr(GBytes) dent = velm_model_get_bytes(f->model, "context.jpeg.1", NULL);
+  g_autoptr(GPtrArray) samples = g_ptr_array_new();
+  add(f, more, G_N_ELEMENTS(more));
+  for (guint i = 0; i < G_N_ELEMENTS(more); i++)
+    g_ptr_array_add(samples, f->samples->pdata[G_N_ELEMENTS(products) + i]);
+  g_assert_true(
+      velm_context_examples_store(f->model, &detector, samples, keys, staying, &f->error));
+  check_shown(f, 3, NULL, merged, G_N_ELEMENTS(merged));
+  assert_as_it_was(f, "context.jpeg.1", dent);
+}
+
+/* To nothing, all are added; what is damaged is not passed over. */
+static void test_taught_more_odd(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  VelmDetector detector = {&lowest_rows};
+  g_autoptr(GPtrArray) none = g_ptr_array_new();
+  add(f, products, G_N_ELEMENTS(products));
+  g_assert_true(
+      velm_context_examples_store(f->model, &detector, f->samples, both, none, &f->error));
+  check_shown(f, 3, NULL, kept, G_N_ELEMENTS(kept));
+  velm_model_set_string(f->model, "context.jpeg.2", "text");
+  g_assert_false(
+      velm_context_examples_store(f->model, &detector, f->samples, both, none, &f->error));
+  assert_failure(&f->error, VELM_ERROR_MODEL, "\"context.jpeg.2\"");
+}
+
 /* Noise does not compress: where there is no room for all, the last ranks are cut. */
 static void test_room(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   enum { N_KEYS = 4 };
@@ -278,6 +324,8 @@ int main(int argc, char **argv) {
   ADD("part-left-out", test_part_left_out);
   ADD("empty-mask", test_empty_mask);
   ADD("taught-again", test_taught_again);
+  ADD("taught-more", test_taught_more);
+  ADD("taught-more-odd", test_taught_more_odd);
   ADD("room", test_room);
   ADD("unreadable", test_unreadable);
   ADD("none", test_none);

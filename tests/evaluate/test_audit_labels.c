@@ -37,7 +37,7 @@ static void sample_free(gpointer data) {
 
 static void set_up(World *world, G_GNUC_UNUSED gconstpointer data) {
   world->rand = g_rand_new_with_seed(3);
-  world->seen = g_ptr_array_new_with_free_func((GDestroyNotify)velm_seen_free);
+  world->seen = g_ptr_array_new_with_free_func((GDestroyNotify)velm_label_seen_free);
   world->samples = g_ptr_array_new_with_free_func(sample_free);
   world->made = g_array_new(FALSE, FALSE, sizeof(Made));
   world->dataset = (VelmDataset){.directory = (char *)"/parts", .test = world->samples};
@@ -84,9 +84,9 @@ static VelmSight *look(World *world, guint class_index, guint part) {
 }
 
 /* An image that shows @truth and is labelled @label. */
-static VelmSeen *add(World *world, guint truth, const char *label, guint part) {
+static VelmLabelSeen *add(World *world, guint truth, const char *label, guint part) {
   VelmSample *sample = g_new0(VelmSample, 1);
-  VelmSeen *seen = g_new0(VelmSeen, 1);
+  VelmLabelSeen *seen = g_new0(VelmLabelSeen, 1);
   sample->path = g_strdup_printf("/parts/test/%s/%03u.png", label, world->samples->len);
   sample->label = g_strdup(label);
   sample->group = g_strdup_printf("part %u", part);
@@ -227,7 +227,7 @@ static void test_part_labels_differ(void) {
 static GArray *examples_of(const World *world) {
   GArray *examples = g_array_new(FALSE, FALSE, sizeof(VelmExample));
   for (guint i = 0; i < world->made->len; i++) {
-    const VelmSeen *seen = g_ptr_array_index(world->seen, i);
+    const VelmLabelSeen *seen = g_ptr_array_index(world->seen, i);
     guint label = 0;
     while (!g_str_equal(classes[label], seen->sample->label))
       label++;
@@ -338,7 +338,7 @@ static void test_answers_stop(World *world, G_GNUC_UNUSED gconstpointer data) {
 static void test_answers_not_a_number(World *world, G_GNUC_UNUSED gconstpointer data) {
   VelmCrossParams params = velm_cross_params_default();
   add_classes(world, 3, 5, 1);
-  ((VelmSeen *)g_ptr_array_index(world->seen, 2))->given->geometry[4] = NAN;
+  ((VelmLabelSeen *)g_ptr_array_index(world->seen, 2))->given->geometry[4] = NAN;
   g_assert_null(answers_of(world, &params));
   assert_failure(&world->error, VELM_ERROR_DATASET, "\"part 2\"");
 }
@@ -460,7 +460,7 @@ static void test_nothing_to_rank(World *world, G_GNUC_UNUSED gconstpointer data)
 /* ---- images without a mask ---- */
 
 static void drop_mask(World *world, guint i) {
-  VelmSeen *seen = g_ptr_array_index(world->seen, i);
+  VelmLabelSeen *seen = g_ptr_array_index(world->seen, i);
   velm_sight_free(seen->given);
   seen->given = NULL;
 }
@@ -468,7 +468,7 @@ static void drop_mask(World *world, guint i) {
 /* Every image is also seen without its mask, in numbers that are nothing like those of masks. */
 static void see_without_masks(World *world) {
   for (guint i = 0; i < world->seen->len; i++)
-    ((VelmSeen *)g_ptr_array_index(world->seen, i))->detected =
+    ((VelmLabelSeen *)g_ptr_array_index(world->seen, i))->detected =
         look(world, 2 - g_array_index(world->made, Made, i).truth, 500 + i);
 }
 
@@ -659,7 +659,7 @@ static void test_images_without_masks(void) {
   g_assert_no_error(error);
   g_assert_cmpuint(seen->len, ==, 12);
   for (guint i = 0; i < seen->len; i++) {
-    const VelmSeen *one = g_ptr_array_index(seen, i);
+    const VelmLabelSeen *one = g_ptr_array_index(seen, i);
     g_assert_true((one->given != NULL) == (one->sample->mask != NULL));
     g_assert_nonnull(one->detected);
     g_assert_null(one->detected->patch);
@@ -685,7 +685,7 @@ static void test_images_with_model(void) {
   g_assert_no_error(error);
   g_assert_cmpuint(seen->len, >, 3);
   for (guint i = 0; i < seen->len; i++) {
-    const VelmSeen *one = g_ptr_array_index(seen, i);
+    const VelmLabelSeen *one = g_ptr_array_index(seen, i);
     g_assert_true((one->given == NULL) == (i < 3));
     g_assert_nonnull(one->detected->patch);
     g_assert_cmpfloat(one->detected->geometry[0], <, -0.1);
@@ -742,7 +742,7 @@ static GHashTable *exchange_at_random(const VelmDataset *dataset, const GPtrArra
   gint32 n_classes = (gint32)dataset->classes->len;
   while (g_hash_table_size(exchanged) < seen->len / 20) {
     gint32 i = g_rand_int_range(rand, 0, (gint32)seen->len);
-    VelmSample *sample = (VelmSample *)((VelmSeen *)g_ptr_array_index(seen, (guint)i))->sample;
+    VelmSample *sample = (VelmSample *)((VelmLabelSeen *)g_ptr_array_index(seen, (guint)i))->sample;
     if (!g_hash_table_add(exchanged, sample))
       continue;
     gint32 label = velm_dataset_class_index(dataset, sample->label);

@@ -1,6 +1,7 @@
 #include "serve/station_fixture.h"
 
 #include "core/file.h"
+#include "core/model.h"
 #include "core/networks.h"
 #include "core/scratch.h"
 #include "dataset/procedural.h"
@@ -17,7 +18,7 @@
 
 /* ---- the product ---- */
 
-static char *folder, *parts, *model_path, *spec_path;
+static char *folder, *parts, *model_path, *taught_path, *spec_path;
 
 static void write_parts(void) {
   g_autoptr(GError) error = NULL;
@@ -60,7 +61,28 @@ void small_product_tear_down(void) {
   scratch_remove(g_steal_pointer(&folder));
   g_clear_pointer(&parts, g_free);
   g_clear_pointer(&model_path, g_free);
+  g_clear_pointer(&taught_path, g_free);
   g_clear_pointer(&spec_path, g_free);
+}
+
+const char *small_product_taught(void) {
+  g_autoptr(GError) error = NULL;
+  if (taught_path)
+    return taught_path;
+  VelmTeachParams params = velm_teach_params_default();
+  params.shots = 2;
+  params.trust = 0;
+  g_autoptr(VelmModel) model = velm_model_load(model_path, &error);
+  g_assert_no_error(error);
+  g_autoptr(VelmSpec) spec = velm_spec_load(spec_path, &error);
+  g_assert_no_error(error);
+  velm_model_teach(model, parts, spec, &params, &error);
+  g_assert_no_error(error);
+  velm_model_set_double(model, "fewshot.trust", 1);
+  taught_path = g_build_filename(folder, "taught.velm", NULL);
+  velm_model_save(model, taught_path, &error);
+  g_assert_no_error(error);
+  return taught_path;
 }
 
 const char *small_product_model(void) { return model_path; }
@@ -96,6 +118,8 @@ void station_set_up(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
   f->model = scratch_write(f->folder, "model.velm", g_bytes_get_data(model, NULL),
                            g_bytes_get_size(model));
   f->most_queued = 64;
+  f->inspector = velm_inspector_params_default();
+  f->inspector.parallel = 1;
   f->params = velm_api_params_default();
   f->params.http.listen = "127.0.0.1:0";
 }
@@ -151,9 +175,8 @@ void station_start(StationFixture *f) {
   VelmProductParams product = {.name = PRODUCT,
                                .model = f->model,
                                .spec = f->spec,
-                               .inspector = velm_inspector_params_default(),
+                               .inspector = f->inspector,
                                .most_queued = f->most_queued};
-  product.inspector.parallel = 1;
   f->station = velm_station_new(data, &error);
   g_assert_no_error(error);
   velm_station_add_product(f->station, &product, &error);
@@ -199,4 +222,17 @@ gint64 station_add(const StationFixture *f, const char *key, GBytes *image) {
   g_assert_cmpuint(reply->status, ==, 201);
   g_autoptr(JsonNode) node = http_reply_json(reply);
   return json_object_get_int_member(json_node_get_object(node), "id");
+}
+
+JsonNode *station_get_json(const StationFixture *f, const char *path) {
+  g_autoptr(HttpReply) reply = http_get(f->url, path);
+  if (reply->status != 200)
+    g_error("%s: %u: %s", path, reply->status, http_reply_text(reply));
+  return http_reply_json(reply);
+}
+
+HttpReply *station_send_json(const StationFixture *f, const char *method, const char *path,
+                             const char *json) {
+  g_autoptr(GBytes) body = g_bytes_new(json, strlen(json));
+  return http_ask(f->url, method, path, "Content-Type: application/json\r\n", body);
 }

@@ -15,6 +15,9 @@ void small_product_tear_down(void);
 /** Paths; borrowed. */
 const char *small_product_model(void);
 const char *small_product_spec(void);
+/** A model that was taught the classes besides, with few-shot answers that never stand alone; the
+ * first call takes some seconds. */
+const char *small_product_taught(void);
 /** The file of an image: of a class, or "good". Returns: (transfer full). */
 GBytes *small_product_image(const char *class_name, guint number);
 /** An image of nothing, which no model takes for a good part. Returns: (transfer full). */
@@ -25,11 +28,13 @@ GBytes *small_product_black(int width, int height);
  * @model: path of its own copy of the model
  * @spec: (nullable): path; or of a pipe, see station_use_pipe()
  * @cameras: (nullable): settings of each, NULL-terminated; borrowed
+ * @inspector: the product's
  */
 typedef struct {
   char *folder, *model, *spec;
   const char *const *cameras;
   guint most_queued;
+  VelmInspectorParams inspector;
   VelmApiParams params;
   VelmAccess *access;
   VelmStation *station;
@@ -60,3 +65,9 @@ JsonNode *station_wait_for(const StationFixture *f, const char *state);
 HttpReply *station_inspect(const StationFixture *f, const char *key, GBytes *image);
 /** Likewise; it gets a record. Returns: its number. */
 gint64 station_add(const StationFixture *f, const char *key, GBytes *image);
+
+/** GETs @path, which is there. Returns: (transfer full). */
+JsonNode *station_get_json(const StationFixture *f, const char *path);
+/** Sends JSON. Returns: (transfer full). */
+HttpReply *station_send_json(const StationFixture *f, const char *method, const char *path,
+                             const char *json);
