@@ -6,6 +6,7 @@
 #include "core/secret_file.h"
 #include "serve/api.h"
 #include "serve/callback_link.h"
+#include "serve/camera_link.h"
 #include "serve/folder_link.h"
 #include "serve/modbus_link.h"
 #include "serve/mqtt_link.h"
@@ -29,7 +30,7 @@ typedef struct {
   char *listen, *backup, *modbus, *webhook, *webhook_key_file, *data, *tokens, *tls, *model, *spec,
       *classifier;
   char *mqtt, *mqtt_topic, *mqtt_ca, *mqtt_password_file, *mqtt_client, *mqtt_images;
-  char **products, **folders, **callbacks;
+  char **products, **folders, **cameras, **callbacks;
   int max_mb, parallel, queue;
   gint64 megapixels;
   double rate, keep_days, keep_gb;
@@ -56,6 +57,7 @@ static void options_clear(Options *options) {
   g_free(options->mqtt_images);
   g_strfreev(options->products);
   g_strfreev(options->folders);
+  g_strfreev(options->cameras);
   g_strfreev(options->callbacks);
   velm_cli_llm_clear(&options->llm);
 }
@@ -74,6 +76,13 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
        "A folder whose images are taken once each, and then moved to \"taken\" there; NAME may be "
        "left out where there is one product",
        "[NAME=]DIR"},
+      {"camera", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->cameras,
+       "A GenICam camera (GigE Vision, USB3 Vision), by its id or address, whose frames are taken; "
+       "may be given several times. Settings: trigger=free (the default), software or hardware "
+       "(source=Line1), rate=FRAMES_PER_SECOND, exposure=MICROSECONDS, gain=, format= (default: "
+       "Mono8, else the best that can be used), packet=BYTES, queue=IMAGES that may wait (default "
+       "1000)",
+       "[NAME=]ID[,key=value...]"},
       {"modbus", 0, 0, G_OPTION_ARG_STRING, &options->modbus,
        "Give a PLC the verdicts by Modbus TCP at this address", "ADDRESS:PORT"},
       {"mqtt", 0, 0, G_OPTION_ARG_STRING, &options->mqtt,
@@ -196,18 +205,19 @@ static gboolean add_products(VelmStation *station, const Options *options,
   return TRUE;
 }
 
-/* The product whose images @folder, [NAME=]DIR, holds. @path: (out): within @folder. */
-static VelmProduct *product_of(const VelmStation *station, const char *folder, const char **path,
-                               GError **error) {
+/* The product whose images come from @source, the value of @option: [NAME=]REST. @rest: (out):
+ * within @source. */
+static VelmProduct *product_of(const VelmStation *station, const char *option, const char *source,
+                               const char **rest, GError **error) {
   const GPtrArray *products = velm_station_get_products(station);
-  const char *equals = strchr(folder, '=');
-  g_autofree char *name = equals ? g_strndup(folder, (gsize)(equals - folder)) : NULL;
+  const char *equals = strchr(source, '=');
+  g_autofree char *name = equals ? g_strndup(source, (gsize)(equals - source)) : NULL;
   VelmProduct *product = name ? velm_station_find_product(station, name) : NULL;
-  *path = product ? equals + 1 : folder;
+  *rest = product ? equals + 1 : source;
   if (product || products->len == 1)
     return product ? product : products->pdata[0];
   g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
-              "--watch %s: it is to be NAME=DIR, with the name of a product", folder);
+              "%s %s: it is to begin with NAME=, the name of a product", option, source);
   return NULL;
 }
 
@@ -267,8 +277,18 @@ static gboolean add_hooks(VelmStation *station, const Options *options, GError *
 static gboolean add_folders(VelmStation *station, const Options *options, GError **error) {
   for (char **folder = options->folders; folder && *folder; folder++) {
     const char *path = NULL;
-    VelmProduct *product = product_of(station, *folder, &path, error);
+    VelmProduct *product = product_of(station, "--watch", *folder, &path, error);
     if (!product || !add_link(station, velm_folder_link_new(station, product, path, error)))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean add_cameras(VelmStation *station, const Options *options, GError **error) {
+  for (char **camera = options->cameras; camera && *camera; camera++) {
+    const char *settings = NULL;
+    VelmProduct *product = product_of(station, "--camera", *camera, &settings, error);
+    if (!product || !add_link(station, velm_camera_link_new(station, product, settings, error)))
       return FALSE;
   }
   return TRUE;
@@ -428,9 +448,9 @@ static gboolean serve(const Options *options, const VelmInspectorParams *base, G
   params.http.key = key;
   g_autoptr(VelmStation) station = velm_station_new(options->data, error);
   if (!station || !add_products(station, options, &product, error) ||
-      !add_folders(station, options, error) || !add_modbus(station, options, error) ||
-      !add_mqtt(station, options, params.max_body, error) || !add_hooks(station, options, error) ||
-      !add_upkeep(station, options))
+      !add_folders(station, options, error) || !add_cameras(station, options, error) ||
+      !add_modbus(station, options, error) || !add_mqtt(station, options, params.max_body, error) ||
+      !add_hooks(station, options, error) || !add_upkeep(station, options))
     return FALSE;
   g_autoptr(VelmApi) api = velm_api_new(station, &params, error);
   if (!api)

@@ -342,8 +342,9 @@ VelmImage *velm_image_crop(const VelmImage *image, int x, int y, int width, int 
   return crop;
 }
 
-static GBytes *encode(const VelmImage *image, const char *suffix, GError **error) {
-  g_autoptr(VipsImage) in = wrap(image->pixels, image->width, image->height, 3, VIPS_FORMAT_UCHAR);
+static GBytes *encode(const guint8 *pixels, int width, int height, int bands, const char *suffix,
+                      GError **error) {
+  g_autoptr(VipsImage) in = wrap(pixels, width, height, bands, VIPS_FORMAT_UCHAR);
   void *buffer = NULL;
   gsize size = 0;
   if (!in || vips_image_write_to_buffer(in, suffix, &buffer, &size, NULL) != 0) {
@@ -354,12 +355,16 @@ static GBytes *encode(const VelmImage *image, const char *suffix, GError **error
 }
 
 GBytes *velm_image_to_png(const VelmImage *image, GError **error) {
-  return encode(image, ".png[strip]", error);
+  return encode(image->pixels, image->width, image->height, 3, ".png[strip]", error);
+}
+
+GBytes *velm_pixels_to_png(const guint8 *pixels, int width, int height, int bands, GError **error) {
+  return encode(pixels, width, height, bands, ".png[strip,compression=1]", error);
 }
 
 GBytes *velm_image_to_jpeg(const VelmImage *image, int quality, GError **error) {
   g_autofree char *suffix = g_strdup_printf(".jpg[strip,Q=%d]", CLAMP(quality, 1, 100));
-  return encode(image, suffix, error);
+  return encode(image->pixels, image->width, image->height, 3, suffix, error);
 }
 
 VelmPlane *velm_image_grey(const VelmImage *image) {

@@ -52,6 +52,10 @@ VelmImage *velm_image_crop(const VelmImage *image, int x, int y, int width, int 
 GBytes *velm_image_to_png(const VelmImage *image, GError **error);
 GBytes *velm_image_to_jpeg(const VelmImage *image, int quality, GError **error);
 
+/** PNG bytes, made in little time rather than small, of 8-bit pixels without padding, @bands (1:
+ * grey, 3: sRGB) bytes each. Returns: (transfer full). */
+GBytes *velm_pixels_to_png(const guint8 *pixels, int width, int height, int bands, GError **error);
+
 /** Luminance, 0 to 255 (Rec. 601 weights). */
 VelmPlane *velm_image_grey(const VelmImage *image);
 

@@ -50,6 +50,7 @@ static const VelmRoute routes[] = {
     {"POST", "/v1/products/{}/inspections", VELM_ROLE_LINE, VELM_CONTENT_IMAGE,
      .start = velm_api_inspect},
     {"GET", "/v1/inspections/{}", VELM_ROLE_LINE, .respond = velm_api_get_inspection},
+    {"POST", "/v1/cameras/{}/trigger", VELM_ROLE_LINE, .respond = velm_api_trigger_camera},
     {"GET", "/v1/records", VELM_ROLE_OPERATOR, .respond = velm_api_list_records},
     {"GET", "/v1/records/export", VELM_ROLE_OPERATOR, .respond = velm_api_export_records},
     {"GET", "/v1/records/{}", VELM_ROLE_LINE, .respond = velm_api_get_record},

@@ -122,6 +122,7 @@ VelmResponse *velm_api_list_versions(VelmCall *call, GError **error);
 VelmResponse *velm_api_put_version(VelmCall *call, GError **error);
 
 void velm_api_inspect(VelmCall *call);
+VelmResponse *velm_api_trigger_camera(VelmCall *call, GError **error);
 VelmResponse *velm_api_get_inspection(VelmCall *call, GError **error);
 
 VelmResponse *velm_api_list_records(VelmCall *call, GError **error);

@@ -17,6 +17,11 @@ static const struct {
     {"velm_llm_requests_total", "Requests to a language model", {"product"}, FALSE},
     {"velm_llm_tokens_total", "Tokens sent to and got from it", {"product"}, FALSE},
     {"velm_llm_usd_total", "What it cost, where prices are known", {"product"}, FALSE},
+    {"velm_camera_frames_total", "Frames of a camera that are on the disk", {"camera"}, FALSE},
+    {"velm_camera_frames_lost_total",
+     "Frames of a camera that are not",
+     {"camera", "reason"},
+     FALSE},
 };
 
 typedef struct {

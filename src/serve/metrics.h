@@ -11,6 +11,8 @@ typedef enum {
   VELM_METRIC_LLM_REQUESTS,  /* counter: product */
   VELM_METRIC_LLM_TOKENS,    /* counter: product */
   VELM_METRIC_LLM_USD,       /* counter: product */
+  VELM_METRIC_CAMERA_FRAMES, /* counter: camera */
+  VELM_METRIC_CAMERA_LOST,   /* counter: camera, reason */
   VELM_N_METRICS
 } VelmMetric;
 

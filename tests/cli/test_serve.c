@@ -351,6 +351,12 @@ static void test_options(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
       {1, "others may read the key in it", {"serve", "--data", d, "-m", m, "--tokens", open}},
       {2, "it is to be CERT,KEY", {"serve", "--data", d, "-m", m, "--tls", "x"}},
       {1, "absent: no such file", {"serve", "--data", d, "-m", m, "--tls", "absent,absent"}},
+      {2,
+       "a,rate=x: rate is to be a number",
+       {"serve", "--data", d, "-m", m, "--camera", "a,rate=x"}},
+      {2,
+       "--camera b: it is to begin with NAME=",
+       {"serve", "--data", d, "-m", m, "--product", one, "--camera", "b"}},
       {1, m, {"serve", "--data", m, "-m", m}},
   };
   for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {

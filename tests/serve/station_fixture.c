@@ -5,6 +5,7 @@
 #include "core/networks.h"
 #include "core/scratch.h"
 #include "dataset/procedural.h"
+#include "serve/camera_link.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -158,6 +159,16 @@ void station_write_pipe(StationFixture *f, const char *spec) {
   close(fd);
 }
 
+static void add_cameras(StationFixture *f) {
+  g_autoptr(GError) error = NULL;
+  VelmProduct *product = velm_station_find_product(f->station, PRODUCT);
+  for (gsize i = 0; f->cameras && f->cameras[i]; i++) {
+    VelmLink *link = velm_camera_link_new(f->station, product, f->cameras[i], &error);
+    g_assert_no_error(error);
+    velm_station_add_link(f->station, link);
+  }
+}
+
 void station_start(StationFixture *f) {
   g_autoptr(GError) error = NULL;
   g_autofree char *data = g_build_filename(f->folder, "data", NULL);
@@ -170,6 +181,7 @@ void station_start(StationFixture *f) {
   g_assert_no_error(error);
   velm_station_add_product(f->station, &product, &error);
   g_assert_no_error(error);
+  add_cameras(f);
   f->api = velm_api_new(f->station, &f->params, &error);
   g_assert_no_error(error);
   f->url = velm_api_get_url(f->api);

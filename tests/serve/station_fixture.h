@@ -27,10 +27,12 @@ GBytes *small_product_black(int width, int height);
  * StationFixture: settings stand until station_start().
  * @model: path of its own copy of the model
  * @spec: (nullable): path; or of a pipe, see station_use_pipe()
+ * @cameras: (nullable): settings of each, NULL-terminated; borrowed
  * @inspector: the product's
  */
 typedef struct {
   char *folder, *model, *spec;
+  const char *const *cameras;
   guint most_queued;
   VelmInspectorParams inspector;
   VelmApiParams params;

@@ -343,6 +343,25 @@ static void test_reload(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
   assert_problem(absent, 404, NULL);
 }
 
+static guint trigger(const StationFixture *f, const char *camera) {
+  g_autofree char *path = g_strdup_printf("/v1/cameras/%s/trigger", camera);
+  g_autoptr(HttpReply) reply = http_ask(f->url, "POST", path, NULL, NULL);
+  return reply->status;
+}
+
+static void test_trigger(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  static const char *const cameras[] = {"Fake_1,trigger=software", "Fake_2",
+                                        "Nobody-0,trigger=software", NULL};
+  gint64 end = g_get_monotonic_time() + 30 * G_TIME_SPAN_SECOND;
+  f->cameras = cameras;
+  station_start(f);
+  while (trigger(f, "Fake_1") != 202)
+    g_assert_cmpint(g_get_monotonic_time(), <, end);
+  g_assert_cmpuint(trigger(f, "Fake_2"), ==, 409);
+  g_assert_cmpuint(trigger(f, "Nobody-0"), ==, 503);
+  g_assert_cmpuint(trigger(f, "Nobody-1"), ==, 404);
+}
+
 /* Images go on while models are read again and again. */
 static void test_reload_under_load(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
   station_start(f);
@@ -899,6 +918,7 @@ static const struct {
     {"DELETE", "/v1/jobs/{}", VELM_ROLE_ENGINEER},
     {"POST", "/v1/products/{}/inspections", VELM_ROLE_LINE},
     {"GET", "/v1/inspections/{}", VELM_ROLE_LINE},
+    {"POST", "/v1/cameras/{}/trigger", VELM_ROLE_LINE},
     {"GET", "/v1/records", VELM_ROLE_OPERATOR},
     {"GET", "/v1/records/export", VELM_ROLE_OPERATOR},
     {"GET", "/v1/records/{}", VELM_ROLE_LINE},
@@ -1206,6 +1226,7 @@ int main(int argc, char **argv) {
   ADD("stop/failing", test_stop_while_failing);
   ADD("model/reload", test_reload);
   ADD("model/reload_under_load", test_reload_under_load);
+  ADD("camera/trigger", test_trigger);
   ADD("model/garbage", test_garbage_model);
   ADD("records/list", test_list);
   ADD("records/list_wrong", test_list_wrong);
