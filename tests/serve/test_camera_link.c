@@ -145,7 +145,7 @@ static guint64 n_missing(const GPtrArray *streams) {
 /* ---- the camera in this process ---- */
 
 static void test_frames(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
-  open_station(f, FAKE ",rate=25,exposure=1000,gain=1");
+  open_station(f, FAKE ",rate=10,exposure=1000,gain=1");
   line_wait_for(line_count(&f->station) >= 10);
   stop_link(f);
   g_autoptr(GPtrArray) streams = read_streams(f, FAKE);
@@ -175,7 +175,7 @@ static void test_formats(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
 static void test_restart(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   for (guint i = 1; i <= 2; i++) {
     guint before = i == 1 ? 0 : 3;
-    open_station(f, FAKE ",rate=20");
+    open_station(f, FAKE ",rate=5");
     line_wait_for(line_count(&f->station) >= before + 3);
     if (i == 1)
       line_end(&f->station);
@@ -189,7 +189,7 @@ static void test_restart(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
  * counts from 1 again. */
 static void test_too_fast(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   open_station(f, FAKE ",rate=1000");
-  line_wait_for(n_taken(f, FAKE) + n_lost_for(f, FAKE, "slow") > 300);
+  line_wait_for(n_taken(f, FAKE) + n_lost_for(f, FAKE, "slow") > 200);
   line_wait_for(line_link_is(f->link, VELM_STATE_DEGRADED, "the last: slow"));
   stop_link(f);
   g_autoptr(GPtrArray) streams = read_streams(f, FAKE);
@@ -203,7 +203,7 @@ static void test_too_fast(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
 
 /* The queue is as full as it may be, of images that nobody takes. */
 static void test_queue_full(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
-  make(f, FAKE ",rate=20,queue=2");
+  make(f, FAKE ",rate=5,queue=2");
   line_enqueue(&f->station, "absent", "a", 0, NULL);
   line_enqueue(&f->station, "absent", "b", 1, NULL);
   line_start(&f->station);
