@@ -245,7 +245,8 @@ static void review(StoreFixture *f, gint64 id, VelmReviewVerdict verdict, const 
   g_assert_true(found);
 }
 
-static void assert_stands(StoreFixture *f, gint64 id, VelmReviewVerdict verdict, const char *class_name) {
+static void assert_stands(StoreFixture *f, gint64 id, VelmReviewVerdict verdict,
+                          const char *class_name) {
   g_autoptr(VelmStoredRecord) record = get(f, id);
   g_assert_cmpint(record->verdict, ==, verdict);
   g_assert_cmpstr(record->class_name, ==, class_name);

@@ -7,7 +7,8 @@
 
 /* Before and after what a language model took, where one was asked. */
 #define FIRST_KEYS                                                                                 \
-  "image width height score threshold anomalous regions class confidence probabilities classifier stage "       \
+  "image width height score threshold anomalous regions class confidence probabilities "           \
+  "classifier stage "                                                                              \
   "stage_reason "
 #define LAST_KEYS "severity decision action rule timings_ms"
 #define RECORD_KEYS FIRST_KEYS LAST_KEYS

@@ -482,7 +482,8 @@ static void test_description(void) {
   g_autofree char *text = velm_model_describe(model);
   g_assert_nonnull(strstr(text, "detector: ddad\n"));
   g_assert_nonnull(strstr(text, "denoiser.onnx, images at 32 x 32 px\n"));
-  g_assert_nonnull(strstr(text, "reconstruction: from step 200 in 4, guidance 0.5, eta 1, samples 1\n"));
+  g_assert_nonnull(
+      strstr(text, "reconstruction: from step 200 in 4, guidance 0.5, eta 1, samples 1\n"));
   g_assert_nonnull(strstr(text, "features: file at 32 px, layers doubled, halved\n"));
   g_assert_nonnull(strstr(text, "from the scores of 24 good images\n"));
 }

@@ -355,8 +355,10 @@ static void test_trigger(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
   gint64 end = g_get_monotonic_time() + 30 * G_TIME_SPAN_SECOND;
   f->cameras = cameras;
   station_start(f);
-  while (trigger(f, "Fake_1") != 202)
+  while (trigger(f, "Fake_1") != 202) {
     g_assert_cmpint(g_get_monotonic_time(), <, end);
+    g_usleep(20 * 1000);
+  }
   g_assert_cmpuint(trigger(f, "Fake_2"), ==, 409);
   g_assert_cmpuint(trigger(f, "Nobody-0"), ==, 503);
   g_assert_cmpuint(trigger(f, "Nobody-1"), ==, 404);
@@ -615,7 +617,8 @@ static void test_reviews(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
   const char *detected =
       json_object_get_string_member_with_default(object_of(before), "class", NULL);
   for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-    g_autoptr(HttpReply) reply = station_send_json(f, "POST", "/v1/records/7/reviews", cases[i].json);
+    g_autoptr(HttpReply) reply =
+        station_send_json(f, "POST", "/v1/records/7/reviews", cases[i].json);
     g_assert_cmpuint(reply->status, ==, 201);
     g_autoptr(JsonNode) record = http_reply_json(reply);
     g_assert_cmpstr(text_of(record, "verdict"), ==, cases[i].verdict);
@@ -662,7 +665,8 @@ static void test_reviews_wrong(StationFixture *f, G_GNUC_UNUSED gconstpointer da
   g_autofree char *long_class = g_strdup_printf("{\"verdict\":\"correct\",\"class\":\"%s\"}", name);
   g_autoptr(HttpReply) longer = station_send_json(f, "POST", "/v1/records/7/reviews", long_class);
   assert_problem(longer, 400, NULL);
-  g_autoptr(HttpReply) absent = station_send_json(f, "POST", "/v1/records/8/reviews", "{\"verdict\":\"good\"}");
+  g_autoptr(HttpReply) absent =
+      station_send_json(f, "POST", "/v1/records/8/reviews", "{\"verdict\":\"good\"}");
   assert_problem(absent, 404, NULL);
   g_autoptr(JsonNode) audit = station_get_json(f, "/v1/audit");
   g_assert_cmpuint(count_of(audit, "entries"), ==, 0);
@@ -703,7 +707,8 @@ static void test_events(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
   assert_contains(record, "\"key\":\"k\"");
   const char *id = strstr(record, "id: ");
   g_autofree char *number = g_strndup(id + 4, strcspn(id + 4, "\n"));
-  g_autoptr(HttpReply) posted = station_send_json(f, "POST", "/v1/records/1/reviews", "{\"verdict\":\"good\"}");
+  g_autoptr(HttpReply) posted =
+      station_send_json(f, "POST", "/v1/records/1/reviews", "{\"verdict\":\"good\"}");
   g_autofree char *review = read_event(client, reply, "event: review\n");
   assert_contains(review, "\"verdict\":\"good\"");
   /* Who was away since the record gets the review, and not the record again. */
@@ -1074,9 +1079,10 @@ static void test_wrong_tokens(StationFixture *f, G_GNUC_UNUSED gconstpointer dat
   station_start(f);
   for (guint i = 0; i < 10; i++) {
     g_autoptr(HttpReply) reply =
-        i % 3 == 0   ? http_ask(f->url, "GET", "/v1/products", wrong, NULL)
-        : i % 3 == 1 ? http_ask(f->url, "GET", "/v1/session", wrong, NULL)
-                     : station_send_json(f, "POST", "/v1/session", "{\"token\":\"wrong-token-0123456789\"}");
+        i % 3 == 0 ? http_ask(f->url, "GET", "/v1/products", wrong, NULL)
+        : i % 3 == 1
+            ? http_ask(f->url, "GET", "/v1/session", wrong, NULL)
+            : station_send_json(f, "POST", "/v1/session", "{\"token\":\"wrong-token-0123456789\"}");
     g_assert_cmpuint(reply->status, ==, i % 3 == 1 ? 200 : 401);
     g_assert_null(strstr(http_reply_text(reply), "wrong-token"));
   }
@@ -1085,7 +1091,8 @@ static void test_wrong_tokens(StationFixture *f, G_GNUC_UNUSED gconstpointer dat
   g_autofree char *retry = http_reply_header(late, "Retry-After");
   g_assert_cmpstr(retry, ==, "5");
   g_assert_cmpuint(status_of(f, "GET", "/v1/products", TOKEN_LINE), ==, 429);
-  g_autoptr(HttpReply) sign_in = station_send_json(f, "POST", "/v1/session", "{\"token\":\"" TOKEN_LINE "\"}");
+  g_autoptr(HttpReply) sign_in =
+      station_send_json(f, "POST", "/v1/session", "{\"token\":\"" TOKEN_LINE "\"}");
   assert_problem(sign_in, 429, NULL);
 }
 
