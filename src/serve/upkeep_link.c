@@ -2,6 +2,10 @@
 
 #include "serve/worker.h"
 
+#include "core/file.h"
+
+#include <glib/gstdio.h>
+
 /* How often a store that fails is tried, records are removed, and the store is copied. */
 #define PROBE_S 5
 #define RETAIN_S 600
@@ -27,12 +31,57 @@ static gboolean retain(Upkeep *upkeep, GError **error) {
                            g_get_real_time(), NULL, error);
 }
 
+static gboolean is_as_large(const char *path, const char *other) {
+  GStatBuf a, b;
+  return g_stat(path, &a) == 0 && g_stat(other, &b) == 0 && a.st_size == b.st_size;
+}
+
+/* @constant: what has a name never changes. */
+static gboolean copy_file(const char *from, const char *to, gboolean constant, GError **error) {
+  if (constant && is_as_large(from, to))
+    return TRUE;
+  g_autoptr(GBytes) bytes = velm_file_read(from, error);
+  return bytes &&
+         velm_file_write(to, g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), error);
+}
+
+static void remove_gone(const char *from, const char *to) {
+  g_autoptr(GPtrArray) names = velm_file_list(to, NULL);
+  for (guint i = 0; names && i < names->len; i++) {
+    g_autofree char *original = g_build_filename(from, names->pdata[i], NULL);
+    g_autofree char *copy = g_build_filename(to, names->pdata[i], NULL);
+    if (!g_file_test(original, G_FILE_TEST_EXISTS))
+      g_unlink(copy);
+  }
+}
+
+/* Copies the folder @name of the station's data, where it has one. */
+static gboolean copy_folder(const Upkeep *upkeep, const char *name, gboolean constant,
+                            GError **error) {
+  g_autofree char *from =
+      g_build_filename(velm_station_get_folder(upkeep->link.station), name, NULL);
+  g_autofree char *to = g_build_filename(upkeep->backup, name, NULL);
+  if (!g_file_test(from, G_FILE_TEST_IS_DIR))
+    return TRUE;
+  g_autoptr(GPtrArray) names = velm_file_list(from, error);
+  gboolean ok = names && velm_file_make_folder(to, error);
+  for (guint i = 0; ok && i < names->len; i++) {
+    g_autofree char *original = g_build_filename(from, names->pdata[i], NULL);
+    g_autofree char *copy = g_build_filename(to, names->pdata[i], NULL);
+    ok = copy_file(original, copy, constant, error);
+  }
+  if (ok)
+    remove_gone(from, to);
+  return ok;
+}
+
 static gboolean back_up(Upkeep *upkeep, GError **error) {
   gint64 damaged = 0;
   if (!upkeep->backup)
     return TRUE;
   if (!velm_store_backup(velm_station_get_store(upkeep->link.station), upkeep->backup, goes_on,
-                         upkeep, &damaged, error))
+                         upkeep, &damaged, error) ||
+      !copy_folder(upkeep, "models", TRUE, error) || !copy_folder(upkeep, "specs", FALSE, error))
     return FALSE;
   if (damaged == 0)
     return TRUE;
