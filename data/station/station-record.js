@@ -133,6 +133,7 @@ function everything(record) {
     section(t("record.facts"), facts([
       [t("field.product"), record.product],
       [t("field.time"), dateTime(record.time)],
+      [t("field.part"), record.part],
       [t("field.key"), record.key],
       [t("field.image"), inspection.image],
       [t("field.type"), record.media_type],

@@ -51,7 +51,7 @@ static void export_free(gpointer data) {
 /* ---- CSV (RFC 4180) ---- */
 
 static void csv_head(Export *export, GString *out) {
-  g_string_append(out, "id,key,product,time,decision,class,detected_class,score,threshold,"
+  g_string_append(out, "id,key,product,part,time,decision,class,detected_class,score,threshold,"
                        "confidence,verdict,image_sha256\r\n");
 }
 
@@ -72,6 +72,7 @@ static gboolean csv_add(Export *export, const VelmStoredRecord *record, GString 
   g_string_append_printf(out, "%" G_GINT64_FORMAT ",", record->id);
   csv_text(out, record->key);
   csv_text(out, record->product);
+  csv_text(out, record->part);
   csv_text(out, time);
   csv_text(out, record->decision);
   csv_text(out, record->class_name);

@@ -61,7 +61,8 @@ static gboolean enqueue(const Mqtt *mqtt, const char *product, const VelmMqttMes
                              .product = (char *)(guintptr)product, /* lent to be read */
                              .time = g_get_real_time(),
                              .media_type = (char *)(guintptr)velm_media_type_of(message->image),
-                             .name = message->name};
+                             .name = message->name,
+                             .part = message->part};
   return velm_station_enqueue(mqtt->link.station, &queued, message->image, NULL, error);
 }
 

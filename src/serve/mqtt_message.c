@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_NAME 200 /* characters */
+#define MOST_NAME 200 /* characters; of a part likewise */
 /* Of a message, beside the image. */
 #define REST (64 * 1024)
 
@@ -20,6 +20,7 @@ gsize velm_mqtt_message_most(gsize most) { return most / 3 * 4 + 4 + REST; }
 void velm_mqtt_message_clear(VelmMqttMessage *message) {
   g_clear_pointer(&message->key, g_free);
   g_clear_pointer(&message->name, g_free);
+  g_clear_pointer(&message->part, g_free);
   g_clear_pointer(&message->image, g_bytes_unref);
 }
 
@@ -28,7 +29,7 @@ static gboolean fail(const char *why, GError **error) {
   return FALSE;
 }
 
-/* ---- key and name ---- */
+/* ---- key, name and part ---- */
 
 static gboolean is_plain_name(const char *name) {
   if (!g_utf8_validate(name, -1, NULL) || g_utf8_strlen(name, -1) > MOST_NAME)
@@ -56,6 +57,14 @@ static gboolean set_name(VelmMqttMessage *message, const char *name, GError **er
   return TRUE;
 }
 
+static gboolean set_part(VelmMqttMessage *message, const char *part, GError **error) {
+  if (!is_plain_name(part))
+    return fail("part: it has more than 200 characters, or control characters", error);
+  g_free(message->part);
+  message->part = part[0] ? g_strdup(part) : NULL;
+  return TRUE;
+}
+
 /* ---- properties ---- */
 
 /* What a requester calls its request makes a key: it is the same when it asks again. */
@@ -80,6 +89,8 @@ static gboolean take_user_property(const char *name, const char *value, VelmMqtt
                                    GError **error) {
   if (g_str_equal(name, "key"))
     return set_key(message, value, error);
+  if (g_str_equal(name, "part"))
+    return set_part(message, value, error);
   return !g_str_equal(name, "name") || set_name(message, value, error);
 }
 
@@ -141,10 +152,11 @@ static GBytes *read_file(const VelmMqttIntake *intake, const char *path, GError 
 
 static gboolean read_object(const VelmMqttIntake *intake, JsonObject *object,
                             VelmMqttMessage *message, GError **error) {
-  const char *key, *name, *path, *image;
+  const char *key, *name, *part, *path, *image;
   if (!read_text(object, "key", &key, error) || !read_text(object, "name", &name, error) ||
-      !read_text(object, "path", &path, error) || !read_text(object, "image", &image, error) ||
-      (key && !set_key(message, key, error)) || (name && !set_name(message, name, error)))
+      !read_text(object, "part", &part, error) || !read_text(object, "path", &path, error) ||
+      !read_text(object, "image", &image, error) || (key && !set_key(message, key, error)) ||
+      (name && !set_name(message, name, error)) || (part && !set_part(message, part, error)))
     return FALSE;
   if (!path == !image)
     return fail("the object is to have either \"path\" or \"image\"", error);

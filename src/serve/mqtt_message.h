@@ -22,9 +22,9 @@ typedef struct {
  */
 gsize velm_mqtt_message_most(gsize most);
 
-/** @key, @name: NULL where the sender gave none. */
+/** @key, @name, @part: NULL where the sender gave none. */
 typedef struct {
-  char *key, *name;
+  char *key, *name, *part;
   GBytes *image;
 } VelmMqttMessage;
 

@@ -158,7 +158,9 @@ static void test_json(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_autoptr(GBytes) image = line_image(8);
   g_autofree char *base64 = g_base64_encode(g_bytes_get_data(image, NULL), g_bytes_get_size(image));
   g_autofree char *text =
-      g_strdup_printf(" {\"image\": \"%s\", \"key\": \"by-value\", \"name\": \"b\"}", base64);
+      g_strdup_printf(" {\"image\": \"%s\", \"key\": \"by-value\", \"name\": \"b\", "
+                      "\"part\": \"tile 7\"}",
+                      base64);
   peer_send_text(f->peer, LINE_PRODUCT, text);
   g_autofree char *first = member_of(f, RECORDS, 0, "key");
   g_autofree char *second = member_of(f, RECORDS, 1, "key");
@@ -166,6 +168,8 @@ static void test_json(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_assert_cmpstr(second, ==, "by-value");
   g_assert_cmpuint(line_count_of(&f->station, "a.png"), ==, 1);
   g_assert_cmpuint(line_count_of(&f->station, "b"), ==, 1);
+  g_autofree char *part = member_of(f, RECORDS, 1, "part");
+  g_assert_cmpstr(part, ==, "tile 7");
   g_autofree char *sha256 = member_of(f, RECORDS, 1, "image_sha256");
   g_autofree char *expected = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, image);
   g_assert_cmpstr(sha256, ==, expected);

@@ -526,13 +526,13 @@ static void test_export_csv(StationFixture *f, G_GNUC_UNUSED gconstpointer data)
   g_autofree char *text = get_text(f, "/v1/records/export?format=csv");
   g_auto(GStrv) lines = g_strsplit(text, "\r\n", -1);
   g_assert_cmpuint(g_strv_length(lines), ==, 9);
-  g_assert_true(g_str_has_prefix(lines[0], "id,key,product,time,"));
+  g_assert_true(g_str_has_prefix(lines[0], "id,key,product,part,time,"));
   g_assert_true(g_str_has_prefix(lines[1], "1,part-0," PRODUCT ","));
   g_assert_true(g_str_has_prefix(lines[7], "7,black," PRODUCT ","));
   g_assert_cmpstr(lines[8], ==, "");
   for (guint i = 0; i < 8; i++) {
     g_auto(GStrv) cells = g_strsplit(lines[i], ",", -1);
-    g_assert_cmpuint(g_strv_length(cells), ==, 12);
+    g_assert_cmpuint(g_strv_length(cells), ==, 13);
   }
 }
 
@@ -721,6 +721,41 @@ static void test_events(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
   while ((rest = http_client_receive_chunk(client, reply)))
     g_clear_pointer(&rest, g_free);
   g_assert_true(reply->whole);
+}
+
+static guint status_of_follower(const StationFixture *f) {
+  g_autoptr(HttpClient) client = http_client_new(f->url);
+  http_client_ask(client, "GET", "/v1/events", NULL, NULL);
+  g_autoptr(HttpReply) reply = http_client_receive_head(client);
+  return reply->status;
+}
+
+/* A hundred follow, each of whom is told; the next is turned away until one has gone. */
+static void test_followers(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  enum { MOST = 100 };
+  HttpClient *clients[MOST];
+  HttpReply *replies[MOST];
+  station_start(f);
+  json_node_unref(station_wait_for(f, "ready"));
+  for (guint i = 0; i < MOST; i++)
+    clients[i] = follow(f, NULL, &replies[i]);
+  g_assert_cmpuint(status_of_follower(f), ==, 503);
+  g_autoptr(GBytes) image = small_product_image("good", 0);
+  station_add(f, "k", image);
+  for (guint i = 0; i < MOST; i++) {
+    g_autofree char *event = read_event(clients[i], replies[i], "event: record\n");
+    assert_contains(event, "\"key\":\"k\"");
+  }
+  for (guint i = 0; i < MOST; i++) {
+    http_client_free(clients[i]);
+    http_reply_free(replies[i]);
+  }
+  gint64 end = g_get_monotonic_time() + LONGEST_WAIT_US;
+  for (guint i = 1; status_of_follower(f) != 200; i++) {
+    g_assert_cmpint(g_get_monotonic_time(), <, end);
+    g_autofree char *key = g_strdup_printf("k%u", i);
+    station_add(f, key, image); /* what is sent to who has gone shows that he has */
+  }
 }
 
 /* The connections before this one are closed; the station sees it a moment later. */
@@ -1246,6 +1281,7 @@ int main(int argc, char **argv) {
   ADD("reviews", test_reviews);
   ADD("reviews/wrong", test_reviews_wrong);
   ADD("events", test_events);
+  ADD("events/followers", test_followers);
   ADD("metrics", test_metrics);
   ADD("stats", test_stats);
   ADD("inspect/later", test_later);
