@@ -5,12 +5,21 @@
 #include <math.h>
 #include <string.h>
 
+/* json-glib 1.6 writes U+001F as it is, the one control character that it forgets. */
+static char *escape_forgotten(char *text) {
+  if (!strchr(text, '\x1f'))
+    return text;
+  g_auto(GStrv) parts = g_strsplit(text, "\x1f", -1);
+  g_free(text);
+  return g_strjoinv("\\u001f", parts);
+}
+
 char *velm_json_print(JsonBuilder *builder, gboolean indented) {
   g_autoptr(JsonNode) root = json_builder_get_root(builder);
   g_autoptr(JsonGenerator) generator = json_generator_new();
   json_generator_set_root(generator, root);
   json_generator_set_pretty(generator, indented);
-  return json_generator_to_data(generator, NULL);
+  return escape_forgotten(json_generator_to_data(generator, NULL));
 }
 
 void velm_json_set_double(JsonBuilder *builder, const char *name, double value) {

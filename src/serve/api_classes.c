@@ -104,17 +104,20 @@ static gboolean review_records(VelmStation *station, const Wish *wish, GError **
   return TRUE;
 }
 
-static gboolean add_class(VelmCall *call, VelmProduct *product, Wish *wish, GError **error) {
+static VelmResponse *add_class(VelmCall *call, VelmProduct *product, Wish *wish, GError **error) {
   static const char *const names[] = {"key",    "name",    "description", "severity",
                                       "action", "records", "who",         NULL};
   VelmStation *station = call->context->station;
   g_autoptr(JsonNode) body = velm_call_json(call, names, error);
   if (!body || !read_wish(call, body, wish, error) || !check_records(call, wish->records, error))
-    return FALSE;
+    return NULL;
   g_autoptr(VelmSpec) spec = velm_product_read_spec(product, error);
+  if (spec && velm_classes_find(velm_spec_get_classes(spec), wish->class.key) >= 0)
+    return velm_response_new_problem(409, "key: the spec has a class with this key already");
   g_autofree char *text = spec ? velm_spec_add_class(spec, &wish->class, error) : NULL;
-  return text && velm_spec_use(station, product, text, wish->who, error) &&
-         review_records(station, wish, error);
+  gboolean ok = text && velm_spec_use(station, product, text, wish->who, error) &&
+                review_records(station, wish, error);
+  return ok ? velm_response_new(202, NULL, NULL) : NULL;
 }
 
 VelmResponse *velm_api_add_class(VelmCall *call, GError **error) {
@@ -123,5 +126,5 @@ VelmResponse *velm_api_add_class(VelmCall *call, GError **error) {
     return velm_response_new_problem(404, "there is no such product");
   g_autoptr(GArray) records = g_array_new(FALSE, FALSE, sizeof(gint64));
   Wish wish = {.records = records};
-  return add_class(call, product, &wish, error) ? velm_response_new(202, NULL, NULL) : NULL;
+  return add_class(call, product, &wish, error);
 }

@@ -3,6 +3,8 @@
 #include "serve/jobs.h"
 #include "serve/query.h"
 
+#define MOST_NAME 200
+
 static VelmResponse *respond_job(guint status, const VelmJob *job) {
   g_autoptr(JsonBuilder) builder = json_builder_new();
   json_builder_begin_object(builder);
@@ -47,7 +49,7 @@ VelmResponse *velm_api_list_jobs(VelmCall *call, GError **error) {
   GHashTable *query = velm_exchange_get_query(call->exchange);
   const char *product = NULL;
   if (!velm_query_only(query, names, FALSE, error) ||
-      !velm_query_text(query, "product", VELM_STORE_MAX_NAME, &product, error))
+      !velm_query_text(query, "product", MOST_NAME, &product, error))
     return NULL;
   g_autoptr(GPtrArray) jobs =
       velm_jobs_list(velm_station_get_jobs(call->context->station), product);

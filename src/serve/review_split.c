@@ -110,10 +110,12 @@ static GPtrArray *list_reviewed(VelmStore *store, const char *product, GError **
     g_ptr_array_set_free_func(page, NULL);
     for (guint i = 0; i < page->len; i++) {
       VelmStoredRecord *record = page->pdata[i];
-      if (g_hash_table_add(seen, record->image))
-        g_ptr_array_add(all, record);
-      else
+      if (g_hash_table_contains(seen, record->image)) {
         velm_stored_record_free(record);
+        continue;
+      }
+      g_hash_table_add(seen, record->image);
+      g_ptr_array_add(all, record);
     }
     g_free(cursor);
     cursor = g_steal_pointer(&next);

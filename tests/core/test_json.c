@@ -51,6 +51,23 @@ static void test_members(void) {
                   "e");
 }
 
+/* JSON forbids them as they are, in names too. */
+static void test_control_characters(void) {
+  g_autoptr(GString) all = g_string_new(NULL);
+  for (char c = 1; c < ' '; c++)
+    g_string_append_c(all, c);
+  g_autoptr(JsonBuilder) builder = json_builder_new();
+  json_builder_begin_object(builder);
+  velm_json_set_string(builder, all->str, all->str);
+  json_builder_end_object(builder);
+  g_autofree char *text = velm_json_print(builder, FALSE);
+  for (const char *c = text; *c; c++)
+    g_assert_false(g_ascii_iscntrl(*c));
+  g_autoptr(JsonNode) node = parse(text);
+  g_assert_cmpstr(json_object_get_string_member(json_node_get_object(node), all->str), ==,
+                  all->str);
+}
+
 /* JSON Lines: a record is one line, however its strings look. */
 static void test_one_line(void) {
   g_autoptr(JsonBuilder) builder = record();
@@ -164,6 +181,7 @@ static void test_truncated(void) {
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/json/members", test_members);
+  g_test_add_func("/json/control-characters", test_control_characters);
   g_test_add_func("/json/one-line", test_one_line);
   g_test_add_func("/json/locale", test_locale);
   g_test_add_func("/json/parse", test_parse);

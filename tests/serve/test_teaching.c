@@ -159,6 +159,7 @@ static void test_split(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
   add_reviewed(f, "scratch", 4);
   add_reviewed(f, "good", 4);
   review(f, add(f, "dent", 0), "correct", "dent");
+  review(f, add(f, "dent", 0), "correct", "dent");
   review(f, add(f, "dent", 0), "correct", "scratch"); /* the same image, said otherwise later */
   review(f, add(f, "dent", 1), "correct", "no class of the spec");
   add(f, "dent", 2); /* nobody said anything */
@@ -300,9 +301,10 @@ static void test_other_model(StationFixture *f, G_GNUC_UNUSED gconstpointer data
 
 /* ---- teaching ---- */
 
-static void assert_refused(const StationFixture *f, const char *json, const char *part) {
+static void assert_refused(const StationFixture *f, const char *json, guint status,
+                           const char *part) {
   g_autoptr(HttpReply) reply = station_send_json(f, "POST", CLASSES, json);
-  g_assert_cmpuint(reply->status, ==, 400);
+  g_assert_cmpuint(reply->status, ==, status);
   if (!strstr(http_reply_text(reply), part))
     g_error("\"%s\" is not in \"%s\"", part, http_reply_text(reply));
 }
@@ -313,19 +315,19 @@ static void test_refused_classes(StationFixture *f, G_GNUC_UNUSED gconstpointer 
   assert_refused(f,
                  "{\"key\":\"scratch\",\"name\":\"n\",\"description\":\"d\",\"severity\":"
                  "\"defect\",\"action\":\"a\",\"records\":[1]}",
-                 "scratch");
+                 409, "this key already");
   assert_refused(f,
                  "{\"key\":\"new\",\"name\":\"n\",\"description\":\"d\",\"severity\":\"defect\","
                  "\"action\":\"a\",\"records\":[2]}",
-                 "no record 2");
+                 400, "no record 2");
   assert_refused(f,
                  "{\"key\":\"new\",\"name\":\"n\",\"description\":\"d\",\"severity\":\"normal\","
                  "\"action\":\"a\",\"records\":[1]}",
-                 "severity");
+                 400, "severity");
   assert_refused(f,
                  "{\"key\":\"new\",\"name\":\"n\",\"description\":\"d\",\"severity\":\"defect\","
                  "\"action\":\"a\",\"records\":[]}",
-                 "records");
+                 400, "records");
   g_autoptr(JsonNode) record = station_get_json(f, "/v1/records/1");
   g_assert_cmpstr(text_of(record, "verdict"), ==, "none");
 }
