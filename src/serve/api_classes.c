@@ -104,6 +104,11 @@ static gboolean review_records(VelmStation *station, const Wish *wish, GError **
   return TRUE;
 }
 
+static VelmResponse *respond_taken(const char *key) {
+  g_autofree char *why = g_strdup_printf("key: the spec has a class \"%s\" already", key);
+  return velm_response_new_problem(409, why);
+}
+
 static VelmResponse *add_class(VelmCall *call, VelmProduct *product, Wish *wish, GError **error) {
   static const char *const names[] = {"key",    "name",    "description", "severity",
                                       "action", "records", "who",         NULL};
@@ -113,7 +118,7 @@ static VelmResponse *add_class(VelmCall *call, VelmProduct *product, Wish *wish,
     return NULL;
   g_autoptr(VelmSpec) spec = velm_product_read_spec(product, error);
   if (spec && velm_classes_find(velm_spec_get_classes(spec), wish->class.key) >= 0)
-    return velm_response_new_problem(409, "key: the spec has a class with this key already");
+    return respond_taken(wish->class.key);
   g_autofree char *text = spec ? velm_spec_add_class(spec, &wish->class, error) : NULL;
   gboolean ok = text && velm_spec_use(station, product, text, wish->who, error) &&
                 review_records(station, wish, error);

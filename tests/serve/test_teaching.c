@@ -315,7 +315,7 @@ static void test_refused_classes(StationFixture *f, G_GNUC_UNUSED gconstpointer 
   assert_refused(f,
                  "{\"key\":\"scratch\",\"name\":\"n\",\"description\":\"d\",\"severity\":"
                  "\"defect\",\"action\":\"a\",\"records\":[1]}",
-                 409, "this key already");
+                 409, "scratch");
   assert_refused(f,
                  "{\"key\":\"new\",\"name\":\"n\",\"description\":\"d\",\"severity\":\"defect\","
                  "\"action\":\"a\",\"records\":[2]}",
