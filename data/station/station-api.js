@@ -100,9 +100,17 @@ export function exportUrl(query) {
 }
 
 let products = [];
+let asked = 0;
+let answered = 0;
 
 export async function loadProducts() {
-  ({ products } = await ask("/v1/products"));
+  const question = ++asked;
+  const answer = await ask("/v1/products");
+  // One that a later answer has overtaken is old.
+  if (question > answered) {
+    answered = question;
+    ({ products } = answer);
+  }
   return products;
 }
 

@@ -47,9 +47,8 @@ static gboolean read_records(JsonNode *body, GArray *records, GError **error) {
   guint n = array ? json_array_get_length(array) : 0;
   gboolean ok = n >= 1 && n <= MOST_RECORDS;
   for (guint i = 0; ok && i < n; i++) {
-    JsonNode *one = json_array_get_element(array, i);
-    ok = JSON_NODE_HOLDS_VALUE(one) && json_node_get_value_type(one) == G_TYPE_INT64;
-    gint64 id = ok ? json_node_get_int(one) : 0;
+    gint64 id = 0;
+    ok = velm_call_whole(json_array_get_element(array, i), 1, &id);
     g_array_append_val(records, id);
   }
   if (!ok)

@@ -4,8 +4,6 @@
 #include "serve/record_json.h"
 #include "serve/versions.h"
 
-#define MOST_VERSION G_GINT64_CONSTANT(9007199254740991)
-
 /* ---- listing ---- */
 
 /* @version: (nullable): the model that was given. */
@@ -59,10 +57,7 @@ VelmResponse *velm_api_list_versions(VelmCall *call, GError **error) {
 
 static gboolean read_version(JsonNode *body, gint64 *version, GError **error) {
   JsonNode *member = json_object_get_member(json_node_get_object(body), "version");
-  *version = -1;
-  if (member && JSON_NODE_HOLDS_VALUE(member) && json_node_get_value_type(member) == G_TYPE_INT64)
-    *version = json_node_get_int(member);
-  if (*version >= 0 && *version <= MOST_VERSION)
+  if (velm_call_whole(member, 0, version))
     return TRUE;
   g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
               "version: it is to be the number of a version, or 0 for the model that was given");

@@ -2,9 +2,12 @@
 
 #include "serve/record_json.h"
 
+#include <math.h>
 #include <string.h>
 
 #define MOST_NAME 200
+/* The largest number up to which a double holds every whole one. */
+#define MOST_WHOLE 9007199254740991.0
 
 gboolean velm_call_may_try(const VelmCall *call) {
   return velm_rate_has(call->context->failures, velm_exchange_get_peer(call->exchange),
@@ -78,6 +81,18 @@ gboolean velm_call_text(JsonNode *body, const char *name, gsize most, const char
   g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
               "%s: it is to be a text of %" G_GSIZE_FORMAT " characters at most", name, most);
   return FALSE;
+}
+
+gboolean velm_call_whole(JsonNode *node, gint64 least, gint64 *value) {
+  if (!node || !JSON_NODE_HOLDS_VALUE(node))
+    return FALSE;
+  GType type = json_node_get_value_type(node);
+  double number = json_node_get_double(node);
+  if ((type != G_TYPE_INT64 && type != G_TYPE_DOUBLE) || !(fabs(number) <= MOST_WHOLE) ||
+      number != floor(number) || number < (double)least)
+    return FALSE;
+  *value = (gint64)number;
+  return TRUE;
 }
 
 gboolean velm_call_is_plain(const char *text) {

@@ -83,6 +83,10 @@ JsonNode *velm_call_json(const VelmCall *call, const char *const *names, GError 
 gboolean velm_call_text(JsonNode *body, const char *name, gsize most, const char **value,
                         GError **error);
 
+/** The whole number, of @least at least, that @node (nullable) is: 2.0 is one too. Returns: FALSE
+ * where it is anything else. */
+gboolean velm_call_whole(JsonNode *node, gint64 least, gint64 *value);
+
 /** Whether @text, UTF-8, has no control characters. */
 gboolean velm_call_is_plain(const char *text);
 

@@ -13,6 +13,8 @@ import urllib.request
 from playwright.sync_api import expect, sync_playwright
 
 url, folder = sys.argv[1:]
+# Answers that are to be shown, of which the browser's console tells too.
+EXPECTED = re.compile(r"\((Bad Request|Conflict)\)")
 
 
 def get(path):
@@ -218,8 +220,7 @@ def run(browser, width, height, steps):
     page = browser.new_page(viewport={"width": width, "height": height}, locale="en-GB")
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
-    # The browser reports an answer of 400 too, which is one to be shown.
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" and "(Bad Request)" not in message.text else None)
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" and not EXPECTED.search(message.text) else None)
     page.add_init_script("localStorage.setItem('velm-who', 'a tester')")
     for step in steps:
         step(page)

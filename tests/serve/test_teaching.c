@@ -248,6 +248,10 @@ static void test_refit(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_assert_cmpuint(use(f, 0), ==, 202);
   g_assert_cmpint(used_version(f), ==, 0);
   g_assert_cmpuint(use(f, 1000), ==, 404);
+  g_autoptr(HttpReply) whole = station_send_json(f, "PUT", VERSION, "{\"version\":0.0}");
+  g_assert_cmpuint(whole->status, ==, 202);
+  g_autoptr(HttpReply) part = station_send_json(f, "PUT", VERSION, "{\"version\":0.5}");
+  g_assert_cmpuint(part->status, ==, 400);
   add(f, "good", 0);
 }
 
