@@ -151,3 +151,8 @@ gboolean velm_file_is_image_name(const char *path) {
       return TRUE;
   return FALSE;
 }
+
+gboolean velm_file_is_same(const GStatBuf *a, const GStatBuf *b) {
+  return a->st_ino == b->st_ino && a->st_size == b->st_size &&
+         a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}

@@ -1,7 +1,7 @@
 /* Files: whole contents in, whole contents out; written to a temporary name and renamed. */
 #pragma once
 
-#include <glib.h>
+#include <glib/gstdio.h>
 
 /** Reads all of @path. Returns: (transfer full); NULL with VELM_ERROR_FILE naming @path. */
 GBytes *velm_file_read(const char *path, GError **error);
@@ -31,6 +31,9 @@ GPtrArray *velm_file_list(const char *path, GError **error);
 /** Names of the folders in folder @path (no hidden ones), sorted. Returns: (transfer full)
  * (element-type filename). */
 GPtrArray *velm_file_list_folders(const char *path, GError **error);
+
+/** Whether nobody wrote to a file between two looks at it, as far as its status tells. */
+gboolean velm_file_is_same(const GStatBuf *a, const GStatBuf *b);
 
 /** Whether @path has the ending of an image format that velm reads. */
 gboolean velm_file_is_image_name(const char *path);

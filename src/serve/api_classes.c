@@ -1,5 +1,6 @@
 /* A new class from records that show it. */
 #include "serve/call.h"
+#include "serve/key.h"
 #include "serve/spec_use.h"
 
 #include "act/spec.h"
@@ -23,7 +24,7 @@ static gboolean read_text(JsonNode *body, const char *name, gsize most, const ch
                           GError **error) {
   if (!velm_call_text(body, name, most, text, error))
     return FALSE;
-  if (*text && (*text)[0] && velm_call_is_plain(*text))
+  if (*text && (*text)[0] && velm_text_is_plain(*text))
     return TRUE;
   g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
               "%s: it is missing, empty, or has control characters", name);

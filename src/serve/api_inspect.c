@@ -87,9 +87,9 @@ static VelmResponse *check(const VelmCall *call, Wish *wish) {
     return velm_response_new_error(error);
   if (wish->key && !velm_key_is_valid(wish->key))
     return velm_response_new_problem(400, "Idempotency-Key: " VELM_KEY_RULE);
-  if (wish->name && !velm_call_is_plain(wish->name))
+  if (wish->name && !velm_text_is_plain(wish->name))
     return velm_response_new_problem(400, "name: it has control characters");
-  if (wish->part && !velm_call_is_plain(wish->part))
+  if (wish->part && !velm_text_is_plain(wish->part))
     return velm_response_new_problem(400, "part: it has control characters");
   if (wish->callback && !wish->later)
     return velm_response_new_problem(400, "callback: it goes with wait=false");

@@ -34,7 +34,7 @@ VelmResponse *velm_api_list_versions(VelmCall *call, GError **error) {
     return velm_response_new_problem(404, "there is no such product");
   g_autoptr(GPtrArray) versions = velm_store_list_versions(
       velm_station_get_store(station), call->argument, VELM_STORE_MAX_PAGE, error);
-  g_autofree char *base = velm_versions_base(product);
+  g_autofree char *base = velm_product_get_given_sha256(product, NULL);
   if (!versions || !velm_versions_get_used(station, product, &used, error))
     return NULL;
   g_autoptr(JsonBuilder) builder = json_builder_new();

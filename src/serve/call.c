@@ -1,5 +1,6 @@
 #include "serve/call.h"
 
+#include "serve/key.h"
 #include "serve/record_json.h"
 
 #include <math.h>
@@ -95,17 +96,10 @@ gboolean velm_call_whole(JsonNode *node, gint64 least, gint64 *value) {
   return TRUE;
 }
 
-gboolean velm_call_is_plain(const char *text) {
-  for (const char *c = text; *c; c = g_utf8_next_char(c))
-    if (g_unichar_iscntrl(g_utf8_get_char(c)))
-      return FALSE;
-  return TRUE;
-}
-
 gboolean velm_call_who(const VelmCall *call, JsonNode *body, const char **who, GError **error) {
   if (!velm_call_text(body, "who", MOST_NAME, who, error))
     return FALSE;
-  if (*who && !velm_call_is_plain(*who)) {
+  if (*who && !velm_text_is_plain(*who)) {
     g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "who: it has control characters");
     return FALSE;
   }

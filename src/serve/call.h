@@ -87,9 +87,6 @@ gboolean velm_call_text(JsonNode *body, const char *name, gsize most, const char
  * where it is anything else. */
 gboolean velm_call_whole(JsonNode *node, gint64 least, gint64 *value);
 
-/** Whether @text, UTF-8, has no control characters. */
-gboolean velm_call_is_plain(const char *text);
-
 /** Who is to be named for a change: whose token it is, else the body's member "who", else
  * "local". @who: (out): borrowed. */
 gboolean velm_call_who(const VelmCall *call, JsonNode *body, const char **who, GError **error);

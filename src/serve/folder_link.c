@@ -54,11 +54,6 @@ typedef struct {
 
 /* ---- what is there ---- */
 
-static gboolean is_same(const GStatBuf *a, const GStatBuf *b) {
-  return a->st_ino == b->st_ino && a->st_size == b->st_size &&
-         a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 /* Under the lock. Notes that the file @name is there. @closed: its writer is done. */
 static void note_file(Folder *folder, const char *name, gboolean closed) {
   GStatBuf status;
@@ -71,7 +66,7 @@ static void note_file(Folder *folder, const char *name, gboolean closed) {
     file = g_new0(File, 1);
     g_hash_table_insert(folder->files, g_strdup(name), file);
   }
-  if (!is_same(&file->status, &status)) {
+  if (!velm_file_is_same(&file->status, &status)) {
     gboolean on_way = file->on_way;
     *file = (File){.status = status, .seen = g_get_monotonic_time(), .on_way = on_way};
   }
@@ -159,7 +154,7 @@ static void scan(Folder *folder) {
 static gboolean put_away(Folder *folder, const Errand *errand, File *file, GError **error) {
   GStatBuf now;
   g_autofree char *path = g_build_filename(folder->folder, errand->name, NULL);
-  if (g_stat(path, &now) != 0 || !is_same(&errand->status, &now))
+  if (g_stat(path, &now) != 0 || !velm_file_is_same(&errand->status, &now))
     return TRUE;
   file->kept = !move(folder, errand->name, error);
   return !file->kept;
@@ -218,7 +213,7 @@ static GBytes *read_whole(const char *path, const GStatBuf *status, GError **err
   g_autoptr(GBytes) image = velm_file_read(path, error);
   if (!image)
     return NULL;
-  if (g_bytes_get_size(image) > 0 && g_stat(path, &now) == 0 && is_same(status, &now))
+  if (g_bytes_get_size(image) > 0 && g_stat(path, &now) == 0 && velm_file_is_same(status, &now))
     return g_steal_pointer(&image);
   g_set_error(error, VELM_ERROR, VELM_ERROR_IMAGE, "%s: the file %s", path,
               g_bytes_get_size(image) > 0 ? "changes while it is read" : "is empty");

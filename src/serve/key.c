@@ -11,3 +11,10 @@ gboolean velm_key_is_valid(const char *key) {
       return FALSE;
   return length >= 1 && length <= LONGEST;
 }
+
+gboolean velm_text_is_plain(const char *text) {
+  for (const char *c = text; *c; c = g_utf8_next_char(c))
+    if (g_unichar_iscntrl(g_utf8_get_char(c)))
+      return FALSE;
+  return TRUE;
+}

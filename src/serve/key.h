@@ -7,3 +7,6 @@
 
 /** Whether @key is printable, so that it can be told apart in a log. */
 gboolean velm_key_is_valid(const char *key);
+
+/** Whether @text, UTF-8, has no control characters. */
+gboolean velm_text_is_plain(const char *text);

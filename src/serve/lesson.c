@@ -4,7 +4,6 @@
 #include "serve/versions.h"
 
 #include "act/teach.h"
-#include "core/file.h"
 #include "detect/detector.h"
 
 /* What a version has learnt here: the images' SHA-256, in its model. */
@@ -39,7 +38,7 @@ static void lesson_clear(Lesson *lesson) {
 
 static gboolean open_model(Lesson *lesson, GError **error) {
   g_autofree char *path = velm_product_get_model_path(lesson->product);
-  lesson->base = velm_file_sha256(velm_product_get_given_model(lesson->product), error);
+  lesson->base = velm_product_get_given_sha256(lesson->product, error);
   lesson->model = lesson->base ? velm_model_load(path, error) : NULL;
   lesson->spec = lesson->model ? velm_product_read_spec(lesson->product, error) : NULL;
   lesson->taught = lesson->spec ? velm_model_copy(lesson->model) : NULL;

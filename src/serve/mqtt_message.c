@@ -32,12 +32,8 @@ static gboolean fail(const char *why, GError **error) {
 /* ---- key, name and part ---- */
 
 static gboolean is_plain_name(const char *name) {
-  if (!g_utf8_validate(name, -1, NULL) || g_utf8_strlen(name, -1) > MOST_NAME)
-    return FALSE;
-  for (const char *c = name; *c; c = g_utf8_next_char(c))
-    if (g_unichar_iscntrl(g_utf8_get_char(c)))
-      return FALSE;
-  return TRUE;
+  return g_utf8_validate(name, -1, NULL) && g_utf8_strlen(name, -1) <= MOST_NAME &&
+         velm_text_is_plain(name);
 }
 
 /* Each is taken only where it is sound, so that it can be named in what is answered. */
@@ -49,20 +45,23 @@ static gboolean set_key(VelmMqttMessage *message, const char *key, GError **erro
   return TRUE;
 }
 
-static gboolean set_name(VelmMqttMessage *message, const char *name, GError **error) {
-  if (!is_plain_name(name))
-    return fail("name: it has more than 200 characters, or control characters", error);
-  g_free(message->name);
-  message->name = name[0] ? g_strdup(name) : NULL;
+/* @what: the message's name or part. */
+static gboolean set_text(char **what, const char *text, const char *why, GError **error) {
+  if (!is_plain_name(text))
+    return fail(why, error);
+  g_free(*what);
+  *what = text[0] ? g_strdup(text) : NULL;
   return TRUE;
 }
 
+static gboolean set_name(VelmMqttMessage *message, const char *name, GError **error) {
+  return set_text(&message->name, name,
+                  "name: it has more than 200 characters, or control characters", error);
+}
+
 static gboolean set_part(VelmMqttMessage *message, const char *part, GError **error) {
-  if (!is_plain_name(part))
-    return fail("part: it has more than 200 characters, or control characters", error);
-  g_free(message->part);
-  message->part = part[0] ? g_strdup(part) : NULL;
-  return TRUE;
+  return set_text(&message->part, part,
+                  "part: it has more than 200 characters, or control characters", error);
 }
 
 /* ---- properties ---- */

@@ -44,8 +44,10 @@ struct _VelmProduct {
   GMutex lock;
   GCond wished;
   char *model_path, *spec_path;
-  char *remark; /* why the model is not the one that it should be; or NULL */
-  guint wish;   /* how often it was asked to open the model */
+  char *remark;       /* why the model is not the one that it should be; or NULL */
+  char *given_sha256; /* of the given model, when it was as in given_status; or NULL */
+  GStatBuf given_status;
+  guint wish; /* how often it was asked to open the model */
   gboolean ending;
   char *place;          /* NULL where no language model is asked */
   Setup *opened;        /* for the thread that inspects to take over */
@@ -168,6 +170,24 @@ void velm_product_set_spec_path(VelmProduct *product, const char *path) {
 
 const char *velm_product_get_given_model(const VelmProduct *product) {
   return product->given_model;
+}
+
+char *velm_product_get_given_sha256(VelmProduct *product, GError **error) {
+  GStatBuf now;
+  gboolean there = g_stat(product->given_model, &now) == 0;
+  g_mutex_lock(&product->lock);
+  gboolean known =
+      there && product->given_sha256 && velm_file_is_same(&now, &product->given_status);
+  char *sha256 = known ? g_strdup(product->given_sha256) : NULL;
+  g_mutex_unlock(&product->lock);
+  if (sha256 || !(sha256 = velm_file_sha256(product->given_model, error)) || !there)
+    return sha256;
+  g_mutex_lock(&product->lock);
+  g_free(product->given_sha256);
+  product->given_sha256 = g_strdup(sha256);
+  product->given_status = now;
+  g_mutex_unlock(&product->lock);
+  return sha256;
 }
 
 char *velm_product_get_model_path(VelmProduct *product) {
@@ -461,6 +481,7 @@ void velm_product_free(VelmProduct *product) {
   g_free(product->model_path);
   g_free(product->spec_path);
   g_free(product->remark);
+  g_free(product->given_sha256);
   g_free(product->place);
   velm_status_cell_clear(&product->status);
   velm_status_cell_clear(&product->llm);

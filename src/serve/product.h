@@ -79,6 +79,9 @@ char *velm_product_get_spec_path(VelmProduct *product);
 void velm_product_set_spec_path(VelmProduct *product, const char *path);
 /** The file of the model that it was given. */
 const char *velm_product_get_given_model(const VelmProduct *product);
+/** The SHA-256 of that file; it is read only where it is another than the last time. Returns:
+ * (transfer full): NULL with VELM_ERROR_FILE. */
+char *velm_product_get_given_sha256(VelmProduct *product, GError **error);
 /** That of the model that it is to use. Returns: (transfer full). */
 char *velm_product_get_model_path(VelmProduct *product);
 /** Likewise for the model. @remark: (nullable): why it is not the one that it should be: the

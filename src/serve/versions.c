@@ -17,10 +17,6 @@ char *velm_versions_path(const VelmStation *station, const VelmStoredVersion *ve
   return g_build_filename(folder, version->file, NULL);
 }
 
-char *velm_versions_base(const VelmProduct *product) {
-  return velm_file_sha256(velm_product_get_given_model(product), NULL);
-}
-
 /* ---- which one ---- */
 
 /* @version: (out) (transfer full): the one that was put in use, of the model that the product is
@@ -34,7 +30,7 @@ static gboolean find_used(VelmStation *station, VelmProduct *product, VelmStored
     return FALSE;
   if (!used)
     return TRUE;
-  g_autofree char *given = velm_file_sha256(velm_product_get_given_model(product), error);
+  g_autofree char *given = velm_product_get_given_sha256(product, error);
   if (given && g_str_equal(given, used->base))
     *version = g_steal_pointer(&used);
   return given != NULL;
@@ -111,7 +107,7 @@ gboolean velm_versions_add(VelmStation *station, VelmProduct *product,
 /* ---- using ---- */
 
 static gboolean check_base(VelmProduct *product, const VelmStoredVersion *version, GError **error) {
-  g_autofree char *given = velm_file_sha256(velm_product_get_given_model(product), error);
+  g_autofree char *given = velm_product_get_given_sha256(product, error);
   if (!given || g_str_equal(given, version->base))
     return given != NULL;
   g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,

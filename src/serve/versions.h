@@ -19,9 +19,6 @@ void velm_versions_settle(VelmStation *station, VelmProduct *product);
 gboolean velm_versions_get_used(VelmStation *station, VelmProduct *product, gint64 *id,
                                 GError **error);
 
-/** What the versions that @product can use have as their base. Returns: (transfer full): NULL where
- * the model that it was given cannot be read. */
-char *velm_versions_base(const VelmProduct *product);
 /** Where the file of @version is. Returns: (transfer full). */
 char *velm_versions_path(const VelmStation *station, const VelmStoredVersion *version);
 
