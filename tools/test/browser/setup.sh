@@ -34,7 +34,9 @@ esac
 if ! command -v chromium >/dev/null; then
   say "installing Chromium"
   sudo=$([ "$(id -u)" = 0 ] || echo sudo)
+  # shellcheck disable=SC2086  # no word at all where sudo is not needed
   attempt "update the lists of packages" $sudo apt-get update
+  # shellcheck disable=SC2086
   attempt "install Chromium" $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium
 fi
 stamp=$(sha256sum <"$requirements")
