@@ -1,6 +1,6 @@
 // What a product's model learnt from reviews: the job that runs, the versions, how each was tried, and which is in use.
 
-import { ask, may } from "./station-api.js";
+import { ask, classesOf, may } from "./station-api.js";
 import { facts, h, table } from "./station-dom.js";
 import { count, dateTime, percent, t } from "./station-text.js";
 import { className, confirmed, notify, reportProblem, word } from "./station-parts.js";
@@ -200,7 +200,8 @@ export function makeVersions(product) {
 
   // What is unfolded remains so, and what has the focus has it again.
   function drawVersions(versions) {
-    const words = JSON.stringify(versions);
+    // The reports name classes, which a spec that was read later may have named first.
+    const words = JSON.stringify([versions, classesOf(product)]);
     if (words === drawn) return;
     drawn = words;
     const idOf = (node) => node?.closest("[data-version]")?.dataset.version;
