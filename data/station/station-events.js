@@ -10,6 +10,16 @@ const RETRY_MS = 3000;
 export const feed = new EventTarget();
 export const station = { connection: "connecting", lostAt: null, readiness: null };
 
+// Has a view hear what it names, [[event, handle], …], and the keys where it takes any. Returns what ends that when one leaves it.
+export function hear(watched, press) {
+  for (const [name, handle] of watched) feed.addEventListener(name, handle);
+  if (press) document.addEventListener("keydown", press);
+  return () => {
+    for (const [name, handle] of watched) feed.removeEventListener(name, handle);
+    if (press) document.removeEventListener("keydown", press);
+  };
+}
+
 let source = null;
 let retry = 0;
 

@@ -2,7 +2,7 @@
 
 import { ask, loadProducts } from "./station-api.js";
 import { h, labelled } from "./station-dom.js";
-import { feed, station } from "./station-events.js";
+import { hear, station } from "./station-events.js";
 import { clock, count, figure, percent, t } from "./station-text.js";
 import { className, icon, meter, productOptions, reportProblem, thumbnail, verdictMark, word } from "./station-parts.js";
 import { makeViewer } from "./station-picture.js";
@@ -154,16 +154,9 @@ export function makeLive({ setQuery }) {
     element.classList.toggle("stale", station.connection === "lost");
   }
 
-  const watched = [["record", add], ["review", amend], ["caught-up", refill], ["station", learnProducts], ["connection", markStale]];
-  for (const [name, handle] of watched) feed.addEventListener(name, handle);
+  const leave = hear([["record", add], ["review", amend], ["caught-up", refill], ["station", learnProducts], ["connection", markStale]]);
   markShown();
   markStale();
 
-  return {
-    element,
-    update,
-    leave() {
-      for (const [name, handle] of watched) feed.removeEventListener(name, handle);
-    },
-  };
+  return { element, update, leave };
 }

@@ -2,7 +2,7 @@
 
 import { ask, loadProducts, may } from "./station-api.js";
 import { facts, h, table } from "./station-dom.js";
-import { feed } from "./station-events.js";
+import { hear } from "./station-events.js";
 import { count, t } from "./station-text.js";
 import { notify, reportProblem, word } from "./station-parts.js";
 import { makeSpecEditor } from "./station-spec.js";
@@ -84,13 +84,6 @@ export function makeProducts() {
     panels.get(job.product)?.versions.takeJob(job);
   }
 
-  const watched = [["station", update], ["caught-up", update], ["job", takeJob]];
-  for (const [name, handle] of watched) feed.addEventListener(name, handle);
-  return {
-    element,
-    update,
-    leave() {
-      for (const [name, handle] of watched) feed.removeEventListener(name, handle);
-    },
-  };
+  const leave = hear([["station", update], ["caught-up", update], ["job", takeJob]]);
+  return { element, update, leave };
 }

@@ -2,7 +2,7 @@
 
 import { ask, classesOf, exportUrl, knownProducts, loadProducts } from "./station-api.js";
 import { h, labelled, option } from "./station-dom.js";
-import { feed } from "./station-events.js";
+import { hear } from "./station-events.js";
 import { count, dateTime, figure, t } from "./station-text.js";
 import { badge, className, DECISIONS, meter, productOptions, reportProblem, thumbnail, verdictMark, word } from "./station-parts.js";
 import { makePicks } from "./station-picks.js";
@@ -214,16 +214,7 @@ export function makeRecords({ setQuery }) {
     }
   }
 
-  const watched = [["review", takeReview], ["station", takeProducts]];
-  for (const [name, handle] of watched) feed.addEventListener(name, handle);
-  document.addEventListener("keydown", press);
+  const leave = hear([["review", takeReview], ["station", takeProducts]], press);
 
-  return {
-    element,
-    update,
-    leave() {
-      for (const [name, handle] of watched) feed.removeEventListener(name, handle);
-      document.removeEventListener("keydown", press);
-    },
-  };
+  return { element, update, leave };
 }

@@ -2,7 +2,7 @@
 
 import { ask, loadProducts } from "./station-api.js";
 import { h, labelled } from "./station-dom.js";
-import { feed } from "./station-events.js";
+import { hear } from "./station-events.js";
 import { count, dateTime, percent, t } from "./station-text.js";
 import { badge, className, clearNotice, meter, productOptions, reportProblem, scoreWords } from "./station-parts.js";
 import { makeViewer } from "./station-picture.js";
@@ -273,16 +273,7 @@ export function makeReview({ setQuery }) {
     advance();
   }
 
-  const watched = [["record", wake], ["review", dropReviewed], ["caught-up", askLeft]];
-  for (const [name, handle] of watched) feed.addEventListener(name, handle);
-  document.addEventListener("keydown", press);
+  const leave = hear([["record", wake], ["review", dropReviewed], ["caught-up", askLeft]], press);
 
-  return {
-    element,
-    update,
-    leave() {
-      for (const [name, handle] of watched) feed.removeEventListener(name, handle);
-      document.removeEventListener("keydown", press);
-    },
-  };
+  return { element, update, leave };
 }

@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-static void sample_free(gpointer data) {
-  VelmSample *sample = data;
+void velm_sample_free(VelmSample *sample) {
   g_free(sample->path);
   g_free(sample->label);
   g_free(sample->mask);
@@ -30,7 +29,9 @@ static int compare_paths(gconstpointer a, gconstpointer b) {
   return strcmp((*(VelmSample *const *)a)->path, (*(VelmSample *const *)b)->path);
 }
 
-static GPtrArray *samples_new(void) { return g_ptr_array_new_with_free_func(sample_free); }
+static GPtrArray *samples_new(void) {
+  return g_ptr_array_new_with_free_func((GDestroyNotify)velm_sample_free);
+}
 
 VelmDataset *velm_dataset_new(const char *directory) {
   VelmDataset *dataset = g_new0(VelmDataset, 1);
@@ -80,14 +81,13 @@ static gboolean add_folder(VelmDataset *dataset, GPtrArray *samples, const char 
     const char *name = g_ptr_array_index(names, i);
     if (!velm_file_is_image_name(name))
       continue;
-    VelmSample *sample = g_new0(VelmSample, 1);
-    sample->path = g_build_filename(folder, name, NULL);
-    sample->label = g_strdup(label);
+    g_autofree char *path = g_build_filename(folder, name, NULL);
+    g_autofree char *below = g_build_filename(part, label, name, NULL);
+    VelmSample *sample = velm_sample_new(path, label, below);
     sample->mask = mask_of(dataset->directory, label, name);
     if (samples == dataset->test)
       sample->reference =
           take_existing(g_build_filename(dataset->directory, "reference", label, name, NULL));
-    sample->group = g_build_filename(part, label, name, NULL);
     g_ptr_array_add(samples, sample);
   }
   return TRUE;
@@ -221,10 +221,9 @@ static gboolean add_tree(const char *directory, const char *below, GPtrArray *sa
     const char *name = g_ptr_array_index(names, i);
     if (!velm_file_is_image_name(name))
       continue;
-    VelmSample *sample = g_new0(VelmSample, 1);
-    sample->path = g_build_filename(folder, name, NULL);
-    sample->group = below[0] ? g_build_filename(below, name, NULL) : g_strdup(name);
-    g_ptr_array_add(samples, sample);
+    g_autofree char *path = g_build_filename(folder, name, NULL);
+    g_autofree char *group = below[0] ? g_build_filename(below, name, NULL) : g_strdup(name);
+    g_ptr_array_add(samples, velm_sample_new(path, NULL, group));
   }
   for (guint i = 0; i < folders->len; i++) {
     const char *name = g_ptr_array_index(folders, i);

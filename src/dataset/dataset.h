@@ -27,6 +27,7 @@ typedef struct {
 /** A sample without mask and reference. @label: (nullable). Returns: (transfer full): for one of a
  * dataset's arrays, which frees it. */
 VelmSample *velm_sample_new(const char *path, const char *label, const char *group);
+void velm_sample_free(VelmSample *sample);
 /** Whether its label is the normal class. */
 gboolean velm_sample_is_good(const VelmSample *sample);
 

@@ -124,3 +124,11 @@ VelmState velm_readiness_build(VelmStation *station, JsonBuilder *builder) {
   velm_json_set_string(builder, "state", velm_state_name(state));
   return state;
 }
+
+char *velm_readiness_to_json(VelmStation *station) {
+  g_autoptr(JsonBuilder) builder = json_builder_new();
+  json_builder_begin_object(builder);
+  velm_readiness_build(station, builder);
+  json_builder_end_object(builder);
+  return velm_json_print(builder, FALSE);
+}

@@ -13,3 +13,6 @@ VelmState velm_readiness(VelmStation *station);
 /** Adds "state" and "parts", the store, each product, language model and link, to the current
  * object. Returns: the state. */
 VelmState velm_readiness_build(VelmStation *station, JsonBuilder *builder);
+
+/** These as an object, on one line. Returns: (transfer full). */
+char *velm_readiness_to_json(VelmStation *station);

@@ -125,11 +125,7 @@ VelmProduct *velm_station_find_product(const VelmStation *station, const char *n
 }
 
 void velm_station_tell_state(VelmStation *station) {
-  g_autoptr(JsonBuilder) builder = json_builder_new();
-  json_builder_begin_object(builder);
-  velm_readiness_build(station, builder);
-  json_builder_end_object(builder);
-  g_autofree char *json = velm_json_print(builder, FALSE);
+  g_autofree char *json = velm_readiness_to_json(station);
   velm_events_publish(station->events, "station", json);
 }
 

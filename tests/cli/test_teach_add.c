@@ -169,20 +169,10 @@ static VelmSample *sample_of(const char *label, const char *key, guint index) {
   g_autofree char *name = image_name(key, index);
   g_autofree char *from = g_build_filename(PARTS "/test", key, name, NULL);
   g_autofree char *kept = g_strdup_printf("kept-%s-%u", key, index);
-  VelmSample *sample = g_new0(VelmSample, 1);
+  g_autofree char *path = command_path(kept);
+  g_autofree char *group = g_strdup_printf("part of %s", kept);
   copy(from, kept);
-  sample->path = command_path(kept);
-  sample->label = g_strdup(label);
-  sample->group = g_strdup_printf("part of %s", kept);
-  return sample;
-}
-
-static void sample_free(gpointer data) {
-  VelmSample *sample = data;
-  g_free(sample->path);
-  g_free(sample->label);
-  g_free(sample->group);
-  g_free(sample);
+  return velm_sample_new(path, label, group);
 }
 
 static gboolean teach_samples(VelmModel *model, const GPtrArray *samples, gboolean add,
@@ -204,7 +194,7 @@ static guint count_label(VelmModel *model, const char *label) {
 static void test_samples(void) {
   g_autoptr(GError) error = NULL;
   g_autoptr(VelmModel) model = load(FITTED);
-  g_autoptr(GPtrArray) samples = g_ptr_array_new_with_free_func(sample_free);
+  g_autoptr(GPtrArray) samples = g_ptr_array_new_with_free_func((GDestroyNotify)velm_sample_free);
   g_ptr_array_add(samples, sample_of("dent", "dent", 0));
   g_ptr_array_add(samples, sample_of("stain", "stain", 0));
   g_assert_false(teach_samples(model, samples, TRUE, &error));
@@ -233,7 +223,7 @@ static void test_samples_fail(void) {
   g_autoptr(GError) error = NULL;
   g_autoptr(VelmModel) model = load(IN_TWO);
   g_autoptr(GBytes) before = velm_model_serialise(model);
-  g_autoptr(GPtrArray) samples = g_ptr_array_new_with_free_func(sample_free);
+  g_autoptr(GPtrArray) samples = g_ptr_array_new_with_free_func((GDestroyNotify)velm_sample_free);
   g_autofree char *path = command_path(SPEC_THREE);
   g_autoptr(VelmSpec) spec = velm_spec_load(path, NULL);
   VelmTeachParams params = velm_teach_params_default();

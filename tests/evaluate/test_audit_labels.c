@@ -27,18 +27,10 @@ typedef struct {
 
 static const char *const classes[] = {"dent", "scratch", "stain", NULL};
 
-static void sample_free(gpointer data) {
-  VelmSample *sample = data;
-  g_free(sample->path);
-  g_free(sample->label);
-  g_free(sample->group);
-  g_free(sample);
-}
-
 static void set_up(World *world, G_GNUC_UNUSED gconstpointer data) {
   world->rand = g_rand_new_with_seed(3);
   world->seen = g_ptr_array_new_with_free_func((GDestroyNotify)velm_label_seen_free);
-  world->samples = g_ptr_array_new_with_free_func(sample_free);
+  world->samples = g_ptr_array_new_with_free_func((GDestroyNotify)velm_sample_free);
   world->made = g_array_new(FALSE, FALSE, sizeof(Made));
   world->dataset = (VelmDataset){.directory = (char *)"/parts", .test = world->samples};
   world->class_spread = 1;
@@ -85,11 +77,10 @@ static VelmSight *look(World *world, guint class_index, guint part) {
 
 /* An image that shows @truth and is labelled @label. */
 static VelmLabelSeen *add(World *world, guint truth, const char *label, guint part) {
-  VelmSample *sample = g_new0(VelmSample, 1);
+  g_autofree char *path = g_strdup_printf("/parts/test/%s/%03u.png", label, world->samples->len);
+  g_autofree char *group = g_strdup_printf("part %u", part);
+  VelmSample *sample = velm_sample_new(path, label, group);
   VelmLabelSeen *seen = g_new0(VelmLabelSeen, 1);
-  sample->path = g_strdup_printf("/parts/test/%s/%03u.png", label, world->samples->len);
-  sample->label = g_strdup(label);
-  sample->group = g_strdup_printf("part %u", part);
   seen->sample = sample;
   seen->given = look(world, truth, part);
   g_ptr_array_add(world->samples, sample);

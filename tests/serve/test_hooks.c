@@ -193,14 +193,6 @@ static void test_webhook_restart(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_assert_cmpuint(scripted_server_n_requests(f->server), ==, before + 3);
 }
 
-static char *describe(Fixture *f) {
-  g_autoptr(JsonBuilder) builder = json_builder_new();
-  json_builder_begin_object(builder);
-  velm_readiness_build(f->station.station, builder);
-  json_builder_end_object(builder);
-  return velm_json_print(builder, FALSE);
-}
-
 /* What is told of a webhook that fails has neither its key nor what its address may hold. */
 static void test_secrets(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_autofree char *url =
@@ -209,7 +201,7 @@ static void test_secrets(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   open_webhook(f, url, KEY);
   inspect(f, 0);
   line_wait_for(line_link_is(f->link, VELM_STATE_DEGRADED, "/v1/in: it answered"));
-  g_autofree char *all = describe(f);
+  g_autofree char *all = velm_readiness_to_json(f->station.station);
   g_assert_nonnull(strstr(all, "/v1/in: it answered"));
   g_assert_null(strstr(all, "hidden"));
   g_assert_null(strstr(all, KEY));

@@ -440,14 +440,6 @@ static void test_outbox(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   check_order(f, 5);
 }
 
-static char *readiness(Fixture *f) {
-  g_autoptr(JsonBuilder) builder = json_builder_new();
-  json_builder_begin_object(builder);
-  velm_readiness_build(f->station.station, builder);
-  json_builder_end_object(builder);
-  return velm_json_print(builder, FALSE);
-}
-
 static void test_no_broker(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   if (!broker_is_there())
     return;
@@ -456,7 +448,7 @@ static void test_no_broker(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   open_station(f);
   line_wait_for(line_link_is(f->link, VELM_STATE_FAILED, reason));
   g_assert_cmpint(velm_readiness(f->station.station), ==, VELM_STATE_DEGRADED);
-  g_autofree char *json = readiness(f);
+  g_autofree char *json = velm_readiness_to_json(f->station.station);
   g_assert_nonnull(strstr(json, reason));
   line_inspect(&f->station, "k", 5); /* the rest goes on */
   broker_start(&f->broker);
@@ -573,7 +565,7 @@ static void test_wrong_password(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   broker_start(&f->broker);
   open_station(f);
   line_wait_for(line_link_is(f->link, VELM_STATE_FAILED, "refuses the station: Not authorized"));
-  g_autofree char *json = readiness(f);
+  g_autofree char *json = velm_readiness_to_json(f->station.station);
   g_assert_null(strstr(json, "wrong"));
 }
 
