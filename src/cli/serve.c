@@ -2,6 +2,7 @@
 #include "act/inspector.h"
 #include "cli/cli.h"
 #include "core/file.h"
+#include "core/http_prefix.h"
 #include "core/log.h"
 #include "core/secret_file.h"
 #include "serve/api.h"
@@ -105,8 +106,8 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
       {"webhook", 0, 0, G_OPTION_ARG_STRING, &options->webhook,
        "Send each record, in order, to this address", "URL"},
       {"callbacks", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->callbacks,
-       "Who hands an image in may have its record sent to an address that begins so; may be given "
-       "several times",
+       "Who hands an image in may have its record sent to this address and those below it; may be "
+       "given several times",
        "URL"},
       {"webhook-key-file", 0, 0, G_OPTION_ARG_FILENAME, &options->webhook_key_file,
        "Sign what is sent with the key in this file (default: the environment's VELM_WEBHOOK_KEY, "
@@ -261,11 +262,20 @@ static gboolean add_upkeep(VelmStation *station, const Options *options) {
   return add_link(station, velm_upkeep_link_new(station, &retention, options->backup));
 }
 
+static gboolean check_callbacks(char **prefixes, GError **error) {
+  for (; prefixes && *prefixes; prefixes++)
+    if (!velm_http_prefix_check(*prefixes, error)) {
+      g_prefix_error(error, "--callbacks ");
+      return FALSE;
+    }
+  return TRUE;
+}
+
 static gboolean add_hooks(VelmStation *station, const Options *options, GError **error) {
   char *key = options->webhook_key_file
                   ? velm_secret_file_read_key(options->webhook_key_file, MOST_KEY, error)
                   : g_strdup(g_getenv("VELM_WEBHOOK_KEY"));
-  gboolean ok = key || !options->webhook_key_file;
+  gboolean ok = (key || !options->webhook_key_file) && check_callbacks(options->callbacks, error);
   if (ok && options->webhook)
     ok = add_link(station, velm_webhook_link_new(station, options->webhook, key, error));
   if (ok && options->callbacks)
