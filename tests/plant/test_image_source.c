@@ -153,6 +153,7 @@ static void test_files_too_large(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
 /* What is no fault of the file is worth another try. */
 static void test_files_retry(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   struct rlimit before, none;
+  scripted_server_free(g_steal_pointer(&f->server)); /* its threads open files too */
   write_text(f->shared, "a.png", "plain");
   open_shared(f);
   g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &before), ==, 0);
