@@ -4,7 +4,7 @@ set -uo pipefail
 
 root=${1:-$(cd "$(dirname "$0")/../.." && pwd)}
 # A stage may include only itself and the stages before it.
-order=(core dataset detect mark classify act evaluate serve cli)
+order=(core dataset detect mark classify act evaluate serve plant cli)
 
 # includes TREE: "FILE USED" for each #include "USED" of a file below TREE.
 includes() {
