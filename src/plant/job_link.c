@@ -191,7 +191,7 @@ static gboolean send_dead_letter(Task *task, GError **error) {
   JobLink *link = task->link;
   return velm_dead_letter_send(link->params.broker, task->message, link->params.stage,
                                velm_product_get_name(link->product), task->error->message,
-                               link->worker, task->tries, error);
+                               link->worker, error);
 }
 
 /* An image that could not be inspected has a record that says so, and can be handed in again. */
@@ -336,10 +336,9 @@ static void wait_until_idle(JobLink *link) {
 
 /* @message: (transfer full). */
 static void begin(JobLink *link, natsMsg *message) {
-  g_autoptr(jsMsgMetaData) data = NULL;
   Task *task = g_new0(Task, 1);
   *task = (Task){.link = link, .message = message};
-  task->tries = natsMsg_GetMetaData(&data, message) == NATS_OK ? data->NumDelivered : 1;
+  task->tries = velm_message_place(message).tries;
   gboolean alone = task->tries >= SUSPECT_TRIES;
   if (alone)
     wait_until_idle(link);

@@ -143,3 +143,14 @@ gboolean velm_stage_subscribe(VelmBroker *broker, VelmStage stage, const char *p
   g_autofree char *what = g_strdup_printf("the jobs of %s cannot be taken", product);
   return velm_broker_check(broker, status, code, what, error);
 }
+
+/* A consumer's message says it in its reply subject, one that was asked for by its number in
+ * headers. */
+VelmMessagePlace velm_message_place(natsMsg *message) {
+  g_autoptr(jsMsgMetaData) data = NULL;
+  if (natsMsg_GetMetaData(&data, message) != NATS_OK)
+    return (VelmMessagePlace){.number = natsMsg_GetSequence(message),
+                              .time = natsMsg_GetTime(message)};
+  return (VelmMessagePlace){data->Sequence.Stream, data->NumDelivered, data->NumPending,
+                            data->Timestamp};
+}
