@@ -154,3 +154,21 @@ VelmMessagePlace velm_message_place(natsMsg *message) {
   return (VelmMessagePlace){data->Sequence.Stream, data->NumDelivered, data->NumPending,
                             data->Timestamp};
 }
+
+static natsStatus reply(VelmBroker *broker, natsMsg *message, const char *text) {
+  return natsConnection_PublishString(velm_broker_get_connection(broker), natsMsg_GetReply(message),
+                                      text);
+}
+
+gboolean velm_message_acknowledge(VelmBroker *broker, natsMsg *message, GError **error) {
+  return velm_broker_check(broker, reply(broker, message, "+ACK"), 0,
+                           "a job cannot be acknowledged", error);
+}
+
+void velm_message_give_back(VelmBroker *broker, natsMsg *message, gint64 delay_s) {
+  g_autofree char *text =
+      g_strdup_printf("-NAK {\"delay\": %" G_GINT64_FORMAT "}", delay_s * NS_PER_S);
+  reply(broker, message, delay_s > 0 ? text : "-NAK");
+}
+
+void velm_message_touch(VelmBroker *broker, natsMsg *message) { reply(broker, message, "+WPI"); }

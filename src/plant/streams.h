@@ -68,3 +68,10 @@ typedef struct {
 } VelmMessagePlace;
 
 VelmMessagePlace velm_message_place(natsMsg *message);
+
+/** What a consumer's message is answered with; it may have outlived its subscription. */
+gboolean velm_message_acknowledge(VelmBroker *broker, natsMsg *message, GError **error);
+/** Somebody is to get it again after @delay_s. A broker that is away gives it again by itself. */
+void velm_message_give_back(VelmBroker *broker, natsMsg *message, gint64 delay_s);
+/** It is being worked at: nobody else gets it for another VELM_JOB_WAIT_S. */
+void velm_message_touch(VelmBroker *broker, natsMsg *message);
