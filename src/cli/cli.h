@@ -3,6 +3,8 @@
 
 #include "classify/classifier.h"
 #include "evaluate/run.h"
+#include "plant/broker.h"
+#include "serve/station.h"
 #include "velm.h"
 
 /* Exit codes of every subcommand. */
@@ -34,6 +36,8 @@ int velm_cli_demo(int argc, char **argv);
 int velm_cli_info(int argc, char **argv);
 int velm_cli_spec(int argc, char **argv);
 int velm_cli_serve(int argc, char **argv);
+int velm_cli_worker(int argc, char **argv);
+int velm_cli_submit(int argc, char **argv);
 
 /* What the command line says of the language model. */
 typedef struct {
@@ -83,6 +87,46 @@ GOptionGroup *velm_cli_ddad_options(VelmCliDdad *ddad);
 gboolean velm_cli_ddad_params(const VelmCliDdad *ddad, VelmFitParams *params, GError **error);
 void velm_cli_ddad_clear(VelmCliDdad *ddad);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmCliDdad, velm_cli_ddad_clear)
+
+/* What the command line says of the products of a station or a worker. */
+typedef struct {
+  char *model, *spec, *classifier;
+  char **products;
+  int parallel, queue;
+  gint64 megapixels;
+} VelmCliProducts;
+
+/** The option group that fills @products, with the heading "Products". Returns: (transfer full). */
+GOptionGroup *velm_cli_product_options(VelmCliProducts *products);
+/** Returns: FALSE after saying what is wrong. */
+gboolean velm_cli_check_products(const VelmCliProducts *products);
+/** Adds them to @station. @base: how they inspect, where the options do not say otherwise; its
+ * strings must outlive the station. */
+gboolean velm_cli_add_products(VelmStation *station, const VelmCliProducts *products,
+                               const VelmInspectorParams *base, GError **error);
+void velm_cli_products_clear(VelmCliProducts *products);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmCliProducts, velm_cli_products_clear)
+
+/** A write to who has gone, or past a limit of file size, fails like any other from here on. */
+void velm_cli_ignore_write_signals(void);
+/** Says @ready and when each product is, and returns at SIGTERM or SIGINT; SIGHUP has models and
+ * specs read again. @station: started */
+void velm_cli_run_station(VelmStation *station, const char *ready);
+
+/* What the command line says of the broker. */
+typedef struct {
+  char *url, *credentials, *ca;
+} VelmCliBroker;
+
+/** The option group that fills @broker, with the heading "Broker". Returns: (transfer full). */
+GOptionGroup *velm_cli_broker_options(VelmCliBroker *broker);
+/** Connects to it. @name: what it calls this connection; @patient: as in VelmBrokerParams. Returns:
+ * (transfer full): NULL with VELM_ERROR_USAGE where none is named, else as velm_broker_connect().
+ */
+VelmBroker *velm_cli_connect_broker(const VelmCliBroker *broker, const char *name, gboolean patient,
+                                    GError **error);
+void velm_cli_broker_clear(VelmCliBroker *broker);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmCliBroker, velm_cli_broker_clear)
 
 /** Prints "velm: message" on stderr, clear of the progress line. Returns: the exit code for it. */
 int velm_cli_fail(const GError *error);

@@ -15,6 +15,9 @@ const VelmCommand velm_cli_commands[] = {
      velm_cli_inspect},
     {"serve", "-m MODEL.velm --data DIR", "run a station: inspect over HTTP, keep, show, review",
      velm_cli_serve},
+    {"worker", "--nats URL --product NAME=MODEL.velm --data DIR",
+     "take a plant's jobs, and inspect them", velm_cli_worker},
+    {"submit", "--nats URL --product NAME PATH...", "hand images in to a plant", velm_cli_submit},
     {"evaluate", "DIR -m MODEL.velm", "measure detection and classification on labelled images",
      velm_cli_evaluate},
     {"ablate", "DIR -m MODEL.velm -s SPEC.yaml", "say what each part of the prompt is worth",
@@ -43,6 +46,7 @@ static void print_help(FILE *to) {
         "  OPENAI_BASE_URL    server of the classifier mllm, where --endpoint does not name one\n"
         "  OPENAI_API_KEY     key for that server\n"
         "  VELM_WEBHOOK_KEY   key that velm serve signs what it sends with\n"
+        "  VELM_NATS          the plant's broker, where --nats does not name one\n"
         "  VELM_LLAMA_SERVER  llama-server that --serve-llm starts, in place of the one on PATH\n"
         "\nExit status:\n"
         "  0  all is well\n"

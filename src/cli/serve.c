@@ -1,9 +1,7 @@
 /* velm serve: the station. */
-#include "act/inspector.h"
 #include "cli/cli.h"
 #include "core/file.h"
 #include "core/http_prefix.h"
-#include "core/log.h"
 #include "core/secret_file.h"
 #include "serve/api.h"
 #include "serve/callback_link.h"
@@ -14,8 +12,6 @@
 #include "serve/upkeep_link.h"
 #include "serve/webhook_link.h"
 
-#include <glib-unix.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -28,13 +24,12 @@
 #define OTHER_FILES 256
 
 typedef struct {
-  char *listen, *backup, *modbus, *webhook, *webhook_key_file, *data, *tokens, *tls, *model, *spec,
-      *classifier;
+  char *listen, *backup, *modbus, *webhook, *webhook_key_file, *data, *tokens, *tls;
   char *mqtt, *mqtt_topic, *mqtt_ca, *mqtt_password_file, *mqtt_client, *mqtt_images;
-  char **products, **folders, **cameras, **callbacks;
-  int max_mb, parallel, queue;
-  gint64 megapixels;
+  char **folders, **cameras, **callbacks;
+  int max_mb;
   double rate, keep_days, keep_gb;
+  VelmCliProducts products;
   VelmCliLlm llm;
 } Options;
 
@@ -47,32 +42,22 @@ static void options_clear(Options *options) {
   g_free(options->data);
   g_free(options->tokens);
   g_free(options->tls);
-  g_free(options->model);
-  g_free(options->spec);
-  g_free(options->classifier);
   g_free(options->mqtt);
   g_free(options->mqtt_topic);
   g_free(options->mqtt_ca);
   g_free(options->mqtt_password_file);
   g_free(options->mqtt_client);
   g_free(options->mqtt_images);
-  g_strfreev(options->products);
   g_strfreev(options->folders);
   g_strfreev(options->cameras);
   g_strfreev(options->callbacks);
+  velm_cli_products_clear(&options->products);
   velm_cli_llm_clear(&options->llm);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
 
 static char **parse(int argc, char **argv, Options *options, int *code) {
   const GOptionEntry entries[] = {
-      {"model", 'm', 0, G_OPTION_ARG_FILENAME, &options->model,
-       "Model of the product, which gets the file's name without its ending", "MODEL.velm"},
-      {"spec", 's', 0, G_OPTION_ARG_FILENAME, &options->spec,
-       "Inspection spec (default: the one that the model was taught with)", "SPEC.yaml"},
-      {"product", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->products,
-       "A product with its model, and its spec where it is not the model's own; for each product",
-       "NAME=MODEL.velm[,SPEC.yaml]"},
       {"watch", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->folders,
        "A folder whose images are taken once each, and then moved to \"taken\" there; NAME may be "
        "left out where there is one product",
@@ -133,14 +118,6 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
        "Who may do what: a file of lines ROLE NAME TOKEN, with the roles line, operator and "
        "engineer. Without one only this machine is listened to",
        "FILE"},
-      {"classifier", 0, 0, G_OPTION_ARG_STRING, &options->classifier, "As for velm inspect",
-       "NAME"},
-      {"parallel", 0, 0, G_OPTION_ARG_INT, &options->parallel,
-       "Detect N images of a product at a time (default: by the processors)", "N"},
-      {"queue", 0, 0, G_OPTION_ARG_INT, &options->queue,
-       "Images of a product that may wait; more are turned away with 503 (default 64)", "N"},
-      {"max-megapixels", 0, 0, G_OPTION_ARG_INT64, &options->megapixels,
-       "Refuse images of more million pixels (default 64)", "N"},
       {"max-megabytes", 0, 0, G_OPTION_ARG_INT, &options->max_mb,
        "Refuse image files of more megabytes (default 64)", "N"},
       {"rate", 0, 0, G_OPTION_ARG_DOUBLE, &options->rate,
@@ -154,57 +131,13 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
       "handed "
       "in is done;\n"
       "SIGHUP has models and specs read again.",
-      entries, (GOptionGroup *[]){velm_cli_llm_options(&options->llm), NULL}, 0, 0, code);
+      entries,
+      (GOptionGroup *[]){velm_cli_product_options(&options->products),
+                         velm_cli_llm_options(&options->llm), NULL},
+      0, 0, code);
 }
 
-/* ---- products ---- */
-
-/* @text: NAME=MODEL[,SPEC] or, where @name is given, none of it. */
-static gboolean split_product(const char *text, char **name, char **model, char **spec,
-                              GError **error) {
-  const char *equals = strchr(text, '=');
-  if (!equals || equals == text || !equals[1]) {
-    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
-                "--product %s: it is to be NAME=MODEL.velm or NAME=MODEL.velm,SPEC.yaml", text);
-    return FALSE;
-  }
-  const char *comma = strrchr(equals + 1, ',');
-  *name = g_strndup(text, (gsize)(equals - text));
-  *model = comma ? g_strndup(equals + 1, (gsize)(comma - equals - 1)) : g_strdup(equals + 1);
-  *spec = comma ? g_strdup(comma + 1) : NULL;
-  return TRUE;
-}
-
-/* A product's name from its model's file: what will not do in a name becomes "_". */
-static char *name_of(const char *model) {
-  char *name = g_path_get_basename(model);
-  char *dot = strrchr(name, '.');
-  if (dot && dot != name)
-    *dot = '\0';
-  return g_strcanon(name, G_CSET_a_2_z G_CSET_A_2_Z "0123456789_-", '_');
-}
-
-static gboolean add_product(VelmStation *station, VelmProductParams params, const char *name,
-                            const char *model, const char *spec, GError **error) {
-  params.name = name;
-  params.model = model;
-  params.spec = spec;
-  return velm_station_add_product(station, &params, error);
-}
-
-static gboolean add_products(VelmStation *station, const Options *options,
-                             const VelmProductParams *params, GError **error) {
-  g_autofree char *own = options->model ? name_of(options->model) : NULL;
-  if (own && !add_product(station, *params, own, options->model, options->spec, error))
-    return FALSE;
-  for (char **text = options->products; text && *text; text++) {
-    g_autofree char *name = NULL, *model = NULL, *spec = NULL;
-    if (!split_product(*text, &name, &model, &spec, error) ||
-        !add_product(station, *params, name, model, spec, error))
-      return FALSE;
-  }
-  return TRUE;
-}
+/* ---- links ---- */
 
 /* The product whose images come from @source, the value of @option: [NAME=]REST. @rest: (out):
  * within @source. */
@@ -304,48 +237,7 @@ static gboolean add_cameras(VelmStation *station, const Options *options, GError
   return TRUE;
 }
 
-/* ---- running ---- */
-
-static gboolean stop(gpointer loop) {
-  g_main_loop_quit(loop);
-  return G_SOURCE_CONTINUE;
-}
-
-static gboolean reload_all(gpointer data) {
-  const GPtrArray *products = velm_station_get_products(data);
-  for (guint i = 0; i < products->len; i++)
-    velm_station_reload(data, products->pdata[i]);
-  return G_SOURCE_CONTINUE;
-}
-
-/* Says when a product is ready, or will not be; once each. */
-typedef struct {
-  VelmStation *station;
-  gboolean *told;
-} Announcing;
-
-static gboolean announce(gpointer data) {
-  Announcing *announcing = data;
-  const GPtrArray *products = velm_station_get_products(announcing->station);
-  gboolean all = TRUE;
-  for (guint i = 0; i < products->len; i++) {
-    g_auto(VelmStatus) status = velm_product_get_status(products->pdata[i]);
-    all = all && status.state != VELM_STATE_STARTING;
-    if (announcing->told[i] || status.state == VELM_STATE_STARTING)
-      continue;
-    announcing->told[i] = TRUE;
-    velm_log_line("velm: %s is %s%s%s", velm_product_get_name(products->pdata[i]),
-                  velm_state_name(status.state), status.reason ? ": " : "",
-                  status.reason ? status.reason : "");
-  }
-  return all ? G_SOURCE_REMOVE : G_SOURCE_CONTINUE;
-}
-
-/* A write to who has gone, or past a limit of file size, fails like any other. */
-static void ignore_write_signals(void) {
-  signal(SIGPIPE, SIG_IGN);
-  signal(SIGXFSZ, SIG_IGN);
-}
+/* ---- settings ---- */
 
 /* Each connection is a file. */
 static guint raise_file_limit(guint connections) {
@@ -358,21 +250,6 @@ static guint raise_file_limit(guint connections) {
     return 1;
   return (guint)MIN((rlim_t)connections, limit.rlim_cur - OTHER_FILES);
 }
-
-static void run(VelmStation *station, const char *url) {
-  g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
-  g_autofree gboolean *told = g_new0(gboolean, velm_station_get_products(station)->len);
-  Announcing announcing = {station, told};
-  g_unix_signal_add(SIGTERM, stop, loop);
-  g_unix_signal_add(SIGINT, stop, loop);
-  g_unix_signal_add(SIGHUP, reload_all, station);
-  g_timeout_add(100, announce, &announcing);
-  velm_log_line("velm: listening at %s", url);
-  g_main_loop_run(loop);
-  velm_log_line("velm: stopping when what was handed in is done");
-}
-
-/* ---- settings ---- */
 
 static gboolean read_pem(const char *path, char **text, GError **error) {
   gsize length = 0;
@@ -396,12 +273,7 @@ static gboolean read_tls(const Options *options, char **certificate, char **key,
 static gboolean check(const Options *options) {
   if (!options->data)
     fprintf(stderr, "velm serve: name the folder of the records with --data\n");
-  else if (!options->model && !options->products)
-    fprintf(stderr, "velm serve: name a model with -m, or products with --product\n");
-  else if (options->spec && !options->model)
-    fprintf(stderr, "velm serve: -s goes with -m\n");
-  else if (options->queue < 0 || options->max_mb < 0 || options->parallel < 0 ||
-           options->megapixels < 0 || options->rate < 0)
+  else if (options->max_mb < 0 || options->rate < 0)
     fprintf(stderr, "velm serve: numbers cannot be negative\n");
   else if (!(options->keep_days >= 0 && options->keep_days <= MOST_DAYS) ||
            !(options->keep_gb >= 0 && options->keep_gb <= MOST_GB))
@@ -414,20 +286,6 @@ static gboolean check(const Options *options) {
   else
     return TRUE;
   return FALSE;
-}
-
-static VelmProductParams product_params(const Options *options, const VelmInspectorParams *base) {
-  VelmProductParams params = {.inspector = *base, .most_queued = 64};
-  if (options->classifier)
-    params.inspector.classifier = options->classifier;
-  if (options->megapixels > 0)
-    params.inspector.max_pixels = options->megapixels * 1000 * 1000;
-  params.inspector.parallel =
-      options->parallel > 0 ? (guint)options->parallel : velm_inspector_best_parallel();
-  params.inspector.llm.fail_fast = TRUE;
-  if (options->queue > 0)
-    params.most_queued = (guint)options->queue;
-  return params;
 }
 
 static VelmApiParams api_params(const Options *options, const VelmAccess *access) {
@@ -452,12 +310,11 @@ static gboolean serve(const Options *options, const VelmInspectorParams *base, G
   if (!read_tls(options, &certificate, &key, error) ||
       (options->tokens && !(access = velm_access_load(options->tokens, error))))
     return FALSE;
-  VelmProductParams product = product_params(options, base);
   VelmApiParams params = api_params(options, access);
   params.http.certificate = certificate;
   params.http.key = key;
   g_autoptr(VelmStation) station = velm_station_new(options->data, error);
-  if (!station || !add_products(station, options, &product, error) ||
+  if (!station || !velm_cli_add_products(station, &options->products, base, error) ||
       !add_folders(station, options, error) || !add_cameras(station, options, error) ||
       !add_modbus(station, options, error) || !add_mqtt(station, options, params.max_body, error) ||
       !add_hooks(station, options, error) || !add_upkeep(station, options))
@@ -466,7 +323,8 @@ static gboolean serve(const Options *options, const VelmInspectorParams *base, G
   if (!api)
     return FALSE;
   velm_station_start(station);
-  run(station, velm_api_get_url(api));
+  g_autofree char *ready = g_strconcat("listening at ", velm_api_get_url(api), NULL);
+  velm_cli_run_station(station, ready);
   return TRUE;
 }
 
@@ -477,9 +335,10 @@ int velm_cli_serve(int argc, char **argv) {
   if (!arguments)
     return code;
   VelmInspectorParams inspector = velm_inspector_params_default();
-  if (!check(&options) || !velm_cli_llm_params(&options.llm, &inspector.llm))
+  if (!check(&options) || !velm_cli_check_products(&options.products) ||
+      !velm_cli_llm_params(&options.llm, &inspector.llm))
     return VELM_CLI_USAGE;
-  ignore_write_signals();
+  velm_cli_ignore_write_signals();
   g_autoptr(GError) error = NULL;
   return serve(&options, &inspector, &error) ? VELM_CLI_OK : velm_cli_fail(error);
 }

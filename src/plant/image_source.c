@@ -124,6 +124,7 @@ static char *show(const Kind *kind, const char *reference) {
 
 GBytes *velm_image_source_fetch(VelmImageSource *source, const char *reference, gsize most,
                                 gboolean *retry, GError **error) {
+  static VelmImageSource none; /* allows nothing, and stays so */
   g_autoptr(GError) cause = NULL;
   const Kind *kind = find_kind(reference);
   *retry = FALSE;
@@ -131,7 +132,7 @@ GBytes *velm_image_source_fetch(VelmImageSource *source, const char *reference, 
   if (!kind)
     return refuse("the reference of the image begins neither with file:, http:, https: nor s3:",
                   error);
-  GBytes *bytes = kind->fetch(source, reference, most, retry, &cause);
+  GBytes *bytes = kind->fetch(source ? source : &none, reference, most, retry, &cause);
   if (bytes)
     return bytes;
   g_autofree char *shown = show(kind, reference);

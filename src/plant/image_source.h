@@ -41,6 +41,7 @@ VelmImageSource *velm_image_source_new(const VelmImageSourceParams *params, GErr
 
 /**
  * Fetches the image @reference. May be called by several threads at once.
+ * @source: (nullable): NULL where nothing is allowed
  * @most: bytes that it may have, up to G_MAXINT
  * @retry: (out): whether another time may go better: a server or a disk is away, slow or busy
  * Returns: (transfer full): its bytes; NULL with VELM_ERROR_USAGE where the reference is none or

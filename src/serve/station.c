@@ -37,6 +37,7 @@ typedef struct {
   GBytes *image; /* NULL where it is in the store's queue */
   char *sha256;
   gint64 time;
+  gboolean only_normal;
   VelmInspection *inspection;
   GError *error;  /* why there is none */
   guint64 ticket; /* its place among those that were inspected */
@@ -274,6 +275,8 @@ static gboolean is_lost(const Passage *passage) {
 
 /* What failed because the station stops, or cannot take more, says nothing of the image. */
 static gboolean deserves_record(const Passage *passage) {
+  if (passage->only_normal && passage->inspection && passage->inspection->anomalous)
+    return FALSE;
   if (g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_FILE))
     return is_lost(passage);
   return !g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_CANCELLED);
@@ -361,7 +364,8 @@ void velm_station_inspect(VelmStation *station, VelmProduct *product, const Velm
   passage->part = g_strdup(arrival->part);
   passage->media_type = g_strdup(arrival->media_type);
   passage->image = g_bytes_ref(arrival->image);
-  passage->time = g_get_real_time();
+  passage->time = arrival->time ? arrival->time : g_get_real_time();
+  passage->only_normal = arrival->only_normal;
   passage->sha256 = velm_store_put_image(station->store, arrival->image, &error);
   inspect(passage, error);
 }

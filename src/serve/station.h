@@ -53,15 +53,20 @@ void velm_station_tell_state(VelmStation *station);
  * VelmArrival: an image that came in; all borrowed.
  * @key: the sender's, as VelmSubmission; @name: what to call the image
  * @part: (nullable): the part that it shows, as VelmSubmission
+ * @time: when it was taken; 0 for now
+ * @only_normal: where the image is anomalous, somebody else goes on with it: it gets no record here
  */
 typedef struct {
   const char *key, *name, *part, *media_type;
   GBytes *image;
+  gint64 time;
+  gboolean only_normal;
 } VelmArrival;
 
 /**
  * @record: (transfer full): it is on the disk; its decision is VELM_STORE_FAILED where the image
- * could not be inspected; NULL where there is none
+ * could not be inspected; NULL where there is none: there is then an error, or the image is one
+ * that somebody else goes on with
  * @existed: the key had it already
  * @error: (nullable): borrowed; why the image has no record, or could not be inspected
  */

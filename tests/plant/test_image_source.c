@@ -243,23 +243,28 @@ static void test_share_elsewhere(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
 
 /* ---- nothing is allowed ---- */
 
-static void test_nothing(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+static void refuses_all(Fixture *f) {
   static const char *const odd[] = {
       "",   "a.png",   "/etc/hostname", "ftp://u:pass@h/x", "s3", "files:a.png",
       "\n", "data:,x", "httpx:",        "\xff\xfe:pass"};
-  g_autoptr(GBytes) image = g_bytes_new_static("abc", 3);
-  open_source(f);
   fails(f, "file:a.png", VELM_ERROR_USAGE, FALSE, "file:a.png: ", "no folder is shared");
   fails(f, "file:\xff", VELM_ERROR_USAGE, FALSE, "file:", "no folder is shared");
   fails(f, "s3://b/k", VELM_ERROR_USAGE, FALSE, "s3://b/k: ", "none is allowed");
   fails(f, f->base, VELM_ERROR_USAGE, FALSE, f->base, "do not come from this address");
   for (guint i = 0; i < G_N_ELEMENTS(odd); i++)
     fails(f, odd[i], VELM_ERROR_USAGE, FALSE, "the reference of the image begins neither", "s3:");
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 0);
+}
+
+static void test_nothing(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_autoptr(GBytes) image = g_bytes_new_static("abc", 3);
+  refuses_all(f); /* there is not even a source */
+  open_source(f);
+  refuses_all(f);
   g_assert_null(velm_image_source_refer(f->source, f->shared, &f->error));
   assert_failure(&f->error, VELM_ERROR_USAGE, "no folder is shared");
   g_assert_null(velm_image_source_share(f->source, image, &f->error));
   assert_failure(&f->error, VELM_ERROR_USAGE, "no folder is shared");
-  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 0);
 }
 
 static void test_params(Fixture *f, G_GNUC_UNUSED gconstpointer data) {

@@ -1,0 +1,480 @@
+#include "plant/job_link.h"
+
+#include "plant/dead_letter.h"
+#include "plant/job.h"
+#include "plant/record_message.h"
+#include "serve/media_type.h"
+#include "serve/station.h"
+#include "serve/worker.h"
+
+#include <string.h>
+
+/* Threads that read jobs, fetch their images and put these on the disk. */
+#define N_TAKERS 4
+#define FETCH_MS 500
+#define RETRY_US (1 * G_TIME_SPAN_SECOND)
+#define ROUND_US (100 * 1000)
+/* How often the broker hears that a job is being worked at. */
+#define TOUCH_US (VELM_JOB_WAIT_S * G_TIME_SPAN_SECOND / 3)
+/* A job that workers were lost over so often is done alone, so that it takes no others with it; and
+ * is given up in the end. */
+#define SUSPECT_TRIES 4
+#define MOST_TRIES 10
+/* How long an image that cannot be fetched now is left alone. */
+#define FIRST_DELAY_S G_GINT64_CONSTANT(10)
+#define MOST_DELAY_S 300
+
+typedef struct {
+  VelmLink link;
+  VelmProduct *product;
+  VelmJobLinkParams params;
+  char *worker;
+  VelmWorker puller;
+  GThread *answerer;
+  GThreadPool *takers;            /* of Task: to be taken */
+  GAsyncQueue *answers;           /* of Task: taken */
+  natsSubscription *subscription; /* the puller's */
+
+  GMutex lock;
+  GCond changed;
+  GHashTable *in_hand; /* of Task */
+  guint held;          /* of them, that wait to be tried again */
+  gboolean stopping;   /* no more are taken */
+} JobLink;
+
+/* What is to become of a job. */
+typedef enum {
+  OUTCOME_RECORD,
+  OUTCOME_SUSPECT, /* somebody else goes on with it */
+  OUTCOME_DEAD,
+  OUTCOME_RETRY, /* soon, by this worker */
+  OUTCOME_LATER, /* by any worker */
+} Outcome;
+
+typedef struct {
+  JobLink *link;
+  natsMsg *message;
+  guint64 tries;
+  VelmPlantJob *job; /* NULL until it is read */
+  Outcome outcome;
+  VelmStoredRecord *record;
+  GError *error;   /* why there is none, or it says that the inspection failed */
+  gint64 retry_at; /* 0 where it is not held */
+} Task;
+
+static void task_free(Task *task) {
+  natsMsg_Destroy(task->message);
+  velm_plant_job_free(task->job);
+  velm_stored_record_free(task->record);
+  g_clear_error(&task->error);
+  g_free(task);
+}
+
+/* ---- what is in hand ---- */
+
+static void add_task(JobLink *link, Task *task) {
+  g_mutex_lock(&link->lock);
+  g_hash_table_add(link->in_hand, task);
+  g_mutex_unlock(&link->lock);
+}
+
+static void remove_task(JobLink *link, Task *task) {
+  g_mutex_lock(&link->lock);
+  g_hash_table_remove(link->in_hand, task);
+  g_cond_broadcast(&link->changed);
+  g_mutex_unlock(&link->lock);
+  task_free(task);
+}
+
+static guint count_tasks(JobLink *link) {
+  g_mutex_lock(&link->lock);
+  guint n = g_hash_table_size(link->in_hand);
+  g_mutex_unlock(&link->lock);
+  return n;
+}
+
+/* Returns: how many jobs may be taken, after waiting a while for some; none while any is held. */
+static guint wait_for_room(JobLink *link) {
+  gint64 end = g_get_monotonic_time() + G_TIME_SPAN_SECOND;
+  g_mutex_lock(&link->lock);
+  while ((g_hash_table_size(link->in_hand) >= link->params.most || link->held > 0) &&
+         g_cond_wait_until(&link->changed, &link->lock, end))
+    continue;
+  guint n = g_hash_table_size(link->in_hand);
+  guint room = link->held > 0 || n >= link->params.most ? 0 : link->params.most - n;
+  g_mutex_unlock(&link->lock);
+  return room;
+}
+
+/* The broker gives nobody else what is being worked at. */
+static void touch_tasks(JobLink *link) {
+  GHashTableIter iter;
+  gpointer task;
+  g_mutex_lock(&link->lock);
+  g_hash_table_iter_init(&iter, link->in_hand);
+  while (g_hash_table_iter_next(&iter, &task, NULL))
+    velm_message_touch(link->params.broker, ((Task *)task)->message);
+  g_mutex_unlock(&link->lock);
+}
+
+/* ---- taking: in the takers' threads ---- */
+
+static void answer(Task *task, Outcome outcome) {
+  task->outcome = outcome;
+  g_async_queue_push(task->link->answers, task);
+}
+
+/* What says nothing of the job itself may be otherwise later. */
+static Outcome outcome_of(const Task *task) {
+  if (task->record)
+    return OUTCOME_RECORD;
+  if (!task->error)
+    return OUTCOME_SUSPECT;
+  gboolean passing = g_error_matches(task->error, VELM_ERROR, VELM_ERROR_FILE) ||
+                     g_error_matches(task->error, VELM_ERROR, VELM_ERROR_CANCELLED);
+  return passing ? OUTCOME_RETRY : OUTCOME_DEAD;
+}
+
+static void take_record(VelmStoredRecord *record, gboolean existed, const GError *error,
+                        gpointer user_data) {
+  Task *task = user_data;
+  task->record = record;
+  task->error = error ? g_error_copy(error) : NULL;
+  answer(task, outcome_of(task));
+}
+
+/* Returns: NULL after answering. */
+static GBytes *get_image(Task *task) {
+  const VelmJobLinkParams *params = &task->link->params;
+  gboolean retry = FALSE;
+  if (task->job->image)
+    return g_bytes_ref(task->job->image);
+  GBytes *image = velm_image_source_fetch(params->source, task->job->reference, params->most_bytes,
+                                          &retry, &task->error);
+  if (!image)
+    answer(task, retry && task->tries < MOST_TRIES ? OUTCOME_LATER : OUTCOME_DEAD);
+  return image;
+}
+
+static gboolean read_job(Task *task) {
+  if (task->tries > MOST_TRIES)
+    g_set_error(&task->error, VELM_ERROR, VELM_ERROR_USAGE,
+                "%d workers had the job, and none has answered", MOST_TRIES);
+  else if (!task->job)
+    task->job = velm_plant_job_read(task->message, &task->error);
+  if (!task->error)
+    return TRUE;
+  answer(task, OUTCOME_DEAD);
+  return FALSE;
+}
+
+static void take(gpointer data, gpointer user_data) {
+  Task *task = data;
+  JobLink *link = user_data;
+  g_clear_error(&task->error);
+  g_autoptr(GBytes) image = read_job(task) ? get_image(task) : NULL;
+  if (!image)
+    return;
+  const VelmArrival arrival = {.key = task->job->key,
+                               .name = task->job->name,
+                               .part = task->job->part,
+                               .media_type = velm_media_type_of(image),
+                               .image = image,
+                               .time = task->job->time,
+                               .only_normal = link->params.pass_on};
+  velm_station_inspect(link->link.station, link->product, &arrival, take_record, task);
+}
+
+/* ---- answering: in the answerer's thread ---- */
+
+static gboolean send_dead_letter(Task *task, GError **error) {
+  JobLink *link = task->link;
+  return velm_dead_letter_send(link->params.broker, task->message, link->params.stage,
+                               velm_product_get_name(link->product), task->error->message,
+                               link->worker, error);
+}
+
+/* An image that could not be inspected has a record that says so, and can be handed in again. */
+static gboolean send_record(Task *task, GError **error) {
+  JobLink *link = task->link;
+  gboolean failed = g_str_equal(task->record->decision, VELM_STORE_FAILED);
+  if (failed && !task->error)
+    g_set_error(&task->error, VELM_ERROR, VELM_ERROR_IMAGE, "the image could not be inspected");
+  return (!failed || send_dead_letter(task, error)) &&
+         velm_record_message_send(link->params.broker, velm_station_get_store(link->link.station),
+                                  task->record, link->worker, error);
+}
+
+static gboolean pass_on(Task *task, GError **error) {
+  return velm_plant_job_submit(task->link->params.broker, task->job, VELM_STAGE_CLASSIFY, NULL,
+                               NULL, error);
+}
+
+static gboolean send_outcome(Task *task, GError **error) {
+  switch (task->outcome) {
+  case OUTCOME_RECORD:
+    return send_record(task, error);
+  case OUTCOME_SUSPECT:
+    return pass_on(task, error);
+  default:
+    return send_dead_letter(task, error);
+  }
+}
+
+/* The broker gives it to somebody after a while, the longer the more often it was tried. */
+static void give_back(Task *task, gint64 delay_s) {
+  velm_message_give_back(task->link->params.broker, task->message, delay_s);
+  remove_task(task->link, task);
+}
+
+static gint64 delay_of(const Task *task) {
+  return MIN(FIRST_DELAY_S << MIN(task->tries - 1, 8), MOST_DELAY_S);
+}
+
+static void set_held(JobLink *link, int change) {
+  g_mutex_lock(&link->lock);
+  link->held += (guint)change;
+  g_cond_broadcast(&link->changed);
+  g_mutex_unlock(&link->lock);
+}
+
+/* Keeps it for a while. */
+static void hold(Task *task, const char *why, GQueue *held) {
+  velm_link_set_status(&task->link->link, VELM_STATE_DEGRADED, why);
+  task->retry_at = g_get_monotonic_time() + RETRY_US;
+  set_held(task->link, 1);
+  g_queue_push_tail(held, task);
+}
+
+static void end_task(Task *task, GQueue *held) {
+  g_autoptr(GError) error = NULL;
+  if (task->outcome == OUTCOME_RETRY) {
+    hold(task, task->error->message, held);
+  } else if (task->outcome == OUTCOME_LATER) {
+    velm_link_set_status(&task->link->link, VELM_STATE_DEGRADED, task->error->message);
+    give_back(task, delay_of(task));
+  } else if (!send_outcome(task, &error) ||
+             !velm_message_acknowledge(task->link->params.broker, task->message, &error)) {
+    hold(task, error->message, held);
+  } else {
+    velm_link_set_status(&task->link->link, VELM_STATE_READY, NULL);
+    remove_task(task->link, task);
+  }
+}
+
+/* Returns: FALSE where the link is stopping. */
+static gboolean take_again(JobLink *link, Task *task) {
+  g_mutex_lock(&link->lock);
+  gboolean goes_on = !link->stopping;
+  if (goes_on)
+    g_thread_pool_push(link->takers, task, NULL);
+  g_mutex_unlock(&link->lock);
+  return goes_on;
+}
+
+/* Whoever stops leaves what he could not do to others. */
+static void try_again(JobLink *link, GQueue *held, gboolean stopping) {
+  for (guint n = g_queue_get_length(held); n > 0; n--) {
+    Task *task = g_queue_pop_head(held);
+    if (!stopping && task->retry_at > g_get_monotonic_time()) {
+      g_queue_push_tail(held, task);
+      continue;
+    }
+    set_held(link, -1);
+    if (task->outcome != OUTCOME_RETRY)
+      end_task(task, held);
+    else if (!take_again(link, task))
+      give_back(task, 0);
+  }
+}
+
+/* Whether nothing is left but what cannot be told. */
+static gboolean is_done(JobLink *link, const GQueue *held) {
+  g_mutex_lock(&link->lock);
+  gboolean done = link->stopping && g_hash_table_size(link->in_hand) == held->length;
+  g_mutex_unlock(&link->lock);
+  return done;
+}
+
+static gpointer answer_in_thread(gpointer data) {
+  JobLink *link = data;
+  GQueue held = G_QUEUE_INIT;
+  do {
+    Task *task = g_async_queue_timeout_pop(link->answers, ROUND_US);
+    if (task)
+      end_task(task, &held);
+    try_again(link, &held, FALSE);
+  } while (!is_done(link, &held));
+  try_again(link, &held, TRUE);
+  for (Task *task; (task = g_queue_pop_head(&held));)
+    give_back(task, 0);
+  return NULL;
+}
+
+/* ---- pulling ---- */
+
+static void wait_until_idle(JobLink *link) {
+  while (count_tasks(link) > 0 && !velm_worker_is_ending(&link->puller)) {
+    g_mutex_lock(&link->lock);
+    if (g_hash_table_size(link->in_hand) > 0)
+      g_cond_wait_until(&link->changed, &link->lock, g_get_monotonic_time() + TOUCH_US);
+    g_mutex_unlock(&link->lock);
+    touch_tasks(link);
+  }
+}
+
+/* @message: (transfer full). */
+static void begin(JobLink *link, natsMsg *message) {
+  Task *task = g_new0(Task, 1);
+  *task = (Task){.link = link, .message = message};
+  task->tries = velm_message_place(message).tries;
+  gboolean alone = task->tries >= SUSPECT_TRIES;
+  if (alone)
+    wait_until_idle(link);
+  add_task(link, task);
+  g_thread_pool_push(link->takers, task, NULL);
+  if (alone)
+    wait_until_idle(link);
+}
+
+static void begin_all(JobLink *link, natsMsgList *list) {
+  for (int i = 0; i < list->Count; i++) {
+    natsMsg *message = list->Msgs[i];
+    list->Msgs[i] = NULL;
+    begin(link, message);
+  }
+  natsMsgList_Destroy(list);
+}
+
+/* Waits for one, and then takes those that are there: a lone job does not wait for company. */
+static natsStatus fetch(JobLink *link, guint room) {
+  natsMsgList list = {0};
+  natsStatus status = natsSubscription_Fetch(&list, link->subscription, 1, FETCH_MS, NULL);
+  if (status != NATS_OK)
+    return status;
+  begin_all(link, &list);
+  if (room <= 1)
+    return NATS_OK;
+  jsFetchRequest request;
+  jsFetchRequest_Init(&request);
+  request.Batch = (int)room - 1;
+  request.NoWait = true;
+  request.Expires = FETCH_MS * G_GINT64_CONSTANT(1000000);
+  list = (natsMsgList){0};
+  if (natsSubscription_FetchRequest(&list, link->subscription, &request) == NATS_OK)
+    begin_all(link, &list);
+  return NATS_OK;
+}
+
+static gboolean subscribe(JobLink *link, GError **error) {
+  return link->subscription ||
+         (velm_streams_ensure(link->params.broker, NULL, error) &&
+          velm_stage_subscribe(link->params.broker, link->params.stage,
+                               velm_product_get_name(link->product), &link->subscription, error));
+}
+
+/* Why no jobs can be taken now. Returns: (transfer full): NULL where they can be. */
+static char *find_obstacle(JobLink *link) {
+  g_autoptr(GError) error = NULL;
+  g_auto(VelmStatus) status = velm_product_get_status(link->product);
+  if (status.state == VELM_STATE_STARTING)
+    return g_strdup("the model is being opened");
+  if (status.state == VELM_STATE_FAILED)
+    return g_strdup(status.reason);
+  if (!velm_broker_is_connected(link->params.broker))
+    return g_strdup_printf("the broker %s is away", velm_broker_get_shown(link->params.broker));
+  return subscribe(link, &error) ? NULL : g_strdup(error->message);
+}
+
+/* A subscription may not outlive the broker's state: it is made anew. */
+static void note_fetch(JobLink *link, natsStatus status) {
+  g_autoptr(GError) error = NULL;
+  if (status == NATS_OK || status == NATS_TIMEOUT || status == NATS_NOT_FOUND) {
+    if (status != NATS_OK && count_tasks(link) == 0)
+      velm_link_set_status(&link->link, VELM_STATE_READY, NULL);
+    return;
+  }
+  velm_broker_fail(link->params.broker, status, 0, "jobs cannot be taken", &error);
+  velm_link_set_status(&link->link, VELM_STATE_DEGRADED, error->message);
+  g_clear_pointer(&link->subscription, natsSubscription_Destroy);
+  velm_worker_pause(&link->puller, 1);
+}
+
+static void pull(JobLink *link) {
+  g_autofree char *obstacle = find_obstacle(link);
+  if (obstacle) {
+    velm_link_set_status(&link->link, VELM_STATE_DEGRADED, obstacle);
+    velm_worker_pause(&link->puller, 1);
+    return;
+  }
+  guint room = wait_for_room(link);
+  if (room > 0)
+    note_fetch(link, fetch(link, room));
+}
+
+static gpointer pull_in_thread(gpointer data) {
+  JobLink *link = data;
+  gint64 touched = g_get_monotonic_time();
+  while (!velm_worker_is_ending(&link->puller)) {
+    pull(link);
+    if (g_get_monotonic_time() - touched < TOUCH_US)
+      continue;
+    touch_tasks(link);
+    touched = g_get_monotonic_time();
+  }
+  g_clear_pointer(&link->subscription, natsSubscription_Destroy);
+  return NULL;
+}
+
+/* ---- the link ---- */
+
+static void start(VelmLink *base) {
+  JobLink *link = (JobLink *)base;
+  link->takers = g_thread_pool_new(take, link, N_TAKERS, FALSE, NULL);
+  link->answerer = g_thread_new("answerer", answer_in_thread, link);
+  velm_worker_start(&link->puller, "puller", pull_in_thread, link);
+}
+
+/* The takers are done before the products end, which would not take their images any more. */
+static void stop(VelmLink *base) {
+  JobLink *link = (JobLink *)base;
+  velm_worker_end(&link->puller);
+  g_mutex_lock(&link->lock);
+  link->stopping = TRUE;
+  g_mutex_unlock(&link->lock);
+  if (link->takers)
+    g_thread_pool_free(g_steal_pointer(&link->takers), FALSE, TRUE);
+}
+
+static void job_link_free(VelmLink *base) {
+  JobLink *link = (JobLink *)base;
+  if (link->answerer)
+    g_thread_join(link->answerer);
+  g_async_queue_unref(link->answers);
+  g_hash_table_unref(link->in_hand);
+  g_mutex_clear(&link->lock);
+  g_cond_clear(&link->changed);
+  velm_worker_clear(&link->puller);
+  velm_link_clear(base);
+  g_free(link->worker);
+  g_free(link);
+}
+
+static const VelmLinkClass klass = {.start = start, .stop = stop, .free = job_link_free};
+
+VelmLink *velm_job_link_new(VelmStation *station, VelmProduct *product,
+                            const VelmJobLinkParams *params) {
+  JobLink *link = g_new0(JobLink, 1);
+  velm_link_init(&link->link, &klass, station,
+                 g_strdup_printf("%s jobs of %s", velm_stage_name(params->stage),
+                                 velm_product_get_name(product)));
+  link->product = product;
+  link->params = *params;
+  link->worker = g_strdup(params->worker);
+  link->answers = g_async_queue_new();
+  link->in_hand = g_hash_table_new(NULL, NULL);
+  g_mutex_init(&link->lock);
+  g_cond_init(&link->changed);
+  velm_worker_init(&link->puller);
+  return &link->link;
+}
