@@ -4,6 +4,7 @@
 #include "classify/classifier.h"
 #include "evaluate/run.h"
 #include "plant/broker.h"
+#include "plant/image_source.h"
 #include "serve/station.h"
 #include "velm.h"
 
@@ -127,6 +128,20 @@ VelmBroker *velm_cli_connect_broker(const VelmCliBroker *broker, const char *nam
                                     GError **error);
 void velm_cli_broker_clear(VelmCliBroker *broker);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmCliBroker, velm_cli_broker_clear)
+
+/* What the command line says of images by reference. */
+typedef struct {
+  char *shared, *s3_endpoint;
+  char **allowed, **s3_buckets;
+} VelmCliReferences;
+
+/** The option group that fills @references, with the heading "Images by reference". Returns:
+ * (transfer full). */
+GOptionGroup *velm_cli_reference_options(VelmCliReferences *references);
+/** Returns: (transfer full): NULL as velm_image_source_new(). */
+VelmImageSource *velm_cli_open_references(const VelmCliReferences *references, GError **error);
+void velm_cli_references_clear(VelmCliReferences *references);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmCliReferences, velm_cli_references_clear)
 
 /** Prints "velm: message" on stderr, clear of the progress line. Returns: the exit code for it. */
 int velm_cli_fail(const GError *error);
