@@ -15,6 +15,10 @@
  * Every failure is the one call's: a full or read-only disk, or one damaged image, stops nothing
  * else, and the next call tries anew. velm_store_get_health() says how the last one went.
  *
+ * A shared store is one that many processes on many machines use at once: all but the images is in
+ * a PostgreSQL database, and the folder with the images is one that all of them see. See
+ * velm_store_open_shared().
+ *
  * Any number of threads may use a store at once. Readers do not wait for writers. Times are
  * microseconds of g_get_real_time(). Every failure is VELM_ERROR_FILE, unless a function says
  * otherwise.
@@ -44,6 +48,22 @@ typedef struct _VelmStore VelmStore;
  * where it is damaged, no store, or of a newer velm: it is then left as it is
  */
 VelmStore *velm_store_open(const char *folder, GError **error);
+
+/**
+ * Opens a store that others use too, or makes it, or brings one of an older velm up to date.
+ * Records, reviews, specs, versions and the audit log are of all of them; the queue, callbacks and
+ * marks are the station's own.
+ * @folder: has images/, the same for all of them; made where it is missing
+ * @url: postgresql://[USER@]HOST[:PORT]/DATABASE; the password may be in PGPASSWORD or a passfile
+ * instead, and no message has it
+ * @station: the name of who opens it; no two that run at once have the same
+ * Returns: (transfer full): NULL with VELM_ERROR_USAGE where @url or @station is none; else with
+ * VELM_ERROR_FILE, as for velm_store_open(), or where the server cannot be reached. Once it is
+ * open, a server that goes away fails only the calls meanwhile (VELM_DATABASE_AWAY): the next call
+ * connects anew
+ */
+VelmStore *velm_store_open_shared(const char *folder, const char *url, const char *station,
+                                  GError **error);
 
 /** Nothing may be using @store. */
 void velm_store_free(VelmStore *store);
@@ -171,6 +191,34 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStoredRecord, velm_stored_record_free)
  */
 VelmStoredRecord *velm_store_add(VelmStore *store, const VelmSubmission *submission,
                                  gboolean *existed, GError **error);
+
+/* The most submissions that velm_store_add_many() takes. */
+#define VELM_STORE_MAX_BATCH 500
+
+/**
+ * VelmStoreAdded: what came of one submission of a batch; to be cleared with
+ * velm_store_added_clear().
+ * @record: as velm_store_add() returns it; NULL with @error
+ * @existed: the key had a record, or has got it by another submission of the batch
+ * @error: VELM_ERROR_USAGE: why this submission could not be kept
+ */
+typedef struct {
+  VelmStoredRecord *record;
+  gboolean existed;
+  GError *error;
+} VelmStoreAdded;
+
+void velm_store_added_clear(VelmStoreAdded *added);
+
+/**
+ * velm_store_add() of up to VELM_STORE_MAX_BATCH submissions in one transaction: one that does not
+ * fit keeps no other from its record.
+ * @added: (out caller-allocates) (array length=n)
+ * Returns: FALSE with the error, and nothing in @added, where none of them is kept: with
+ * VELM_ERROR_USAGE where there are too many, else VELM_ERROR_FILE
+ */
+gboolean velm_store_add_many(VelmStore *store, const VelmSubmission *submissions, gsize n,
+                             VelmStoreAdded *added, GError **error);
 
 /** Finds a record by its number, or by its key. @record: (out) (transfer full): NULL where there is
  * none. Returns: FALSE where the store fails. */
@@ -517,7 +565,7 @@ GPtrArray *velm_store_list_audit(VelmStore *store, gint64 before, guint limit, G
 /* ---- upkeep ---- */
 
 /** What the store holds: records, bytes of images, also of those that are queued, bytes in use in
- * the database. */
+ * the database: of a shared store, those of its records. */
 typedef struct {
   gint64 records, image_bytes, database_bytes;
 } VelmStoreSize;
@@ -539,7 +587,9 @@ typedef struct {
 /**
  * Removes what @retention does not keep, with the images that nothing else has, a few at a time:
  * records can be added meanwhile. What is queued stays, and so does a record whose callback is
- * still to be delivered. It leaves an entry in the audit log.
+ * still to be delivered. It leaves an entry in the audit log. Of a shared store, weeks that are
+ * over and have no record any more are dropped, and images that processes left without a record go
+ * after an hour, a part of the folder each time.
  * @now: the time that ages are counted from
  * @removed: (out) (nullable): records that went; also where it fails halfway
  */
@@ -554,7 +604,8 @@ gboolean velm_store_retain(VelmStore *store, const VelmRetention *retention, gin
  * @progress: (nullable): "records", then "images"
  * @damaged: (out) (nullable): images that could not be copied, as they are damaged or missing
  * Returns: FALSE with VELM_ERROR_CANCELLED, with VELM_ERROR_USAGE where @folder is the store itself
- * or another store than its backup, else with VELM_ERROR_FILE
+ * or another store than its backup, or where the store is shared, whose database has pg_dump; else
+ * with VELM_ERROR_FILE
  */
 gboolean velm_store_backup(VelmStore *store, const char *folder, VelmProgress progress,
                            gpointer progress_data, gint64 *damaged, GError **error);
