@@ -9,9 +9,8 @@
 
 #include <string.h>
 
-/* Threads that write records: the disk takes one after the other, in the order in which they were
- * inspected, as who follows the records may count parts by them; a second has the next ready. */
-#define N_KEEPERS 2
+/* Records that are written together: while some are on their way to the disk, the next gather. */
+#define MOST_TOGETHER 64
 
 struct _VelmStation {
   char *folder;
@@ -22,11 +21,9 @@ struct _VelmStation {
   GPtrArray *links;  /* of VelmLink */
   VelmLink *backlog; /* one of them */
   VelmJobs *jobs;
-  GThreadPool *keeping; /* of Passage: inspected, to be kept */
-
-  GMutex lock;
-  GCond turned;
-  guint64 n_inspected, turn; /* the next ticket; whose turn it is to be written */
+  GThread *keeper;
+  GAsyncQueue *inspected; /* of Passage: to be kept, in this order, as who follows the records may
+                             count parts by them */
 };
 
 /* An image on its way to its record. */
@@ -39,8 +36,8 @@ typedef struct {
   gint64 time;
   gboolean only_normal;
   VelmInspection *inspection;
-  GError *error;  /* why there is none */
-  guint64 ticket; /* its place among those that were inspected */
+  GError *error; /* why there is none */
+  GBytes *map;   /* of the inspection, as it is kept; NULL where there is none */
   VelmStationDone done;
   gpointer user_data;
 } Passage;
@@ -51,6 +48,7 @@ static void passage_free(Passage *passage) {
   velm_inspection_free(passage->inspection);
   g_clear_error(&passage->error);
   g_clear_pointer(&passage->image, g_bytes_unref);
+  g_clear_pointer(&passage->map, g_bytes_unref);
   g_free(passage->sha256);
   g_free(passage->key);
   g_free(passage->name);
@@ -59,7 +57,10 @@ static void passage_free(Passage *passage) {
   g_free(passage);
 }
 
-static void keep(gpointer data, gpointer user_data);
+static gpointer keep_in_thread(gpointer data);
+
+/* What follows the last that was inspected. */
+static Passage no_more;
 
 static void link_free(gpointer data) {
   VelmLink *link = data;
@@ -82,9 +83,8 @@ VelmStation *velm_station_new(const char *folder, GError **error) {
   station->backlog = velm_backlog_link_new(station);
   velm_station_add_link(station, station->backlog);
   station->jobs = velm_jobs_new(station);
-  g_mutex_init(&station->lock);
-  g_cond_init(&station->turned);
-  station->keeping = g_thread_pool_new(keep, station, N_KEEPERS, FALSE, NULL);
+  station->inspected = g_async_queue_new();
+  station->keeper = g_thread_new("keeper", keep_in_thread, station);
   return station;
 }
 
@@ -99,14 +99,14 @@ void velm_station_free(VelmStation *station) {
   velm_jobs_free(station->jobs);
   for (guint i = 0; i < station->products->len; i++)
     velm_product_end(station->products->pdata[i]);
-  g_thread_pool_free(station->keeping, FALSE, TRUE); /* once the last is kept */
+  g_async_queue_push(station->inspected, &no_more);
+  g_thread_join(station->keeper);
   g_ptr_array_unref(station->links);
   g_ptr_array_unref(station->products);
   velm_store_free(station->store);
   velm_events_free(station->events);
   velm_metrics_free(station->metrics);
-  g_mutex_clear(&station->lock);
-  g_cond_clear(&station->turned);
+  g_async_queue_unref(station->inspected);
   g_free(station->folder);
   g_free(station);
 }
@@ -234,37 +234,17 @@ static void rename_in_error(Passage *passage) {
   passage->error->message = g_strjoinv(passage->name, parts);
 }
 
-/* The pool takes them in the order of their tickets: those before this one are being written. */
-static void wait_for_turn(VelmStation *station, guint64 ticket) {
-  g_mutex_lock(&station->lock);
-  while (station->turn != ticket)
-    g_cond_wait(&station->turned, &station->lock);
-  g_mutex_unlock(&station->lock);
-}
-
-static void end_turn(VelmStation *station) {
-  g_mutex_lock(&station->lock);
-  station->turn++;
-  g_cond_broadcast(&station->turned);
-  g_mutex_unlock(&station->lock);
-}
-
-/* @map: (nullable). */
-static VelmStoredRecord *write_record(Passage *passage, GBytes *map, gboolean *existed,
-                                      GError **error) {
-  rename_image(passage);
-  rename_in_error(passage);
-  const VelmSubmission submission = {.key = passage->key,
-                                     .product = velm_product_get_name(passage->product),
-                                     .time = passage->time,
-                                     .image = passage->image,
-                                     .media_type = passage->media_type,
-                                     .inspection = passage->inspection,
-                                     .part = passage->part,
-                                     .name = passage->name,
-                                     .failure = passage->error ? passage->error->message : NULL,
-                                     .map = map};
-  return velm_store_add(passage->station->store, &submission, existed, error);
+static VelmSubmission submission_of(const Passage *passage) {
+  return (VelmSubmission){.key = passage->key,
+                          .product = velm_product_get_name(passage->product),
+                          .time = passage->time,
+                          .image = passage->image,
+                          .media_type = passage->media_type,
+                          .inspection = passage->inspection,
+                          .part = passage->part,
+                          .name = passage->name,
+                          .failure = passage->error ? passage->error->message : NULL,
+                          .map = passage->map};
 }
 
 /* The disk has lost the image while it waited in the queue: it would wait for ever. */
@@ -282,19 +262,19 @@ static gboolean deserves_record(const Passage *passage) {
   return !g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_CANCELLED);
 }
 
-static void keep(gpointer data, gpointer user_data) {
-  Passage *passage = data;
-  VelmStation *station = user_data;
-  gboolean existed = FALSE;
-  g_autoptr(GError) error = NULL;
-  gint64 start = g_get_monotonic_time();
-  g_autoptr(GBytes) map = passage->inspection ? velm_score_map_pack(passage->inspection) : NULL;
-  wait_for_turn(station, passage->ticket);
-  VelmStoredRecord *record =
-      deserves_record(passage) ? write_record(passage, map, &existed, &error) : NULL;
-  end_turn(station);
-  velm_metrics_observe(station->metrics, VELM_METRIC_KEEP_SECONDS, NULL,
-                       velm_timing_since(start) / 1000);
+static void prepare(Passage *passage) {
+  rename_image(passage);
+  rename_in_error(passage);
+  passage->map = passage->inspection ? velm_score_map_pack(passage->inspection) : NULL;
+}
+
+/* @added: (nullable): what came of it; @error: (nullable): why nothing did. */
+static void end_passage(Passage *passage, VelmStoreAdded *added, const GError *error) {
+  VelmStation *station = passage->station;
+  VelmStoredRecord *record = added ? g_steal_pointer(&added->record) : NULL;
+  gboolean existed = added && added->existed;
+  if (added && added->error)
+    error = added->error;
   if (record && !existed) {
     count(passage, record);
     tell(station, "record", record);
@@ -306,6 +286,55 @@ static void keep(gpointer data, gpointer user_data) {
   passage_free(passage);
 }
 
+/* @passages: (element-type Passage): each of them deserves a record. */
+static void keep_records(VelmStation *station, const GPtrArray *passages) {
+  VelmSubmission submissions[MOST_TOGETHER];
+  VelmStoreAdded added[MOST_TOGETHER] = {0};
+  g_autoptr(GError) error = NULL;
+  gint64 start = g_get_monotonic_time();
+  for (guint i = 0; i < passages->len; i++)
+    submissions[i] = submission_of(passages->pdata[i]);
+  velm_store_add_many(station->store, submissions, passages->len, added, &error);
+  for (guint i = 0; i < passages->len; i++) {
+    velm_metrics_observe(station->metrics, VELM_METRIC_KEEP_SECONDS, NULL,
+                         velm_timing_since(start) / 1000);
+    end_passage(passages->pdata[i], error ? NULL : &added[i], error);
+    velm_store_added_clear(&added[i]);
+  }
+}
+
+/* The next that were inspected, after waiting for one. @goes_on: (out): whether more may follow.
+ * Returns: (transfer full) (element-type Passage). */
+static GPtrArray *next_passages(VelmStation *station, gboolean *goes_on) {
+  GPtrArray *passages = g_ptr_array_new();
+  Passage *passage = g_async_queue_pop(station->inspected);
+  while (passage && passage != &no_more) {
+    g_ptr_array_add(passages, passage);
+    passage = passages->len < MOST_TOGETHER ? g_async_queue_try_pop(station->inspected) : NULL;
+  }
+  *goes_on = passage != &no_more;
+  return passages;
+}
+
+static gpointer keep_in_thread(gpointer data) {
+  VelmStation *station = data;
+  for (gboolean goes_on = TRUE; goes_on;) {
+    g_autoptr(GPtrArray) passages = next_passages(station, &goes_on);
+    g_autoptr(GPtrArray) kept = g_ptr_array_new();
+    for (guint i = 0; i < passages->len; i++) {
+      Passage *passage = passages->pdata[i];
+      prepare(passage);
+      if (deserves_record(passage))
+        g_ptr_array_add(kept, passage);
+      else
+        end_passage(passage, NULL, NULL);
+    }
+    if (kept->len > 0)
+      keep_records(station, kept);
+  }
+  return NULL;
+}
+
 /* ---- inspecting ---- */
 
 /* In the product's thread, which is not to wait for the disk. */
@@ -313,11 +342,7 @@ static void take_inspection(VelmInspection *inspection, const GError *error, gpo
   Passage *passage = user_data;
   passage->inspection = inspection;
   passage->error = error ? g_error_copy(error) : NULL;
-  VelmStation *station = passage->station;
-  g_mutex_lock(&station->lock);
-  passage->ticket = station->n_inspected++;
-  g_thread_pool_push(station->keeping, passage, NULL);
-  g_mutex_unlock(&station->lock);
+  g_async_queue_push(passage->station->inspected, passage);
 }
 
 /* Whether the key has a record: then the image need not be inspected again. */
