@@ -34,6 +34,7 @@ int velm_cli_demo(int argc, char **argv);
 int velm_cli_info(int argc, char **argv);
 int velm_cli_spec(int argc, char **argv);
 int velm_cli_serve(int argc, char **argv);
+int velm_cli_store(int argc, char **argv);
 
 /* What the command line says of the language model. */
 typedef struct {

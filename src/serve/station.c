@@ -1,5 +1,6 @@
 #include "serve/station.h"
 
+#include "core/file.h"
 #include "serve/backlog_link.h"
 #include "serve/jobs.h"
 #include "serve/readiness.h"
@@ -12,9 +13,11 @@
 /* Threads that write records: the disk takes one after the other, in the order in which they were
  * inspected, as who follows the records may count parts by them; a second has the next ready. */
 #define N_KEEPERS 2
+/* Letters of a station's name. */
+#define MOST_NAME 100
 
 struct _VelmStation {
-  char *folder;
+  char *folder, *own_folder;
   VelmStore *store;
   VelmEvents *events;
   VelmMetrics *metrics;
@@ -67,12 +70,11 @@ static void link_free(gpointer data) {
 
 /* ---- the station ---- */
 
-VelmStation *velm_station_new(const char *folder, GError **error) {
-  VelmStore *store = velm_store_open(folder, error);
-  if (!store)
-    return NULL;
+/* Takes both. */
+static VelmStation *new_station(const char *folder, char *own_folder, VelmStore *store) {
   VelmStation *station = g_new0(VelmStation, 1);
   station->folder = g_strdup(folder);
+  station->own_folder = own_folder;
   station->store = store;
   station->events = velm_events_new();
   station->metrics = velm_metrics_new();
@@ -85,6 +87,34 @@ VelmStation *velm_station_new(const char *folder, GError **error) {
   g_cond_init(&station->turned);
   station->keeping = g_thread_pool_new(keep, station, N_KEEPERS, FALSE, NULL);
   return station;
+}
+
+VelmStation *velm_station_new(const char *folder, GError **error) {
+  VelmStore *store = velm_store_open(folder, error);
+  return store ? new_station(folder, g_strdup(folder), store) : NULL;
+}
+
+/* It becomes a folder's name. */
+static gboolean check_name(const char *name, GError **error) {
+  if (g_ascii_isalnum(name[0]) && strlen(name) <= MOST_NAME &&
+      strspn(name, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "-_.") == strlen(name))
+    return TRUE;
+  g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
+              "the station's name is to be of at most %d letters, digits, \"-\", \"_\" and \".\"",
+              MOST_NAME);
+  return FALSE;
+}
+
+VelmStation *velm_station_new_shared(const char *folder, const char *database, const char *name,
+                                     GError **error) {
+  if (!check_name(name, error))
+    return NULL;
+  g_autofree char *own_folder = g_build_filename(folder, "stations", name, NULL);
+  VelmStore *store = velm_store_open_shared(folder, database, name, error);
+  if (store && velm_file_make_folder(own_folder, error))
+    return new_station(folder, g_steal_pointer(&own_folder), store);
+  velm_store_free(store);
+  return NULL;
 }
 
 void velm_station_free(VelmStation *station) {
@@ -107,6 +137,7 @@ void velm_station_free(VelmStation *station) {
   g_mutex_clear(&station->lock);
   g_cond_clear(&station->turned);
   g_free(station->folder);
+  g_free(station->own_folder);
   g_free(station);
 }
 
@@ -134,6 +165,8 @@ static void take_change(VelmProduct *product, gpointer user_data) {
 }
 
 const char *velm_station_get_folder(const VelmStation *station) { return station->folder; }
+
+const char *velm_station_get_own_folder(const VelmStation *station) { return station->own_folder; }
 
 void velm_station_reload(VelmStation *station, VelmProduct *product) {
   velm_versions_settle(station, product);
