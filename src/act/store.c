@@ -245,6 +245,8 @@ VelmStore *velm_store_open(const char *folder, GError **error) {
 
 /* ---- opening a shared one ---- */
 
+gboolean velm_store_is_address(const char *place) { return velm_postgres_is_url(place); }
+
 VelmStore *velm_store_open_shared(const char *folder, const char *url, const char *station,
                                   GError **error) {
   if (!velm_store_check_text(station, "station", VELM_STORE_MAX_NAME, FALSE, error))

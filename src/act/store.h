@@ -65,6 +65,9 @@ VelmStore *velm_store_open(const char *folder, GError **error);
 VelmStore *velm_store_open_shared(const char *folder, const char *url, const char *station,
                                   GError **error);
 
+/** Whether @place is a shared store's address, not a folder. */
+gboolean velm_store_is_address(const char *place);
+
 /** Nothing may be using @store. */
 void velm_store_free(VelmStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStore, velm_store_free)
@@ -93,6 +96,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmStoreHealth, velm_store_health_clear)
  * find whether records could be kept now: that the store has recovered is known without an image.
  */
 gboolean velm_store_probe(VelmStore *store, GError **error);
+
+/** Asks the server of a shared store whether it is still there, which its health then tells. */
+void velm_store_watch(VelmStore *store);
 
 /* ---- images ---- */
 
@@ -610,8 +616,57 @@ gboolean velm_store_retain(VelmStore *store, const VelmRetention *retention, gin
 gboolean velm_store_backup(VelmStore *store, const char *folder, VelmProgress progress,
                            gpointer progress_data, gint64 *damaged, GError **error);
 
-/* What velm_store_check() names at most; more are counted. */
+/* What velm_store_check() and velm_store_copy() name at most; more are counted. */
 #define VELM_STORE_MAX_FAULTS 100
+
+/**
+ * VelmStoreCopied: what velm_store_copy() did; to be cleared with velm_store_copied_clear().
+ * @copied, @existed: records that were copied, and that were there already
+ * @n_faults: records and queued images that stayed behind
+ * @faults: (element-type utf8): the first of them, the key and why
+ */
+typedef struct {
+  gint64 copied, existed, n_faults;
+  GPtrArray *faults;
+} VelmStoreCopied;
+
+void velm_store_copied_clear(VelmStoreCopied *copied);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmStoreCopied, velm_store_copied_clear)
+
+/**
+ * Copies all that @from holds into @to, beside what is there: records with their times, classes,
+ * reviews, maps and images, specs, versions and the audit log, and what is of the station of @from
+ * to that of @to. A record gets another number. It can be given up and begun again: what is there
+ * already is known by its key. @from stays as it is.
+ * @progress: (nullable)
+ * @copied: (out): also where it fails halfway
+ * Returns: FALSE with VELM_ERROR_CANCELLED or VELM_ERROR_FILE; records that stay behind are no
+ * failure
+ */
+gboolean velm_store_copy(VelmStore *from, VelmStore *to, VelmProgress progress,
+                         gpointer progress_data, VelmStoreCopied *copied, GError **error);
+
+/**
+ * VelmStoreInfo: a store as it is; to be cleared with velm_store_info_clear().
+ * @name: its folder, or its database's address without password
+ * @version: of its tables
+ * @size: as velm_store_measure(); @images: how many
+ * @weeks: (nullable) (element-type VelmStoreCount): of a shared store, the parts of its records, by
+ * the first day of the week, and how many are in each
+ */
+typedef struct {
+  char *name;
+  gint64 version, images;
+  VelmStoreSize size;
+  GArray *weeks;
+} VelmStoreInfo;
+
+void velm_store_info_clear(VelmStoreInfo *info);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmStoreInfo, velm_store_info_clear)
+
+/** Looks at a store, which may be in use, and makes nothing. @place: its folder, or the database's
+ * address. Returns: FALSE where there is no store, or it is of another version. */
+gboolean velm_store_read_info(const char *place, VelmStoreInfo *info, GError **error);
 
 /**
  * VelmStoreCheck: what is wrong with a store.

@@ -123,7 +123,7 @@ static gboolean is_settled(const Backup *backup, GError **error) {
   return FALSE;
 }
 
-static char *read_name(VelmDatabase *database, GError **error) {
+char *velm_store_read_name(VelmDatabase *database, GError **error) {
   g_autoptr(VelmStatement) statement =
       velm_database_prepare(database, "SELECT name FROM store", error);
   if (!statement || velm_statement_step(statement, error) != VELM_STEP_ROW)
@@ -134,12 +134,12 @@ static char *read_name(VelmDatabase *database, GError **error) {
 /* The name of the store whose records @path holds. */
 static char *read_name_of(const char *path, GError **error) {
   g_autoptr(VelmDatabase) database = velm_sqlite_open(path, "the backup", FALSE, NULL, error);
-  return database ? read_name(database, error) : NULL;
+  return database ? velm_store_read_name(database, error) : NULL;
 }
 
 static gboolean is_of_store(const Backup *backup, GError **error) {
   VelmDatabase *reader = velm_store_begin_reading(backup->store, error);
-  g_autofree char *name = reader ? read_name(reader, error) : NULL;
+  g_autofree char *name = reader ? velm_store_read_name(reader, error) : NULL;
   if (reader)
     velm_store_end_reading(backup->store, reader);
   g_autofree char *other = name ? read_name_of(backup->database_path, NULL) : NULL;

@@ -203,6 +203,20 @@ gboolean velm_store_end_queued(VelmDatabase *database, const char *station,
 gboolean velm_store_write_callback(VelmDatabase *database, const char *station, gint64 record,
                                    const char *url, GError **error);
 
+/** Writes a review, a spec or a version, without its entry in the audit log. @id: (out). */
+gboolean velm_store_write_review(VelmDatabase *database, const VelmReview *review, gint64 time,
+                                 GError **error);
+gboolean velm_store_write_spec(VelmDatabase *database, const VelmStoredSpec *spec, gint64 time,
+                               GError **error);
+gboolean velm_store_write_version(VelmDatabase *database, const VelmStoredVersion *version,
+                                  gint64 time, gint64 *id, GError **error);
+/** velm_store_list_reviews() of @database. */
+GPtrArray *velm_store_read_reviews(VelmDatabase *database, gint64 record, GError **error);
+/** Which store it is. Returns: (transfer full). */
+char *velm_store_read_name(VelmDatabase *database, GError **error);
+/** velm_store_measure() of @database. */
+gboolean velm_store_measure_database(VelmDatabase *database, VelmStoreSize *size, GError **error);
+
 /** The statement of a page, for a look at how it is found. @goes_on: it is not the first page.
  * Returns: (transfer full). */
 char *velm_store_page_sql(const VelmStoreQuery *query, gboolean goes_on);

@@ -38,6 +38,11 @@ static gboolean measure_file(VelmDatabase *database, VelmStoreSize *size, GError
   return TRUE;
 }
 
+gboolean velm_store_measure_database(VelmDatabase *database, VelmStoreSize *size, GError **error) {
+  return velm_store_is_on_server(database) ? measure_on_server(database, size, error)
+                                           : measure_file(database, size, error);
+}
+
 gboolean velm_store_measure(VelmStore *store, VelmStoreSize *size, GError **error) {
   VelmDatabase *database = velm_store_begin_reading(store, error);
   if (!database)

@@ -49,8 +49,8 @@ static gboolean write_verdict(VelmDatabase *database, const VelmReview *review, 
   return ok;
 }
 
-static gboolean write_review(VelmDatabase *database, const VelmReview *review, gint64 time,
-                             GError **error) {
+gboolean velm_store_write_review(VelmDatabase *database, const VelmReview *review, gint64 time,
+                                 GError **error) {
   g_autoptr(VelmStatement) statement =
       velm_database_prepare(database,
                             "INSERT INTO reviews (record, time, who, verdict, class, note)"
@@ -90,7 +90,7 @@ gboolean velm_store_review(VelmStore *store, const VelmReview *review, gboolean 
     return FALSE;
   gboolean ok = velm_database_begin(database, &cause) &&
                 write_verdict(database, review, found, &cause) &&
-                (!*found || (write_review(database, review, time, &cause) &&
+                (!*found || (velm_store_write_review(database, review, time, &cause) &&
                              write_entry(database, review, time, &cause)));
   return velm_store_end_transaction(store, ok, g_steal_pointer(&cause), error);
 }
@@ -109,7 +109,7 @@ static VelmReview *read_review(VelmStatement *statement) {
   return review;
 }
 
-static GPtrArray *list(VelmDatabase *database, gint64 record, GError **error) {
+GPtrArray *velm_store_read_reviews(VelmDatabase *database, gint64 record, GError **error) {
   g_autoptr(GPtrArray) reviews = g_ptr_array_new_with_free_func((GDestroyNotify)velm_review_free);
   g_autoptr(VelmStatement) statement = velm_database_prepare(
       database,
@@ -129,7 +129,7 @@ GPtrArray *velm_store_list_reviews(VelmStore *store, gint64 record, GError **err
   VelmDatabase *database = velm_store_begin_reading(store, error);
   if (!database)
     return NULL;
-  GPtrArray *reviews = list(database, record, error);
+  GPtrArray *reviews = velm_store_read_reviews(database, record, error);
   velm_store_end_reading(store, database);
   return reviews;
 }

@@ -117,3 +117,13 @@ gboolean velm_store_schema_apply(VelmDatabase *database, GError **error) {
       database, is_on_server(database) ? velm_store_postgres_versions : velm_store_sqlite_versions,
       VELM_STORE_SCHEMA_VERSION, error);
 }
+
+gboolean velm_store_schema_check(VelmDatabase *database, gint64 *version, GError **error) {
+  if (!read_version(database, VELM_STORE_SCHEMA_VERSION, version, error))
+    return FALSE;
+  if (*version == VELM_STORE_SCHEMA_VERSION)
+    return TRUE;
+  if (*version == 0)
+    return refuse(database, error, "holds no store yet");
+  return refuse(database, error, "the store is of an older velm");
+}

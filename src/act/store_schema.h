@@ -22,5 +22,8 @@ extern const char *const velm_store_postgres_versions[VELM_STORE_SCHEMA_VERSION]
 gboolean velm_store_migrate(VelmDatabase *database, const char *const *scripts, gsize n,
                             GError **error);
 
+/** The version that @database is of. Returns: FALSE where it is no store, or of another version. */
+gboolean velm_store_schema_check(VelmDatabase *database, gint64 *version, GError **error);
+
 /** velm_store_migrate() to this velm's version. */
 gboolean velm_store_schema_apply(VelmDatabase *database, GError **error);

@@ -19,8 +19,8 @@ static gboolean check(const VelmStoredSpec *spec, GError **error) {
          velm_store_check_text(spec->text, "spec", VELM_SPEC_MAX_BYTES, TRUE, error);
 }
 
-static gboolean write_spec(VelmDatabase *database, const VelmStoredSpec *spec, gint64 time,
-                           GError **error) {
+gboolean velm_store_write_spec(VelmDatabase *database, const VelmStoredSpec *spec, gint64 time,
+                               GError **error) {
   g_autoptr(VelmStatement) statement = velm_database_prepare(
       database, "INSERT INTO specs (product, time, who, text) VALUES (?1, ?2, ?3, ?4)", error);
   if (!statement)
@@ -39,7 +39,8 @@ gboolean velm_store_add_spec(VelmStore *store, const VelmStoredSpec *spec, GErro
   if (!database)
     return FALSE;
   g_autofree char *target = g_strconcat("product ", spec->product, NULL);
-  gboolean ok = velm_database_begin(database, &cause) && write_spec(database, spec, time, &cause) &&
+  gboolean ok = velm_database_begin(database, &cause) &&
+                velm_store_write_spec(database, spec, time, &cause) &&
                 velm_store_write_audit(database, time, spec->who, "spec", target, NULL, &cause);
   return velm_store_end_transaction(store, ok, g_steal_pointer(&cause), error);
 }

@@ -26,8 +26,8 @@ static gboolean check(const VelmStoredVersion *version, GError **error) {
          velm_store_check_text(version->report, "report", VELM_STORE_MAX_REPORT, TRUE, error);
 }
 
-static gboolean write_version(VelmDatabase *database, const VelmStoredVersion *version, gint64 time,
-                              gint64 *id, GError **error) {
+gboolean velm_store_write_version(VelmDatabase *database, const VelmStoredVersion *version,
+                                  gint64 time, gint64 *id, GError **error) {
   gboolean found = FALSE;
   g_autoptr(VelmStatement) statement =
       velm_database_prepare(database,
@@ -65,7 +65,8 @@ gboolean velm_store_add_version(VelmStore *store, const VelmStoredVersion *versi
   if (!database)
     return FALSE;
   gboolean ok =
-      velm_database_begin(database, &cause) && write_version(database, version, time, id, &cause) &&
+      velm_database_begin(database, &cause) &&
+      velm_store_write_version(database, version, time, id, &cause) &&
       write_entry(database, version->product, time, version->who, version->kind, *id, &cause);
   return velm_store_end_transaction(store, ok, g_steal_pointer(&cause), error);
 }

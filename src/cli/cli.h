@@ -39,6 +39,7 @@ int velm_cli_spec(int argc, char **argv);
 int velm_cli_serve(int argc, char **argv);
 int velm_cli_worker(int argc, char **argv);
 int velm_cli_submit(int argc, char **argv);
+int velm_cli_store(int argc, char **argv);
 
 /* What the command line says of the language model. */
 typedef struct {
@@ -108,6 +109,11 @@ gboolean velm_cli_add_products(VelmStation *station, const VelmCliProducts *prod
 void velm_cli_products_clear(VelmCliProducts *products);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmCliProducts, velm_cli_products_clear)
 
+/** Opens the station of @data, or, where @database is not NULL, of the store that is shared there,
+ * as
+ * @name (default: this machine's). Returns: (transfer full): NULL as velm_station_new(). */
+VelmStation *velm_cli_open_station(const char *data, const char *database, const char *name,
+                                   GError **error);
 /** A write to who has gone, or past a limit of file size, fails like any other from here on. */
 void velm_cli_ignore_write_signals(void);
 /** Says @ready and when each product is, and returns at SIGTERM or SIGINT; SIGHUP has models and

@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum {
+  MAX_LAST_WORDS = 10,
   MAX_PREPARED = 200,      /* statements that a connection keeps; then it starts anew */
   COPY_BYTES = 256 * 1024, /* that are sent at once */
 };
@@ -252,10 +253,18 @@ static void postgres_close(VelmDatabase *database) {
   g_free(database);
 }
 
-/* The server's end of an idle connection lies in the socket already. */
+/* The server's end of an idle connection lies in the socket already, after its last words. */
 static gboolean postgres_is_alive(VelmDatabase *database) {
   PGconn *handle = postgres_of(database)->handle;
-  return PQconsumeInput(handle) && PQstatus(handle) == CONNECTION_OK;
+  GPollFD socket = {.fd = PQsocket(handle), .events = G_IO_IN};
+  for (guint i = 0; i < MAX_LAST_WORDS && PQstatus(handle) == CONNECTION_OK; i++) {
+    if (g_poll(&socket, 1, 0) <= 0)
+      return TRUE;
+    if (!PQconsumeInput(handle))
+      return FALSE;
+    PQisBusy(handle); /* takes them in */
+  }
+  return FALSE;
 }
 
 /* ---- one statement after another ---- */

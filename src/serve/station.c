@@ -1,5 +1,6 @@
 #include "serve/station.h"
 
+#include "core/file.h"
 #include "serve/backlog_link.h"
 #include "serve/jobs.h"
 #include "serve/readiness.h"
@@ -11,9 +12,11 @@
 
 /* Records that are written together: while some are on their way to the disk, the next gather. */
 #define MOST_TOGETHER 64
+/* Letters of a station's name. */
+#define MOST_NAME 100
 
 struct _VelmStation {
-  char *folder;
+  char *folder, *own_folder;
   VelmStore *store;
   VelmEvents *events;
   VelmMetrics *metrics;
@@ -69,12 +72,11 @@ static void link_free(gpointer data) {
 
 /* ---- the station ---- */
 
-VelmStation *velm_station_new(const char *folder, GError **error) {
-  VelmStore *store = velm_store_open(folder, error);
-  if (!store)
-    return NULL;
+/* Takes both. */
+static VelmStation *new_station(const char *folder, char *own_folder, VelmStore *store) {
   VelmStation *station = g_new0(VelmStation, 1);
   station->folder = g_strdup(folder);
+  station->own_folder = own_folder;
   station->store = store;
   station->events = velm_events_new();
   station->metrics = velm_metrics_new();
@@ -86,6 +88,34 @@ VelmStation *velm_station_new(const char *folder, GError **error) {
   station->inspected = g_async_queue_new();
   station->keeper = g_thread_new("keeper", keep_in_thread, station);
   return station;
+}
+
+VelmStation *velm_station_new(const char *folder, GError **error) {
+  VelmStore *store = velm_store_open(folder, error);
+  return store ? new_station(folder, g_strdup(folder), store) : NULL;
+}
+
+/* It becomes a folder's name. */
+static gboolean check_name(const char *name, GError **error) {
+  if (g_ascii_isalnum(name[0]) && strlen(name) <= MOST_NAME &&
+      strspn(name, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "-_.") == strlen(name))
+    return TRUE;
+  g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
+              "the station's name is to be of at most %d letters, digits, \"-\", \"_\" and \".\"",
+              MOST_NAME);
+  return FALSE;
+}
+
+VelmStation *velm_station_new_shared(const char *folder, const char *database, const char *name,
+                                     GError **error) {
+  if (!check_name(name, error))
+    return NULL;
+  g_autofree char *own_folder = g_build_filename(folder, "stations", name, NULL);
+  VelmStore *store = velm_store_open_shared(folder, database, name, error);
+  if (store && velm_file_make_folder(own_folder, error))
+    return new_station(folder, g_steal_pointer(&own_folder), store);
+  velm_store_free(store);
+  return NULL;
 }
 
 void velm_station_free(VelmStation *station) {
@@ -108,6 +138,7 @@ void velm_station_free(VelmStation *station) {
   velm_metrics_free(station->metrics);
   g_async_queue_unref(station->inspected);
   g_free(station->folder);
+  g_free(station->own_folder);
   g_free(station);
 }
 
@@ -135,6 +166,8 @@ static void take_change(VelmProduct *product, gpointer user_data) {
 }
 
 const char *velm_station_get_folder(const VelmStation *station) { return station->folder; }
+
+const char *velm_station_get_own_folder(const VelmStation *station) { return station->own_folder; }
 
 void velm_station_reload(VelmStation *station, VelmProduct *product) {
   velm_versions_settle(station, product);
