@@ -589,6 +589,9 @@ static gboolean mllm_iterate(VelmClassifier *classifier, int wait_ms) {
   int wait = mllm->n_open < n_open ? 0 : limit_wait(session, wait_ms);
   if (velm_llm_server_pending(session->server) > 0)
     velm_llm_session_iterate(session, wait);
+  else if (session->gate && session->held->length > 0 &&
+           velm_prompt_queue_length(session->prompts) == 0)
+    g_usleep((gulong)wait * 1000); /* only the gate's time has to come */
   else
     velm_prompt_queue_wait(session->prompts, wait);
   go_on(session);

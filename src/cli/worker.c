@@ -156,6 +156,10 @@ static VelmInspectorParams inspector_params(const Options *options,
   return params;
 }
 
+static gboolean has_no_allowance(const Options *options) {
+  return g_strcmp0(options->allowance, "none") == 0;
+}
+
 static void say_failure(const GError *error, G_GNUC_UNUSED gpointer user_data) {
   velm_log_line("velm: %s", error->message);
 }
@@ -165,7 +169,7 @@ static void say_failure(const GError *error, G_GNUC_UNUSED gpointer user_data) {
 static gboolean open_allowance(const Options *options, VelmBroker *broker,
                                VelmLlmAllowance **allowance, GError **error) {
   VelmLlmAllowanceParams params = velm_llm_allowance_params_default();
-  if (find_role(options->role)->pass_on || g_strcmp0(options->allowance, "none") == 0)
+  if (find_role(options->role)->pass_on || has_no_allowance(options))
     return TRUE;
   params.broker = broker;
   params.name = options->allowance ? options->allowance : params.name;
@@ -213,5 +217,8 @@ int velm_cli_worker(int argc, char **argv) {
     return VELM_CLI_USAGE;
   velm_cli_ignore_write_signals();
   g_autoptr(GError) error = NULL;
+  if (options.allowance && !has_no_allowance(&options) &&
+      !velm_llm_ledger_check_name(options.allowance, &error))
+    return velm_cli_fail(error);
   return work(&options, &inspector, &error) ? VELM_CLI_OK : velm_cli_fail(error);
 }

@@ -241,17 +241,14 @@ static void test_names(void) {
 /* ---- limits ---- */
 
 static void test_rate(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  Holder holders[N_HOLDERS] = {0};
+  guint granted = 0;
   limit(f, 50, NAN, NAN);
-  for (guint minute = 0; minute < 2; minute++) {
-    Holder holders[N_HOLDERS] = {0};
-    guint granted = 0;
-    set_time(NOON + minute * MINUTE_US);
-    hold_all(f, holders, 1500);
-    for (guint i = 0; i < N_HOLDERS; i++)
-      granted += holders[i].granted;
-    g_assert_cmpuint(granted, ==, 50);
-    g_assert_cmpint(read_ledger(f).requests, ==, 50);
-  }
+  hold_all(f, holders, 1500);
+  for (guint i = 0; i < N_HOLDERS; i++)
+    granted += holders[i].granted;
+  g_assert_cmpuint(granted, ==, 50);
+  g_assert_cmpint(read_ledger(f).requests, ==, 50);
 }
 
 static void test_budget(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
@@ -278,7 +275,7 @@ static void test_stop(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   limit(f, -1, 2, 3);
   g_autoptr(VelmLlmAllowance) allowance = open_allowance(f);
   g_assert_cmpint(ask(allowance, 2 * USD, 5000, &grant, NULL), ==, VELM_LLM_GATE_GRANTED);
-  g_assert_cmpint(ask(allowance, USD, 1500, &grant, NULL), ==, VELM_LLM_GATE_WAIT); /* one is out */
+  g_assert_cmpint(ask(allowance, USD, 500, &grant, NULL), ==, VELM_LLM_GATE_WAIT); /* one is out */
   settle(allowance, &grant, -1);
   g_assert_cmpint(ask(allowance, USD, 20000, &grant, &of_day), ==, VELM_LLM_GATE_STOP);
   g_assert_nonnull(strstr(of_day, "budget of 2.00 USD a day (allowance default)"));
@@ -325,7 +322,7 @@ static void test_minute(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   for (guint i = 0; i < 3; i++) {
     set_time(NOON + i * MINUTE_US);
     g_assert_cmpuint(drain(allowance, 4, 5000), ==, 4);
-    g_assert_cmpuint(drain(allowance, 1, i ? 0 : 1500), ==, 0);
+    g_assert_cmpuint(drain(allowance, 1, 200), ==, 0);
   }
 }
 
@@ -431,13 +428,13 @@ static void test_killed(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_assert_no_error(error);
   g_assert_cmpint(read_ledger(f).day_picodollars, ==, 3 * USD);
   g_autoptr(VelmLlmAllowance) allowance = open_allowance(f);
-  g_assert_cmpuint(drain(allowance, 5, 1500), ==, 2);
+  g_assert_cmpuint(drain(allowance, 5, 400), ==, 2);
   set_time(NOON + MINUTE_US);
   for (guint i = 0; i < 5; i++)
     g_assert_cmpint(ask(allowance, USD, 5000, &grant, NULL), ==, VELM_LLM_GATE_GRANTED);
   set_time(NOON + 2 * MINUTE_US);
   g_assert_cmpint(ask(allowance, USD * 2, 5000, &grant, NULL), ==, VELM_LLM_GATE_GRANTED);
-  g_assert_cmpint(ask(allowance, 1, 1500, &grant, NULL), ==, VELM_LLM_GATE_WAIT);
+  g_assert_cmpint(ask(allowance, 1, 400, &grant, NULL), ==, VELM_LLM_GATE_WAIT);
 }
 
 /* Nothing is granted beyond what was leased, and all is as before when it is back. */
@@ -446,14 +443,13 @@ static void test_away(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_autoptr(VelmLlmAllowance) allowance = open_allowance(f);
   guint granted = drain(allowance, 5, 5000);
   nats_server_stop(&f->nats);
-  granted += drain(allowance, 20, 700);
-  g_assert_cmpuint(granted, <=, 12);
-  g_assert_cmpuint(drain(allowance, 1, 1500), ==, 0);
+  granted += drain(allowance, 20, 300);
+  g_assert_cmpuint(granted, <, 12);
+  g_assert_cmpuint(drain(allowance, 1, 500), ==, 0);
   nats_server_start(&f->nats);
-  granted += drain(allowance, 1, 20000);
-  g_assert_cmpuint(granted, >, 5);
-  granted += drain(allowance, 20, 3000);
+  granted += drain(allowance, 12 - granted, 20000);
   g_assert_cmpuint(granted, ==, 12);
+  g_assert_cmpuint(drain(allowance, 1, 300), ==, 0);
   line_wait_for(velm_broker_is_connected(f->broker));
   g_assert_cmpint(read_ledger(f).requests, ==, 12);
 }
