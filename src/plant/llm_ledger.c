@@ -192,11 +192,12 @@ gboolean velm_llm_ledger_read(VelmBroker *broker, kvStore *store, const char *na
   return done;
 }
 
-/* What is refused since another was first has no status of its own. */
-static gboolean is_conflict(void) {
-  natsStatus status = NATS_OK;
-  const char *detail = nats_GetLastError(&status);
-  return status != NATS_OK && detail && strstr(detail, "wrong last sequence");
+/* What is refused since another was first has no status of its own. The last error may be of an
+ * earlier failure, of another status. */
+static gboolean is_conflict(natsStatus status) {
+  natsStatus last = NATS_OK;
+  const char *detail = nats_GetLastError(&last);
+  return status == NATS_ERR && last == status && detail && strstr(detail, "wrong last sequence");
 }
 
 static natsStatus write_revision(kvStore *store, const char *name, const VelmLlmLedger *ledger,
@@ -222,11 +223,11 @@ gboolean velm_llm_ledger_change(VelmBroker *broker, kvStore *store, const char *
     status = write_revision(store, name, &ledger, revision);
     if (status == NATS_OK)
       return TRUE;
-    if (!is_conflict())
+    if (!is_conflict(status))
       break;
     g_usleep((gulong)g_random_int_range(0, MOST_WAIT_US));
   }
   if (unknown)
-    *unknown = !is_conflict();
+    *unknown = !is_conflict(status);
   return velm_broker_fail(broker, status, 0, "an allowance cannot be changed", error);
 }
