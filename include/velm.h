@@ -250,6 +250,9 @@ VELM_API VelmSpec *velm_spec_load(const char *path, GError **error);
 VELM_API void velm_spec_free(VelmSpec *spec);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmSpec, velm_spec_free)
 
+/** Whom others share a language model by (classify/llm_gate.h). */
+typedef struct _VelmLlmGate VelmLlmGate;
+
 /**
  * VelmLlmParams: how the language model of the classifier "mllm" is asked; all zero is fine.
  * @endpoint: base URL of an OpenAI-compatible server; NULL for the environment's OPENAI_BASE_URL
@@ -266,6 +269,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmSpec, velm_spec_free)
  * @cache: file of answers that were paid for; or NULL
  * @prices: file of prices (docs/llm.md); or NULL
  * @budget: USD that may be spent; 0 for no limit
+ * @gate: asked before each request besides, and told what it cost; or NULL
  * @offline: nothing may leave the machine: only what the cache has is answered
  * @fail_fast: a line waits: a server that did not answer once is not asked until it is seen to be
  * back, so that only those parts wait for it that it was just asked about
@@ -283,6 +287,7 @@ typedef struct {
   const char *wording, *regions, *normal_image;
   const char *cache, *prices;
   double budget;
+  VelmLlmGate *gate;
   gboolean offline, fail_fast;
   guint examples;
   const char *serve_llm, *mmproj;

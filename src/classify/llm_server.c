@@ -148,6 +148,10 @@ void velm_llm_server_post(VelmLlmServer *server, const char *path, GBytes *json,
   velm_http_pool_submit(server->pool, url, json, finish, request, g_free);
 }
 
+VelmHttpOutcome velm_llm_server_get_outcome(const VelmLlmServer *server) {
+  return velm_http_pool_get_outcome(server->pool);
+}
+
 guint velm_llm_server_pending(const VelmLlmServer *server) {
   return velm_http_pool_pending(server->pool);
 }

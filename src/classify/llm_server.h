@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "core/http_params.h"
+#include "core/http_pool.h"
 
 #include <json-glib/json-glib.h>
 
@@ -49,6 +49,9 @@ const char *velm_llm_server_get_llm(VelmLlmServer *server, GError **error);
  * velm_llm_server_iterate() or velm_llm_server_cancel(). */
 void velm_llm_server_post(VelmLlmServer *server, const char *path, GBytes *json,
                           VelmLlmReplied replied, gpointer user_data);
+
+/** By a VelmLlmReplied: as velm_http_pool_get_outcome(). */
+VelmHttpOutcome velm_llm_server_get_outcome(const VelmLlmServer *server);
 
 /** As velm_http_pool_pending(), velm_http_pool_queued(), velm_http_pool_wake(). */
 guint velm_llm_server_pending(const VelmLlmServer *server);

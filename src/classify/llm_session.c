@@ -94,6 +94,16 @@ static void limit_time(VelmHttpParams *http, const VelmLlmParams *params) {
   http->connect_timeout_ms = MIN(http->connect_timeout_ms, http->total_timeout_ms);
 }
 
+/* Behind a gate, another try is another request. */
+static void limit_tries(VelmLlmSession *session, VelmHttpParams *http) {
+  session->tries = http->tries;
+  session->total_ms = http->total_timeout_ms;
+  if (!session->gate)
+    return;
+  http->breaker_failures *= (guint)http->tries;
+  http->tries = 1;
+}
+
 /* A server of velm's own. Whether it is there is known from its process, so there is no breaker. */
 static gboolean open_served(VelmLlmSession *session, const VelmLlmParams *params,
                             const VelmHttpParams *given, GError **error) {
@@ -106,6 +116,7 @@ static gboolean open_served(VelmLlmSession *session, const VelmLlmParams *params
   http.timeout_ms = SERVED_TRY_MS;
   http.total_timeout_ms = SERVED_TOTAL_MS;
   limit_time(&http, params);
+  limit_tries(session, &http);
   if (!session->offline && !serve(session, params, name, error))
     return FALSE;
   http.bearer = session->served ? velm_served_llm_get_key(session->served) : NULL;
@@ -122,6 +133,7 @@ static gboolean open_server(VelmLlmSession *session, const VelmLlmParams *params
   if (params->fail_fast) /* the session's health does better: it knows when the server is back */
     http.breaker_failures = 0;
   limit_time(&http, params);
+  limit_tries(session, &http);
   http.ca_file = params->ca_file ? params->ca_file : http.ca_file;
   session->in_flight = http.in_flight;
   session->server =
@@ -161,6 +173,7 @@ VelmLlmSession *velm_llm_session_new(const VelmLlmParams *params, const VelmHttp
   session->held = g_queue_new();
   session->offline = params->offline;
   session->fail_fast = params->fail_fast;
+  session->gate = params->gate;
   session->budget = params->budget > 0 ? params->budget : INFINITY;
   session->schema = session->log_probabilities = TRUE;
   if (!check_params(params, error) || !open_files(session, params, error) ||

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "classify/answer_cache.h"
+#include "classify/llm_gate.h"
 #include "classify/llm_health.h"
 #include "classify/llm_server.h"
 #include "classify/prompt_queue.h"
@@ -20,9 +21,12 @@
  * @cache: or NULL
  * @price: of the model; NULL where none is known
  * @spending: NULL before velm_llm_session_open_spending()
+ * @gate: (nullable): asked before each request besides. The transport then sends a request once, as
+ * another try is another request; there are @tries, and @total_ms for them all
+ * @gate_at: before this monotonic time the gate has nothing else to say
  * @unbuilt: of the classifier's questions: their requests are not being built yet
  * @prompts: requests that are being built, each owned by its question
- * @held: of the classifier's questions: they wait for the budget
+ * @held: of the classifier's questions: they wait for the budget, or for the gate
  * @max_reason: characters that a reason may have; 0 for any number
  * @schema, @log_probabilities: whether to ask for them: until the server refuses
  */
@@ -37,6 +41,9 @@ typedef struct {
   const VelmLlmPrice *price;
   double budget; /* INFINITY for none */
   VelmSpending *spending;
+  VelmLlmGate *gate;
+  int tries, total_ms;
+  gint64 gate_at;
   GQueue *unbuilt;
   VelmPromptQueue *prompts;
   GQueue *held;

@@ -3,6 +3,7 @@
 #include "classify/answer.h"
 #include "classify/context_examples.h"
 #include "classify/llm_calibration.h"
+#include "classify/llm_gate.h"
 #include "classify/prompt_template.h"
 #include "classify/temperature.h"
 
@@ -20,6 +21,13 @@
 /* Requests that are built ahead of the server, for each that is with it: so many places may become
  * free at once. They are what takes memory. */
 #define AHEAD_PER_FLIGHT 1
+
+/* Behind a gate: before the second try. It doubles with each further one. */
+#define TRY_AGAIN_US (500 * 1000)
+
+/* How long to wait for what the gate holds back before asking it again. */
+#define LEAST_GATE_MS 5
+#define MOST_GATE_MS 1000
 
 typedef struct {
   VelmClassifier head;
@@ -49,6 +57,9 @@ typedef struct {
   gboolean schema, log_probabilities; /* as it was asked */
   gboolean resent;                    /* to another server of velm's own, after one died */
   gint64 reserved_prompt;             /* tokens */
+  VelmLlmGrant grant;                 /* of the gate, where there is one */
+  int tries;                          /* that the gate granted */
+  gint64 first_try, next_try;         /* monotonic; behind a gate */
   guint start;                        /* of a server of velm's own, that it was asked of */
 } Question;
 
@@ -251,7 +262,48 @@ static void post(Question *question) {
   g_clear_pointer(&question->built->body, g_bytes_unref); /* the server has it */
 }
 
-/* Asks for money, and sends; or holds the question back until there is some. */
+/* ---- leave to send ---- */
+
+/* What has no place with the server does not leave now, which is what the gate grants. */
+static VelmLlmGateVerdict ask_gate(Question *question, char **why) {
+  VelmLlmSession *session = question->mllm->session;
+  gint64 now = g_get_monotonic_time();
+  if (!session->gate)
+    return VELM_LLM_GATE_GRANTED;
+  if (now < MAX(session->gate_at, question->next_try) ||
+      velm_llm_server_pending(session->server) >= session->in_flight)
+    return VELM_LLM_GATE_WAIT;
+  gint64 cost = session->price ? velm_price_cost(session->price, question->reserved_prompt,
+                                                 VELM_PROMPT_MAX_TOKENS)
+                               : -1;
+  VelmLlmGateVerdict verdict = session->gate->acquire(session->gate->user_data, cost,
+                                                      &question->grant, &session->gate_at, why);
+  if (verdict != VELM_LLM_GATE_GRANTED)
+    return verdict;
+  question->first_try = question->tries++ ? question->first_try : now;
+  return verdict;
+}
+
+/* Once there is money for it. */
+static gboolean pass_gate(Question *question, GError **error) {
+  VelmLlmSession *session = question->mllm->session;
+  g_autofree char *why = NULL;
+  VelmLlmGateVerdict verdict = ask_gate(question, &why);
+  if (verdict == VELM_LLM_GATE_GRANTED) {
+    post(question);
+    return TRUE;
+  }
+  velm_spending_release(session->spending, question->reserved_prompt, VELM_PROMPT_MAX_TOKENS);
+  if (verdict == VELM_LLM_GATE_STOP) {
+    velm_llm_server_fail(session->server, error, "not asked: %s", why);
+    return FALSE;
+  }
+  g_queue_push_tail(session->held, question);
+  return TRUE;
+}
+
+/* Asks for money and the gate's leave, and sends; or holds the question back until there is both.
+ */
 static gboolean spend_and_post(Question *question, GError **error) {
   VelmLlmSession *session = question->mllm->session;
   question->reserved_prompt = velm_price_most_prompt_tokens(
@@ -259,8 +311,7 @@ static gboolean spend_and_post(Question *question, GError **error) {
   switch (velm_spending_may_send(session->spending, question->reserved_prompt,
                                  VELM_PROMPT_MAX_TOKENS)) {
   case VELM_SPENDING_GRANTED:
-    post(question);
-    return TRUE;
+    return pass_gate(question, error);
   case VELM_SPENDING_WAIT:
     g_queue_push_tail(session->held, question);
     return TRUE;
@@ -289,6 +340,10 @@ static gboolean send_question(Question *question, GError **error) {
   if (!may_ask(session, error) ||
       (session->served && !velm_served_llm_check(session->served, error)))
     return FALSE;
+  if (session->gate && session->held->length > 0) { /* who came first leaves first */
+    g_queue_push_tail(session->held, question);
+    return TRUE;
+  }
   return spend_and_post(question, error);
 }
 
@@ -305,12 +360,7 @@ static void send_built(VelmLlmSession *session) {
   }
 }
 
-static void go_on(VelmLlmSession *session) {
-  send_built(session);
-  build_ahead(session);
-}
-
-/* Sends what was held back, as far as the budget lets it. */
+/* Sends what was held back, as far as the budget and the gate let it. */
 static void release_held(VelmLlmSession *session) {
   for (guint n = session->held->length; n > 0; n--) {
     g_autoptr(GError) error = NULL;
@@ -318,6 +368,13 @@ static void release_held(VelmLlmSession *session) {
     if (!spend_and_post(question, &error))
       end(question, error);
   }
+}
+
+static void go_on(VelmLlmSession *session) {
+  if (session->gate)
+    release_held(session);
+  send_built(session);
+  build_ahead(session);
 }
 
 /* ---- answers ---- */
@@ -368,11 +425,30 @@ static void count_usage(const Question *question, gint64 prompt_tokens, gint64 c
       price ? velm_price_to_usd(velm_price_cost(price, prompt_tokens, completion_tokens)) : NAN;
 }
 
+/* @picodollars: -1 where it is not known. */
+static void settle_grant(const Question *question, gboolean reached, gint64 picodollars) {
+  VelmLlmGate *gate = question->mllm->session->gate;
+  if (gate && reached)
+    gate->settle(gate->user_data, &question->grant, picodollars);
+  else if (gate)
+    gate->release(gate->user_data, &question->grant);
+}
+
+static gint64 cost_of(const Question *question, const VelmLlmAnswer *answer) {
+  gboolean known = answer && answer->prompt_tokens >= 0 && answer->completion_tokens >= 0;
+  return known ? velm_price_cost(question->mllm->session->price, answer->prompt_tokens,
+                                 answer->completion_tokens)
+               : -1;
+}
+
 /* Settles what a request cost: nothing where the server certainly did no work. */
 static void settle(const Question *question, const VelmLlmAnswer *answer, int status) {
-  VelmSpending *spending = question->mllm->session->spending;
-  gboolean free = status >= 400 && status < 500;
+  const VelmLlmSession *session = question->mllm->session;
+  VelmSpending *spending = session->spending;
+  gboolean reached = velm_llm_server_get_outcome(session->server).reached;
+  gboolean free = !reached || (status >= 400 && status < 500);
   gint64 unknown = free ? 0 : -1;
+  settle_grant(question, reached, free ? 0 : cost_of(question, answer));
   count_usage(question, answer ? answer->prompt_tokens : unknown,
               answer ? answer->completion_tokens : unknown);
   if (free)
@@ -383,9 +459,27 @@ static void settle(const Question *question, const VelmLlmAnswer *answer, int st
                          answer ? answer->completion_tokens : -1);
 }
 
-/* It was first, so it is next. */
-static void ask_once_more(Question *question) {
+/* It was first. */
+static void be_next(Question *question) {
   g_queue_push_head(question->mllm->session->unbuilt, question);
+}
+
+/* Another question, of the same part. */
+static void ask_once_more(Question *question) {
+  question->tries = 0;
+  be_next(question);
+}
+
+/* Behind a gate, which counts tries, they are begun here and not by the transport. What went to a
+ * server of velm's own is asked once more where that died. */
+static gboolean may_try_again(Question *question, int status) {
+  VelmLlmSession *session = question->mllm->session;
+  gint64 now = g_get_monotonic_time();
+  if (!session->gate || question->tries >= session->tries ||
+      !velm_llm_server_get_outcome(session->server).passing || (session->served && status == 0))
+    return FALSE;
+  question->next_try = now + (TRY_AGAIN_US << (question->tries - 1));
+  return question->next_try < question->first_try + session->total_ms * G_GINT64_CONSTANT(1000);
 }
 
 static void take_answer(Question *question, VelmLlmAnswer *answer) {
@@ -443,6 +537,8 @@ static void replied(JsonObject *reply, int status, const GError *error, gpointer
     take_answer(question, answer);
   else if (do_without(question, status, error))
     ask_once_more(question);
+  else if (!cancelled && may_try_again(question, status))
+    be_next(question);
   else if (status == 0 && !cancelled)
     take_silence(question, error);
   else
@@ -475,14 +571,27 @@ static void mllm_submit(VelmClassifier *classifier, VelmInspection *inspection, 
   build_ahead(mllm->session);
 }
 
+/* What the gate holds back is not waited for longer than it says. */
+static int limit_wait(const VelmLlmSession *session, int wait_ms) {
+  if (!session->gate || session->held->length == 0 ||
+      velm_llm_server_pending(session->server) >= session->in_flight)
+    return wait_ms;
+  gint64 left = (session->gate_at - g_get_monotonic_time()) / 1000;
+  int most = (int)CLAMP(left, LEAST_GATE_MS, MOST_GATE_MS);
+  return wait_ms < 0 ? most : MIN(wait_ms, most);
+}
+
 static gboolean mllm_iterate(VelmClassifier *classifier, int wait_ms) {
   Mllm *mllm = (Mllm *)classifier;
   VelmLlmSession *session = mllm->session;
   guint n_open = mllm->n_open;
   go_on(session);
-  int wait = mllm->n_open < n_open ? 0 : wait_ms;
+  int wait = mllm->n_open < n_open ? 0 : limit_wait(session, wait_ms);
   if (velm_llm_server_pending(session->server) > 0)
     velm_llm_session_iterate(session, wait);
+  else if (session->gate && session->held->length > 0 &&
+           velm_prompt_queue_length(session->prompts) == 0)
+    g_usleep((gulong)wait * 1000); /* only the gate's time has to come */
   else
     velm_prompt_queue_wait(session->prompts, wait);
   go_on(session);

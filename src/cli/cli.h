@@ -39,6 +39,8 @@ int velm_cli_spec(int argc, char **argv);
 int velm_cli_serve(int argc, char **argv);
 int velm_cli_worker(int argc, char **argv);
 int velm_cli_submit(int argc, char **argv);
+int velm_cli_plant(int argc, char **argv);
+int velm_cli_plant_llm(int argc, char **argv);
 int velm_cli_store(int argc, char **argv);
 
 /* What the command line says of the language model. */

@@ -1,6 +1,9 @@
 /* velm worker: takes a plant's jobs. */
 #include "cli/cli.h"
+#include "core/log.h"
 #include "plant/job_link.h"
+#include "plant/llm_allowance.h"
+#include "plant/llm_ledger.h"
 #include "plant/streams.h"
 #include "serve/api.h"
 
@@ -9,7 +12,7 @@
 #include <unistd.h>
 
 typedef struct {
-  char *data, *database, *role, *name, *listen, *tokens;
+  char *data, *database, *role, *name, *listen, *tokens, *allowance;
   int jobs, max_mb;
   VelmCliBroker broker;
   VelmCliProducts products;
@@ -24,6 +27,7 @@ static void options_clear(Options *options) {
   g_free(options->name);
   g_free(options->listen);
   g_free(options->tokens);
+  g_free(options->allowance);
   velm_cli_broker_clear(&options->broker);
   velm_cli_products_clear(&options->products);
   velm_cli_references_clear(&options->references);
@@ -49,6 +53,11 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
        "What records call this worker (default: the host's name and the process's number)", "NAME"},
       {"jobs", 0, 0, G_OPTION_ARG_INT, &options->jobs,
        "Jobs of a product that are here at once (default: as many as keep it busy)", "N"},
+      {"llm-allowance", 0, 0, G_OPTION_ARG_STRING, &options->allowance,
+       "Ask the language model only as far as the plant's allowance of this name lets all workers "
+       "together (velm plant llm); none: without one (default: " VELM_LLM_DEFAULT
+       ", where there is such)",
+       "NAME"},
       {"max-megabytes", 0, 0, G_OPTION_ARG_INT, &options->max_mb,
        "Refuse image files of more megabytes (default 64)", "N"},
       {"listen", 0, 0, G_OPTION_ARG_STRING, &options->listen,
@@ -156,16 +165,43 @@ static VelmInspectorParams inspector_params(const Options *options,
   return params;
 }
 
+static gboolean has_no_allowance(const Options *options) {
+  return g_strcmp0(options->allowance, "none") == 0;
+}
+
+static void say_failure(const GError *error, G_GNUC_UNUSED gpointer user_data) {
+  velm_log_line("velm: %s", error->message);
+}
+
+/* What all workers together may ask a language model. Returns: FALSE with the error; @allowance is
+ * NULL where there is no limit to keep. */
+static gboolean open_allowance(const Options *options, VelmBroker *broker,
+                               VelmLlmAllowance **allowance, GError **error) {
+  VelmLlmAllowanceParams params = velm_llm_allowance_params_default();
+  if (find_role(options->role)->pass_on || has_no_allowance(options))
+    return TRUE;
+  params.broker = broker;
+  params.name = options->allowance ? options->allowance : params.name;
+  params.required = options->allowance != NULL;
+  params.failed = say_failure;
+  return (*allowance = velm_llm_allowance_new(&params, error)) != NULL;
+}
+
 static gboolean work(const Options *options, const VelmInspectorParams *base, GError **error) {
   g_autofree char *name = name_of(options);
   g_autofree char *ready = NULL;
-  const VelmInspectorParams inspector = inspector_params(options, base);
+  VelmInspectorParams inspector = inspector_params(options, base);
   g_autoptr(VelmImageSource) source = velm_cli_open_references(&options->references, error);
   g_autoptr(VelmBroker) broker =
       source ? velm_cli_connect_broker(&options->broker, name, TRUE, error) : NULL;
+  g_autoptr(VelmLlmAllowance) allowance = NULL;
   g_autoptr(VelmAccess) access = NULL;
+  if (!broker || !open_allowance(options, broker, &allowance, error))
+    return FALSE;
+  if (allowance)
+    inspector.llm.gate = velm_llm_allowance_get_gate(allowance);
   g_autoptr(VelmStation) station =
-      broker ? velm_cli_open_station(options->data, options->database, name, error) : NULL;
+      velm_cli_open_station(options->data, options->database, name, error);
   g_autoptr(VelmApi) api = NULL;
   if (!station || !velm_cli_add_products(station, &options->products, &inspector, error))
     return FALSE;
@@ -193,5 +229,8 @@ int velm_cli_worker(int argc, char **argv) {
     return VELM_CLI_USAGE;
   velm_cli_ignore_write_signals();
   g_autoptr(GError) error = NULL;
+  if (options.allowance && !has_no_allowance(&options) &&
+      !velm_llm_ledger_check_name(options.allowance, &error))
+    return velm_cli_fail(error);
   return work(&options, &inspector, &error) ? VELM_CLI_OK : velm_cli_fail(error);
 }

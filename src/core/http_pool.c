@@ -28,6 +28,7 @@ typedef struct {
   VelmHttpResponse *response;
   GError *error;
   VelmBreakerResult verdict;
+  VelmHttpOutcome outcome;
 } Request;
 
 struct _VelmHttpPool {
@@ -45,7 +46,8 @@ struct _VelmHttpPool {
   GQueue finished;      /* of Request, their done() to be called */
   gint64 held_until;    /* no try begins before */
   gboolean delivering;
-  int woken; /* atomic */
+  VelmHttpOutcome outcome; /* of the request that is being delivered */
+  int woken;               /* atomic */
 };
 
 /* ---- set-up ---- */
@@ -108,6 +110,8 @@ void velm_http_pool_submit(VelmHttpPool *pool, const char *url, GBytes *json, Ve
   request->destroy = destroy;
   g_queue_push_tail(&pool->queue, request);
 }
+
+VelmHttpOutcome velm_http_pool_get_outcome(const VelmHttpPool *pool) { return pool->outcome; }
 
 guint velm_http_pool_pending(const VelmHttpPool *pool) {
   return pool->queue.length + (guint)g_sequence_get_length(pool->waiting) + pool->in_flight->len +
@@ -199,6 +203,7 @@ static void deliver(VelmHttpPool *pool) {
     return;
   pool->delivering = TRUE;
   for (Request *request; (request = g_queue_pop_head(&pool->finished));) {
+    pool->outcome = request->outcome;
     request->done(request->response, request->error, request->data);
     request_free(request);
   }
@@ -266,7 +271,9 @@ static void end_try(VelmHttpPool *pool, VelmHttpTransfer *transfer, CURLcode cod
   g_ptr_array_add(pool->idle, transfer);
   if (velm_http_retry_is_for_all(status))
     hold_all(pool, asked_s);
-  if (!velm_http_retry_is_worthwhile(code, status) || !wait_for_next_try(pool, request, asked_s))
+  request->outcome.reached = request->outcome.reached || velm_http_retry_reached(code);
+  request->outcome.passing = velm_http_retry_is_worthwhile(code, status);
+  if (!request->outcome.passing || !wait_for_next_try(pool, request, asked_s))
     finish(pool, request);
 }
 
@@ -468,6 +475,7 @@ static void cancel_in_flight(VelmHttpPool *pool) {
     curl_multi_remove_handle(pool->multi, transfer->curl);
     g_ptr_array_set_size(pool->in_flight, (int)pool->in_flight->len - 1);
     g_ptr_array_add(pool->idle, transfer);
+    ((Request *)transfer->owner)->outcome.reached = TRUE;
     cancel(pool, transfer->owner);
   }
 }

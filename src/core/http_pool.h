@@ -61,6 +61,18 @@ void velm_http_pool_submit(VelmHttpPool *pool, const char *url, GBytes *json, Ve
  * that */
 void velm_http_pool_set_max_response(VelmHttpPool *pool, gsize bytes);
 
+/**
+ * VelmHttpOutcome: how a request ended, besides its answer or error.
+ * @reached: it may have come to the service; FALSE where no connection to it ever stood
+ * @passing: another try may go better: what the pool would try again for
+ */
+typedef struct {
+  gboolean reached, passing;
+} VelmHttpOutcome;
+
+/** By a done(): the outcome of its request. */
+VelmHttpOutcome velm_http_pool_get_outcome(const VelmHttpPool *pool);
+
 /** Requests whose done() was not yet called. */
 guint velm_http_pool_pending(const VelmHttpPool *pool);
 

@@ -21,6 +21,22 @@ gboolean velm_http_retry_is_worthwhile(CURLcode code, long status) {
   }
 }
 
+gboolean velm_http_retry_reached(CURLcode code) {
+  switch (code) {
+  case CURLE_UNSUPPORTED_PROTOCOL:
+  case CURLE_FAILED_INIT:
+  case CURLE_URL_MALFORMAT:
+  case CURLE_COULDNT_RESOLVE_PROXY:
+  case CURLE_COULDNT_RESOLVE_HOST:
+  case CURLE_COULDNT_CONNECT:
+  case CURLE_SSL_CONNECT_ERROR:
+  case CURLE_PEER_FAILED_VERIFICATION:
+    return FALSE;
+  default:
+    return TRUE;
+  }
+}
+
 gboolean velm_http_retry_is_for_all(long status) { return status == 429 || status == 503; }
 
 gint64 velm_http_retry_wait(const VelmHttpParams *params, int tries, gint64 asked_s,

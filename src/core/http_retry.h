@@ -10,6 +10,9 @@
  * another time: 408, 429, 5xx, a broken connection, out of time. */
 gboolean velm_http_retry_is_worthwhile(CURLcode code, long status);
 
+/** Whether a try that ended with @code may have come to the server: a connection to it stood. */
+gboolean velm_http_retry_reached(CURLcode code);
+
 /** Whether @status with a Retry-After speaks for all requests and not for one: 429 and 503. */
 gboolean velm_http_retry_is_for_all(long status);
 
