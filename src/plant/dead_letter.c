@@ -1,5 +1,7 @@
 #include "plant/dead_letter.h"
 
+#include <stdlib.h>
+
 /* A copy with the headers that it came with, but for those that JetStream reads. */
 static natsStatus copy_message(natsMsg *message, const char *subject, natsMsg **copy) {
   const char **names = NULL;

@@ -107,8 +107,12 @@ gboolean velm_streams_ensure(VelmBroker *broker, const VelmStreamLimits *limits,
 gboolean velm_stage_ensure_consumer(VelmBroker *broker, VelmStage stage, const char *product,
                                     GError **error) {
   g_autofree char *subject = velm_stage_subject(stage, product);
+  g_autoptr(jsConsumerInfo) info = NULL;
   jsConsumerConfig config;
   jsErrCode code = 0;
+  jsCtx *jetstream = velm_broker_get_jetstream(broker);
+  if (js_GetConsumerInfo(&info, jetstream, stages[stage].stream, product, NULL, NULL) == NATS_OK)
+    return TRUE;
   jsConsumerConfig_Init(&config);
   config.Durable = product;
   config.AckPolicy = js_AckExplicit;
@@ -116,8 +120,7 @@ gboolean velm_stage_ensure_consumer(VelmBroker *broker, VelmStage stage, const c
   config.MaxDeliver = -1; /* workers count: who is killed cannot say what he was killed by */
   config.FilterSubject = subject;
   config.MaxAckPending = MOST_PENDING;
-  natsStatus status = js_AddConsumer(NULL, velm_broker_get_jetstream(broker), stages[stage].stream,
-                                     &config, NULL, &code);
+  natsStatus status = js_AddConsumer(NULL, jetstream, stages[stage].stream, &config, NULL, &code);
   if (status != NATS_OK && code == JSConsumerNameExistErr)
     return TRUE;
   g_autofree char *what = g_strdup_printf("the jobs of %s cannot be taken", product);
