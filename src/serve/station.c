@@ -14,7 +14,7 @@
 #define N_KEEPERS 2
 
 struct _VelmStation {
-  char *folder;
+  char *folder, *name;
   VelmStore *store;
   VelmEvents *events;
   VelmMetrics *metrics;
@@ -108,7 +108,13 @@ void velm_station_free(VelmStation *station) {
   g_mutex_clear(&station->lock);
   g_cond_clear(&station->turned);
   g_free(station->folder);
+  g_free(station->name);
   g_free(station);
+}
+
+void velm_station_set_name(VelmStation *station, const char *name) {
+  g_free(station->name);
+  station->name = g_strdup(name);
 }
 
 VelmStore *velm_station_get_store(VelmStation *station) { return station->store; }
@@ -217,11 +223,14 @@ void velm_station_tell_review(VelmStation *station, const VelmStoredRecord *reco
 }
 
 /* The record names the image as its sender does, not by where the store has it. */
-static void rename_image(Passage *passage) {
-  if (passage->inspection) {
-    g_free(passage->inspection->path);
-    passage->inspection->path = g_strdup(passage->name);
-  }
+static void set_names(Passage *passage) {
+  VelmInspection *inspection = passage->inspection;
+  if (!inspection)
+    return;
+  g_free(inspection->path);
+  inspection->path = g_strdup(passage->name);
+  g_free(inspection->made_by.worker);
+  inspection->made_by.worker = g_strdup(passage->station->name);
 }
 
 /* Its message names the image by its sender's name likewise. */
@@ -252,7 +261,7 @@ static void end_turn(VelmStation *station) {
 /* @map: (nullable). */
 static VelmStoredRecord *write_record(Passage *passage, GBytes *map, gboolean *existed,
                                       GError **error) {
-  rename_image(passage);
+  set_names(passage);
   rename_in_error(passage);
   const VelmSubmission submission = {.key = passage->key,
                                      .product = velm_product_get_name(passage->product),
