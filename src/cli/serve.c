@@ -23,7 +23,7 @@
 #define OTHER_FILES 256
 
 typedef struct {
-  char *listen, *backup, *modbus, *webhook, *webhook_key_file, *data, *tokens, *tls;
+  char *listen, *name, *backup, *modbus, *webhook, *webhook_key_file, *data, *tokens, *tls;
   char *mqtt, *mqtt_topic, *mqtt_ca, *mqtt_password_file, *mqtt_client, *mqtt_images;
   char **folders, **cameras, **callbacks;
   int max_mb;
@@ -34,6 +34,7 @@ typedef struct {
 
 static void options_clear(Options *options) {
   g_free(options->listen);
+  g_free(options->name);
   g_free(options->backup);
   g_free(options->modbus);
   g_free(options->webhook);
@@ -99,6 +100,8 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
        "FILE"},
       {"data", 0, 0, G_OPTION_ARG_FILENAME, &options->data,
        "Folder of the records and images; made where there is none", "DIR"},
+      {"name", 0, 0, G_OPTION_ARG_STRING, &options->name,
+       "What records call this station (default: nothing)", "NAME"},
       {"keep-days", 0, 0, G_OPTION_ARG_DOUBLE, &options->keep_days,
        "Remove records that are older, but for those that a person has reviewed (default: keep "
        "all)",
@@ -304,6 +307,8 @@ static gboolean serve(const Options *options, const VelmInspectorParams *base, G
   params.http.certificate = certificate;
   params.http.key = key;
   g_autoptr(VelmStation) station = velm_station_new(options->data, error);
+  if (station)
+    velm_station_set_name(station, options->name);
   if (!station || !velm_cli_add_products(station, &options->products, base, error) ||
       !add_folders(station, options, error) || !add_cameras(station, options, error) ||
       !add_modbus(station, options, error) || !add_mqtt(station, options, params.max_body, error) ||

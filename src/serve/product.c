@@ -54,11 +54,11 @@ struct _VelmProduct {
   char *model_path, *spec_path;
   char *remark;       /* why the model is not the one that it should be; or NULL */
   Files given;        /* what it was given, without a model where that is to come */
-  char *given_remark; /* why that is not what it should be; or NULL */
   char *given_sha256; /* of the given model, when it was as in given_status; or NULL */
   GStatBuf given_status;
   guint wish;    /* how often it was asked to open the model */
   guint settled; /* the last wish of which is known what came of it */
+  char *failure; /* why that one failed; or NULL */
   gboolean ending;
   char *place;          /* NULL where no language model is asked */
   Setup *opened;        /* for the thread that inspects to take over */
@@ -196,13 +196,11 @@ char *velm_product_get_given_model(VelmProduct *product) {
   return get_text(product, &product->given.model);
 }
 
-void velm_product_give(VelmProduct *product, const VelmProductFiles *files, const char *remark) {
+void velm_product_give(VelmProduct *product, const VelmProductFiles *files) {
   g_mutex_lock(&product->lock);
   files_clear(&product->given);
   product->given = (Files){g_strdup(files->model), g_strdup(files->spec), files->version};
   g_clear_pointer(&product->given_sha256, g_free);
-  g_free(product->given_remark);
-  product->given_remark = g_strdup(remark);
   g_free(product->model_path);
   g_free(product->spec_path);
   product->model_path = g_strdup(files->model);
@@ -330,9 +328,14 @@ static void hand_over(VelmProduct *product, Setup *setup, guint wish) {
   setup_free(setup);
 }
 
-static void settle(VelmProduct *product, guint wish) {
+/* @failure: (nullable). */
+static void settle(VelmProduct *product, guint wish, const char *failure) {
   g_mutex_lock(&product->lock);
-  product->settled = MAX(product->settled, wish);
+  if (wish >= product->settled) {
+    product->settled = wish;
+    g_free(product->failure);
+    product->failure = g_strdup(failure);
+  }
   g_mutex_unlock(&product->lock);
 }
 
@@ -343,7 +346,7 @@ static void note_failure(VelmProduct *product, guint wish, const GError *error) 
   g_autofree char *still = g_strdup_printf("%s; the one in use stays", error->message);
   set_state(product, working ? VELM_STATE_DEGRADED : VELM_STATE_FAILED,
             working ? still : error->message);
-  settle(product, wish);
+  settle(product, wish, error->message);
 }
 
 static gpointer open_in_thread(gpointer data) {
@@ -352,7 +355,7 @@ static gpointer open_in_thread(gpointer data) {
     g_autoptr(GError) error = NULL;
     g_auto(Files) files = get_files(product);
     if (!files.model) { /* it is to come */
-      settle(product, wish);
+      settle(product, wish, NULL);
       continue;
     }
     Setup *setup = open_setup(product, &files, wish, &error);
@@ -371,11 +374,14 @@ void velm_product_reload(VelmProduct *product) {
   g_mutex_unlock(&product->lock);
 }
 
-gboolean velm_product_is_opening(VelmProduct *product) {
+VelmOpening velm_product_get_opening(VelmProduct *product, char **why) {
   g_mutex_lock(&product->lock);
-  gboolean opening = product->settled != product->wish;
+  gboolean settled = product->settled == product->wish;
+  *why = settled ? g_strdup(product->failure) : NULL;
   g_mutex_unlock(&product->lock);
-  return opening;
+  if (!settled)
+    return VELM_OPENING_UNDER_WAY;
+  return *why ? VELM_OPENING_FAILED : VELM_OPENING_DONE;
 }
 
 VelmMadeBy velm_product_get_made_by(VelmProduct *product) {
@@ -450,12 +456,12 @@ static void take_over(VelmProduct *product) {
   product->text = (VelmProductText){g_strdup(setup->text.model), g_strdup(setup->text.spec)};
   velm_made_by_clear(&product->made_by);
   product->made_by = velm_made_by_copy(&setup->made_by);
-  char *remark = g_strdup(product->remark ? product->remark : product->given_remark);
+  char *remark = g_strdup(product->remark);
   g_mutex_unlock(&product->lock);
   watch_llm(product);
   set_state(product, remark ? VELM_STATE_DEGRADED : VELM_STATE_READY, remark);
   g_free(remark);
-  settle(product, setup->wish);
+  settle(product, setup->wish, NULL);
 }
 
 /* Returns: NULL where there is none to submit now. */
@@ -577,7 +583,7 @@ void velm_product_free(VelmProduct *product) {
   g_cond_clear(&product->wished);
   g_free(product->name);
   files_clear(&product->given);
-  g_free(product->given_remark);
+  g_free(product->failure);
   velm_made_by_clear(&product->made_by);
   g_free(product->model_path);
   g_free(product->spec_path);

@@ -91,13 +91,14 @@ typedef struct {
   gint64 version;
 } VelmProductFiles;
 
-/** Gives it other files, for velm_station_reload() to have read. @remark: (nullable): why they are
- * not what they should be: the product is then degraded for that reason. */
-void velm_product_give(VelmProduct *product, const VelmProductFiles *files, const char *remark);
+typedef enum { VELM_OPENING_UNDER_WAY, VELM_OPENING_DONE, VELM_OPENING_FAILED } VelmOpening;
+
+/** Gives it other files, for velm_station_reload() to have read. */
+void velm_product_give(VelmProduct *product, const VelmProductFiles *files);
 /** Says what it waits for, as long as it was given no model. */
 void velm_product_set_waiting(VelmProduct *product, const char *reason);
-/** Whether it is not known yet what comes of the last velm_product_reload(). */
-gboolean velm_product_is_opening(VelmProduct *product);
+/** What came of the last velm_product_reload(). @why: (out) (transfer full): where it failed. */
+VelmOpening velm_product_get_opening(VelmProduct *product, char **why);
 /** What makes its records now. Returns: (transfer full): without a model where none is open. */
 VelmMadeBy velm_product_get_made_by(VelmProduct *product);
 /** The SHA-256 of that file; it is read only where it is another than the last time. Returns:
