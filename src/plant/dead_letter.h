@@ -11,13 +11,10 @@
 
 #include "plant/job.h"
 
-/**
- * Keeps @message as a dead letter, once however often it is tried.
- * @tries: how often a worker had it
- */
+/** Keeps @message, from its stage's stream, as a dead letter, once however often it is tried. */
 gboolean velm_dead_letter_send(VelmBroker *broker, natsMsg *message, VelmStage stage,
                                const char *product, const char *reason, const char *worker,
-                               guint64 tries, GError **error);
+                               GError **error);
 
 /**
  * VelmDeadLetter: @number: in its stream

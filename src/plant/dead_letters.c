@@ -5,7 +5,7 @@
 
 #define NEXT_MS 5000
 #define LONGEST_KEY 200
-#define US_PER_NS 1000
+#define NS_PER_US 1000
 
 void velm_dead_letter_free(VelmDeadLetter *letter) {
   if (!letter)
@@ -43,8 +43,9 @@ static VelmStage stage_of(const char *subject) {
 static VelmDeadLetter *read_letter(natsMsg *message) {
   VelmDeadLetter *letter = g_new0(VelmDeadLetter, 1);
   const char *subject = natsMsg_GetSubject(message);
-  *letter = (VelmDeadLetter){.number = natsMsg_GetSequence(message),
-                             .time = natsMsg_GetTime(message) / US_PER_NS,
+  const VelmMessagePlace place = velm_message_place(message);
+  *letter = (VelmDeadLetter){.number = place.number,
+                             .time = place.time / NS_PER_US,
                              .stage = stage_of(subject),
                              .product = g_strdup(velm_plant_job_product(subject)),
                              .key = get_text(message, "Velm-Key"),
@@ -73,12 +74,6 @@ static natsStatus follow(VelmBroker *broker, const char *subject, natsSubscripti
                           code);
 }
 
-/* How many follow @message in its stream. */
-static guint64 count_pending(natsMsg *message) {
-  g_autoptr(jsMsgMetaData) data = NULL;
-  return natsMsg_GetMetaData(&data, message) == NATS_OK ? data->NumPending : 0;
-}
-
 static natsStatus read_all(natsSubscription *subscription, GPtrArray *letters) {
   jsConsumerInfo *info = NULL;
   natsStatus status = natsSubscription_GetConsumerInfo(&info, subscription, NULL, NULL);
@@ -90,7 +85,7 @@ static natsStatus read_all(natsSubscription *subscription, GPtrArray *letters) {
     if (status != NATS_OK)
       break;
     g_ptr_array_add(letters, read_letter(message));
-    pending = count_pending(message);
+    pending = velm_message_place(message).pending;
   }
   return status;
 }

@@ -143,3 +143,32 @@ gboolean velm_stage_subscribe(VelmBroker *broker, VelmStage stage, const char *p
   g_autofree char *what = g_strdup_printf("the jobs of %s cannot be taken", product);
   return velm_broker_check(broker, status, code, what, error);
 }
+
+/* A consumer's message says it in its reply subject, one that was asked for by its number in
+ * headers. */
+VelmMessagePlace velm_message_place(natsMsg *message) {
+  g_autoptr(jsMsgMetaData) data = NULL;
+  if (natsMsg_GetMetaData(&data, message) != NATS_OK)
+    return (VelmMessagePlace){.number = natsMsg_GetSequence(message),
+                              .time = natsMsg_GetTime(message)};
+  return (VelmMessagePlace){data->Sequence.Stream, data->NumDelivered, data->NumPending,
+                            data->Timestamp};
+}
+
+static natsStatus reply(VelmBroker *broker, natsMsg *message, const char *text) {
+  return natsConnection_PublishString(velm_broker_get_connection(broker), natsMsg_GetReply(message),
+                                      text);
+}
+
+gboolean velm_message_acknowledge(VelmBroker *broker, natsMsg *message, GError **error) {
+  return velm_broker_check(broker, reply(broker, message, "+ACK"), 0,
+                           "a job cannot be acknowledged", error);
+}
+
+void velm_message_give_back(VelmBroker *broker, natsMsg *message, gint64 delay_s) {
+  g_autofree char *text =
+      g_strdup_printf("-NAK {\"delay\": %" G_GINT64_FORMAT "}", delay_s * NS_PER_S);
+  reply(broker, message, delay_s > 0 ? text : "-NAK");
+}
+
+void velm_message_touch(VelmBroker *broker, natsMsg *message) { reply(broker, message, "+WPI"); }
