@@ -17,10 +17,10 @@
 #include <string.h>
 #include <utime.h>
 
-/* No image is to wait for a model that is being opened, which takes longer than this on no machine
- * that these tests run on, but for those that do much else. */
+/* For a job, on a machine that does much else. */
 #define LONGEST_GAP_US (2 * G_TIME_SPAN_SECOND)
 #define N_AFTER 20
+#define LARGE 3000
 
 typedef struct {
   char *folder, *cache;
@@ -33,12 +33,14 @@ typedef struct {
   GError *error;
 } Plant;
 
-/* Another file, of the same model. */
+/* Another file, of the same model, but for the good part that it is warmed up with, which is large
+ * and takes long. */
 static char *make_second(const char *folder) {
   g_autoptr(GError) error = NULL;
+  g_autoptr(GBytes) large = small_product_black(LARGE, LARGE);
   g_autoptr(VelmModel) model = velm_model_load(small_product_model(), &error);
   g_assert_no_error(error);
-  velm_model_set_string(model, "note", "the second");
+  velm_model_set_bytes(model, "detector.normal_png", large);
   char *path = g_build_filename(folder, "second.velm", NULL);
   g_assert_true(velm_model_save(model, path, &error));
   return path;
@@ -191,17 +193,30 @@ static void inspect_one(Plant *plant, guint number, gint64 version) {
 
 /* ---- rolling ---- */
 
+static gboolean is_opening(Plant *plant) {
+  g_autofree char *why = NULL;
+  return velm_product_get_opening(plant->product, &why) == VELM_OPENING_UNDER_WAY;
+}
+
+/* @longest: that any job took, in microseconds; @beside: done while a model was being opened */
+typedef struct {
+  gint64 longest;
+  guint beside;
+} Busy;
+
 /* Submits jobs one after the other, each when the one before it is done, until some were done by
- * @version. Returns: how many; @longest: (out): that any took, in microseconds. */
-static guint keep_busy(Plant *plant, guint from, gint64 version, gint64 *longest) {
+ * @version. Returns: the number of the next. */
+static guint keep_busy(Plant *plant, guint from, gint64 version, Busy *busy) {
   guint number = from, after = 0;
-  *longest = 0;
+  *busy = (Busy){0, 0};
   for (gint64 end = g_get_monotonic_time() + G_TIME_SPAN_MINUTE; after < N_AFTER; number++) {
     gint64 start = g_get_monotonic_time();
+    gboolean opening = is_opening(plant);
     submit(plant, number);
     while (!is_done(plant, number))
       g_usleep(200);
-    *longest = MAX(*longest, g_get_monotonic_time() - start);
+    busy->longest = MAX(busy->longest, g_get_monotonic_time() - start);
+    busy->beside += opening && is_opening(plant);
     after += version_in_use(plant) == version;
     g_assert_cmpint(start, <, end);
   }
@@ -223,20 +238,23 @@ static void check_rolled(Plant *plant, guint n, const char *first, const char *s
     of[made.version - 1]++;
   }
   g_assert_cmpuint(of[0], >, 0);
-  g_assert_cmpuint(of[1], >=, N_AFTER);
+  g_assert_cmpuint(of[1], >, 0);
 }
 
 static void test_rolls(Plant *plant, G_GNUC_UNUSED gconstpointer data) {
-  gint64 longest = 0;
+  Busy busy;
   publish(plant, small_product_model(), NULL);
   start_worker(plant);
   wait_for_version(plant, 1);
-  guint n = keep_busy(plant, 0, 1, &longest);
-  g_test_message("with one version: %.1f ms for a job at the most", (double)longest / 1e3);
+  inspect_one(plant, 0, 1);
+  guint n = keep_busy(plant, 1, 1, &busy);
+  g_test_message("with one version: %.1f ms for a job at the most", (double)busy.longest / 1e3);
   g_assert_cmpint(publish(plant, plant->second, small_product_spec()), ==, 2);
-  n = keep_busy(plant, n, 2, &longest);
-  g_test_message("with the next: %.1f ms for a job at the most", (double)longest / 1e3);
-  g_assert_cmpint(longest, <, LONGEST_GAP_US);
+  n = keep_busy(plant, n, 2, &busy);
+  g_test_message("with the next: %.1f ms for a job at the most, %u done while it was opened",
+                 (double)busy.longest / 1e3, busy.beside);
+  g_assert_cmpuint(busy.beside, >, 0);
+  g_assert_cmpint(busy.longest, <, LONGEST_GAP_US);
   check_rolled(plant, n, small_product_model(), plant->second);
 }
 
