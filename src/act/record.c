@@ -86,6 +86,22 @@ static void build_timings(JsonBuilder *builder, const VelmInspection *inspection
   json_builder_end_object(builder);
 }
 
+static void build_made_by(JsonBuilder *builder, const VelmMadeBy *made_by) {
+  if (!made_by->model)
+    return;
+  json_builder_set_member_name(builder, "made_by");
+  json_builder_begin_object(builder);
+  velm_json_set_string(builder, "model", made_by->model);
+  velm_json_set_string(builder, "spec", made_by->spec);
+  json_builder_set_member_name(builder, "version");
+  if (made_by->version > 0)
+    json_builder_add_int_value(builder, made_by->version);
+  else
+    json_builder_add_null_value(builder);
+  velm_json_set_string(builder, "worker", made_by->worker);
+  json_builder_end_object(builder);
+}
+
 void velm_record_build(JsonBuilder *builder, const VelmInspection *inspection) {
   velm_json_set_string(builder, "image", inspection->path);
   if (inspection->image) {
@@ -106,6 +122,7 @@ void velm_record_build(JsonBuilder *builder, const VelmInspection *inspection) {
   velm_json_set_string(builder, "action", inspection->action);
   velm_json_set_string(builder, "rule", inspection->rule);
   build_timings(builder, inspection);
+  build_made_by(builder, &inspection->made_by);
   if (inspection->warning)
     velm_json_set_string(builder, "warning", inspection->warning);
   if (inspection->error)

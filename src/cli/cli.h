@@ -38,9 +38,16 @@ int velm_cli_info(int argc, char **argv);
 int velm_cli_spec(int argc, char **argv);
 int velm_cli_serve(int argc, char **argv);
 int velm_cli_worker(int argc, char **argv);
+int velm_cli_plant(int argc, char **argv);
+int velm_cli_plant_publish(int argc, char **argv);
+int velm_cli_plant_products(int argc, char **argv);
+int velm_cli_plant_versions(int argc, char **argv);
+int velm_cli_plant_use(int argc, char **argv);
+int velm_cli_plant_prune(int argc, char **argv);
 int velm_cli_submit(int argc, char **argv);
 int velm_cli_plant(int argc, char **argv);
 int velm_cli_plant_llm(int argc, char **argv);
+int velm_cli_plant_dead(int argc, char **argv);
 int velm_cli_store(int argc, char **argv);
 
 /* What the command line says of the language model. */
@@ -92,12 +99,14 @@ gboolean velm_cli_ddad_params(const VelmCliDdad *ddad, VelmFitParams *params, GE
 void velm_cli_ddad_clear(VelmCliDdad *ddad);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmCliDdad, velm_cli_ddad_clear)
 
-/* What the command line says of the products of a station or a worker. */
+/* What the command line says of the products of a station or a worker. @by_name: set by the
+ * subcommand: a product may be named alone, and its model is to come. */
 typedef struct {
   char *model, *spec, *classifier;
   char **products;
   int parallel, queue;
   gint64 megapixels;
+  gboolean by_name;
 } VelmCliProducts;
 
 /** The option group that fills @products, with the heading "Products". Returns: (transfer full). */

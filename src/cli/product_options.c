@@ -67,10 +67,14 @@ static VelmProductParams product_params(const VelmCliProducts *products,
   return params;
 }
 
-/* @text: NAME=MODEL[,SPEC] or, where @name is given, none of it. */
-static gboolean split_product(const char *text, char **name, char **model, char **spec,
-                              GError **error) {
+/* @text: NAME=MODEL[,SPEC], or NAME where that will do. */
+static gboolean split_product(const VelmCliProducts *products, const char *text, char **name,
+                              char **model, char **spec, GError **error) {
   const char *equals = strchr(text, '=');
+  if (!equals && products->by_name) {
+    *name = g_strdup(text);
+    return TRUE;
+  }
   if (!equals || equals == text || !equals[1]) {
     g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
                 "--product %s: it is to be NAME=MODEL.velm or NAME=MODEL.velm,SPEC.yaml", text);
@@ -108,7 +112,7 @@ gboolean velm_cli_add_products(VelmStation *station, const VelmCliProducts *prod
     return FALSE;
   for (char **text = products->products; text && *text; text++) {
     g_autofree char *name = NULL, *model = NULL, *spec = NULL;
-    if (!split_product(*text, &name, &model, &spec, error) ||
+    if (!split_product(products, *text, &name, &model, &spec, error) ||
         !add_product(station, params, name, model, spec, error))
       return FALSE;
   }

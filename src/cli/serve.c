@@ -109,7 +109,8 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
        "a folder of images that all of them see. The password may be in PGPASSWORD or a passfile",
        "postgresql://[USER@]HOST[:PORT]/NAME"},
       {"station", 0, 0, G_OPTION_ARG_STRING, &options->name,
-       "The station's name, which no other that shares the store has (default: this machine's)",
+       "What records call this station; in a shared store no other has its name (default there: "
+       "this machine's)",
        "NAME"},
       {"keep-days", 0, 0, G_OPTION_ARG_DOUBLE, &options->keep_days,
        "Remove records that are older, but for those that a person has reviewed (default: keep "
@@ -284,8 +285,6 @@ static gboolean read_tls(const Options *options, char **certificate, char **key,
 static gboolean check(const Options *options) {
   if (!options->data)
     fprintf(stderr, "velm serve: name the folder of the records with --data\n");
-  else if (options->name && !options->database)
-    fprintf(stderr, "velm serve: --station goes with --database\n");
   else if (options->backup && options->database)
     fprintf(stderr, "velm serve: a shared store is backed up by pg_dump, not by --backup\n");
   else if (options->max_mb < 0 || options->rate < 0)
@@ -330,6 +329,8 @@ static gboolean serve(const Options *options, const VelmInspectorParams *base, G
   params.http.key = key;
   g_autoptr(VelmStation) station =
       velm_cli_open_station(options->data, options->database, options->name, error);
+  if (station)
+    velm_station_set_name(station, options->name);
   if (!station || !velm_cli_add_products(station, &options->products, base, error) ||
       !add_folders(station, options, error) || !add_cameras(station, options, error) ||
       !add_modbus(station, options, error) || !add_mqtt(station, options, params.max_body, error) ||

@@ -4,6 +4,7 @@
 #include "plant/job_link.h"
 #include "plant/llm_allowance.h"
 #include "plant/llm_ledger.h"
+#include "plant/model_link.h"
 #include "plant/streams.h"
 #include "serve/api.h"
 
@@ -12,7 +13,7 @@
 #include <unistd.h>
 
 typedef struct {
-  char *data, *database, *role, *name, *listen, *tokens, *allowance;
+  char *data, *database, *role, *name, *listen, *tokens, *allowance, *cache;
   int jobs, max_mb;
   VelmCliBroker broker;
   VelmCliProducts products;
@@ -28,6 +29,7 @@ static void options_clear(Options *options) {
   g_free(options->listen);
   g_free(options->tokens);
   g_free(options->allowance);
+  g_free(options->cache);
   velm_cli_broker_clear(&options->broker);
   velm_cli_products_clear(&options->products);
   velm_cli_references_clear(&options->references);
@@ -60,15 +62,22 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
        "NAME"},
       {"max-megabytes", 0, 0, G_OPTION_ARG_INT, &options->max_mb,
        "Refuse image files of more megabytes (default 64)", "N"},
+      {"cache", 0, 0, G_OPTION_ARG_FILENAME, &options->cache,
+       "Folder of the models and specs that come from the plant's catalog (default: models in that "
+       "of --data)",
+       "DIR"},
       {"listen", 0, 0, G_OPTION_ARG_STRING, &options->listen,
        "Serve /metrics, /readyz and the page at this address (default: nowhere)", "ADDRESS:PORT"},
       {"tokens", 0, 0, G_OPTION_ARG_FILENAME, &options->tokens, "As for velm serve", "FILE"},
       G_OPTION_ENTRY_NULL};
   return velm_cli_parse_with(
-      argc, argv, "--nats URL --product NAME=MODEL.velm --data DIR",
+      argc, argv, "--nats URL --product NAME[=MODEL.velm] --data DIR",
       "Takes a plant's jobs, inspects their images, keeps the records and tells them. A job is "
       "done when its record\n"
-      "is on the disk; what this worker leaves undone, another gets. SIGTERM ends it when what it "
+      "is on the disk; what this worker leaves undone, another gets. A product that is named "
+      "without a "
+      "model has what\n"
+      "velm plant publish published for it last. SIGTERM ends it when what it "
       "has is done;\n"
       "SIGHUP has models and specs read again.",
       entries,
@@ -125,6 +134,19 @@ static guint most_jobs(const Options *options, const Role *role) {
   guint parallel = options->products.parallel > 0 ? (guint)options->products.parallel
                                                   : (guint)g_get_num_processors();
   return role->stage == VELM_STAGE_CLASSIFY ? 16 : 2 * parallel + 4;
+}
+
+/* Of products without a model of their own. */
+static void add_model_links(VelmStation *station, const Options *options, VelmBroker *broker) {
+  const GPtrArray *products = velm_station_get_products(station);
+  g_autofree char *folder =
+      options->cache ? g_strdup(options->cache) : g_build_filename(options->data, "models", NULL);
+  for (guint i = 0; i < products->len; i++) {
+    g_autofree char *model = velm_product_get_given_model(products->pdata[i]);
+    if (!model)
+      velm_station_add_link(station,
+                            velm_model_link_new(station, products->pdata[i], broker, folder));
+  }
 }
 
 static void add_links(VelmStation *station, const Options *options, VelmBroker *broker,
@@ -203,8 +225,11 @@ static gboolean work(const Options *options, const VelmInspectorParams *base, GE
   g_autoptr(VelmStation) station =
       velm_cli_open_station(options->data, options->database, name, error);
   g_autoptr(VelmApi) api = NULL;
+  if (station)
+    velm_station_set_name(station, name);
   if (!station || !velm_cli_add_products(station, &options->products, &inspector, error))
     return FALSE;
+  add_model_links(station, options, broker);
   add_links(station, options, broker, source, name);
   if (!add_api(station, options, &access, &api, error))
     return FALSE;
@@ -218,7 +243,7 @@ static gboolean work(const Options *options, const VelmInspectorParams *base, GE
 }
 
 int velm_cli_worker(int argc, char **argv) {
-  g_auto(Options) options = {0};
+  g_auto(Options) options = {.products = {.by_name = TRUE}};
   int code = VELM_CLI_USAGE;
   g_auto(GStrv) arguments = parse(argc, argv, &options, &code);
   if (!arguments)

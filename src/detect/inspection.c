@@ -63,6 +63,18 @@ void velm_llm_transcript_clear(VelmLlmTranscript *transcript) {
   *transcript = (VelmLlmTranscript){0};
 }
 
+VelmMadeBy velm_made_by_copy(const VelmMadeBy *made_by) {
+  return (VelmMadeBy){g_strdup(made_by->model), g_strdup(made_by->spec), made_by->version,
+                      g_strdup(made_by->worker)};
+}
+
+void velm_made_by_clear(VelmMadeBy *made_by) {
+  g_free(made_by->model);
+  g_free(made_by->spec);
+  g_free(made_by->worker);
+  *made_by = (VelmMadeBy){0};
+}
+
 void velm_inspection_free(VelmInspection *inspection) {
   if (!inspection)
     return;
@@ -88,6 +100,7 @@ void velm_inspection_free(VelmInspection *inspection) {
   g_free(inspection->action);
   g_free(inspection->rule);
   g_free(inspection->warning);
+  velm_made_by_clear(&inspection->made_by);
   g_free(inspection->error);
   g_free(inspection);
 }

@@ -53,6 +53,24 @@ typedef struct {
 
 void velm_llm_transcript_clear(VelmLlmTranscript *transcript);
 
+/*
+ * What made a record.
+ * @model: SHA-256 of the model's file; NULL where nobody took note
+ * @spec: SHA-256 of the spec's text; NULL where it is the model's own
+ * @version: the plant's number for the two; 0 where it has none
+ * @worker: the station or worker; NULL where it has no name
+ */
+typedef struct {
+  char *model, *spec;
+  gint64 version;
+  char *worker;
+} VelmMadeBy;
+
+/** Returns: (transfer full). */
+VelmMadeBy velm_made_by_copy(const VelmMadeBy *made_by);
+void velm_made_by_clear(VelmMadeBy *made_by);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmMadeBy, velm_made_by_clear)
+
 struct _VelmInspection {
   char *path;
   char *part;           /* its name, as in groups.csv; NULL where it is not known */
@@ -97,6 +115,7 @@ struct _VelmInspection {
   char *warning; /* what the run so far says of the line, on one record of a run; or NULL */
 
   double timings_ms[VELM_N_TIMINGS];
+  VelmMadeBy made_by;
   /* what failed after detection (the classifier, say); the record stands all the same */
   char *error;
 };

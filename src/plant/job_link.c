@@ -378,7 +378,7 @@ static char *find_obstacle(JobLink *link) {
   g_autoptr(GError) error = NULL;
   g_auto(VelmStatus) status = velm_product_get_status(link->product);
   if (status.state == VELM_STATE_STARTING)
-    return g_strdup("the model is being opened");
+    return g_strdup(status.reason ? status.reason : "the model is being opened");
   if (status.state == VELM_STATE_FAILED)
     return g_strdup(status.reason);
   if (!velm_broker_is_connected(link->params.broker))

@@ -19,7 +19,15 @@ typedef struct {
   VelmSpec *spec; /* NULL for the model's own */
   VelmInspector *inspector;
   VelmProductText text;
+  VelmMadeBy made_by;
+  guint wish; /* that it answers */
 } Setup;
+
+/* The files that a setup is to be of. @version: the plant's number for them, or 0 */
+typedef struct {
+  char *model, *spec;
+  gint64 version;
+} Files;
 
 typedef struct {
   char *path;
@@ -29,7 +37,7 @@ typedef struct {
 } Task;
 
 struct _VelmProduct {
-  char *name, *given_model;
+  char *name;
   VelmInspectorParams inspector;
   guint most_queued;
   VelmProductChanged changed;
@@ -45,13 +53,17 @@ struct _VelmProduct {
   GCond wished;
   char *model_path, *spec_path;
   char *remark;       /* why the model is not the one that it should be; or NULL */
+  Files given;        /* what it was given, without a model where that is to come */
   char *given_sha256; /* of the given model, when it was as in given_status; or NULL */
   GStatBuf given_status;
-  guint wish; /* how often it was asked to open the model */
+  guint wish;    /* how often it was asked to open the model */
+  guint settled; /* the last wish of which is known what came of it */
+  char *failure; /* why that one failed; or NULL */
   gboolean ending;
   char *place;          /* NULL where no language model is asked */
   Setup *opened;        /* for the thread that inspects to take over */
   VelmProductText text; /* of the setup in use; without a model where there is none */
+  VelmMadeBy made_by;   /* likewise */
 };
 
 const char *velm_product_get_name(const VelmProduct *product) { return product->name; }
@@ -60,6 +72,12 @@ void velm_product_text_clear(VelmProductText *text) {
   g_clear_pointer(&text->model, g_free);
   g_clear_pointer(&text->spec, g_free);
 }
+
+static void files_clear(Files *files) {
+  g_free(files->model);
+  g_free(files->spec);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Files, files_clear)
 
 /* ---- state ---- */
 
@@ -101,6 +119,7 @@ static void setup_free(Setup *setup) {
   velm_spec_free(setup->spec);
   velm_model_free(setup->model);
   velm_product_text_clear(&setup->text);
+  velm_made_by_clear(&setup->made_by);
   g_free(setup);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Setup, setup_free)
@@ -135,9 +154,14 @@ static Setup *open_with(const VelmProduct *product, const char *model, VelmSpec 
   g_autoptr(Setup) setup = g_new0(Setup, 1);
   VelmInspectorParams params = product->inspector;
   setup->spec = spec;
-  setup->model = velm_model_load(model, error);
+  g_autoptr(GBytes) bytes = velm_file_read(model, error);
+  setup->model = bytes ? velm_model_parse(bytes, model, error) : NULL;
   if (!setup->model)
     return NULL;
+  setup->made_by.model = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, bytes);
+  if (spec)
+    setup->made_by.spec =
+        g_compute_checksum_for_string(G_CHECKSUM_SHA256, velm_spec_get_text(spec), -1);
   setup->inspector = velm_inspector_new(setup->model, setup->spec, &params, error);
   if (!setup->inspector)
     return NULL;
@@ -168,19 +192,36 @@ void velm_product_set_spec_path(VelmProduct *product, const char *path) {
   set_text(product, &product->spec_path, path);
 }
 
-const char *velm_product_get_given_model(const VelmProduct *product) {
-  return product->given_model;
+char *velm_product_get_given_model(VelmProduct *product) {
+  return get_text(product, &product->given.model);
+}
+
+void velm_product_give(VelmProduct *product, const VelmProductFiles *files) {
+  g_mutex_lock(&product->lock);
+  files_clear(&product->given);
+  product->given = (Files){g_strdup(files->model), g_strdup(files->spec), files->version};
+  g_clear_pointer(&product->given_sha256, g_free);
+  g_free(product->model_path);
+  g_free(product->spec_path);
+  product->model_path = g_strdup(files->model);
+  product->spec_path = g_strdup(files->spec);
+  g_mutex_unlock(&product->lock);
 }
 
 char *velm_product_get_given_sha256(VelmProduct *product, GError **error) {
   GStatBuf now;
-  gboolean there = g_stat(product->given_model, &now) == 0;
+  g_autofree char *given = velm_product_get_given_model(product);
+  gboolean there = given && g_stat(given, &now) == 0;
   g_mutex_lock(&product->lock);
   gboolean known =
       there && product->given_sha256 && velm_file_is_same(&now, &product->given_status);
   char *sha256 = known ? g_strdup(product->given_sha256) : NULL;
   g_mutex_unlock(&product->lock);
-  if (sha256 || !(sha256 = velm_file_sha256(product->given_model, error)) || !there)
+  if (sha256)
+    return sha256;
+  if (!given)
+    g_set_error(error, VELM_ERROR, VELM_ERROR_MODEL, "%s has no model yet", product->name);
+  if (!given || !(sha256 = velm_file_sha256(given, error)) || !there)
     return sha256;
   g_mutex_lock(&product->lock);
   g_free(product->given_sha256);
@@ -200,17 +241,30 @@ void velm_product_set_model_path(VelmProduct *product, const char *path, const c
 }
 
 /* With the spec in the product's file, or the model's own. */
-static Setup *open_model(VelmProduct *product, const char *model, GError **error) {
-  g_autofree char *path = velm_product_get_spec_path(product);
-  VelmSpec *spec = path ? velm_spec_load(path, error) : NULL;
-  return !path || spec ? open_with(product, model, spec, error) : NULL;
+static Setup *open_files(const VelmProduct *product, const Files *files, GError **error) {
+  VelmSpec *spec = files->spec ? velm_spec_load(files->spec, error) : NULL;
+  return !files->spec || spec ? open_with(product, files->model, spec, error) : NULL;
 }
 
-static Setup *open_setup(VelmProduct *product, GError **error) {
-  g_autofree char *model = velm_product_get_model_path(product);
-  Setup *setup = open_model(product, model, error);
-  if (setup)
-    warm_up(setup);
+/* The number is the plant's as long as the files are. Returns: (transfer full). */
+static Files get_files(VelmProduct *product) {
+  g_mutex_lock(&product->lock);
+  const Files *given = &product->given;
+  gboolean as_given = g_strcmp0(given->model, product->model_path) == 0 &&
+                      g_strcmp0(given->spec, product->spec_path) == 0;
+  Files files = {g_strdup(product->model_path), g_strdup(product->spec_path),
+                 as_given ? given->version : 0};
+  g_mutex_unlock(&product->lock);
+  return files;
+}
+
+static Setup *open_setup(VelmProduct *product, const Files *files, guint wish, GError **error) {
+  Setup *setup = open_files(product, files, error);
+  if (!setup)
+    return NULL;
+  setup->made_by.version = files->version;
+  setup->wish = wish;
+  warm_up(setup);
   return setup;
 }
 
@@ -228,13 +282,18 @@ VelmSpec *velm_product_read_spec(VelmProduct *product, GError **error) {
 
 gboolean velm_product_try_spec(VelmProduct *product, const char *text, GError **error) {
   g_autofree char *model = velm_product_get_model_path(product);
-  VelmSpec *spec = velm_spec_parse(text, strlen(text), "the spec", NULL, error);
+  VelmSpec *spec = model ? velm_spec_parse(text, strlen(text), "the spec", NULL, error) : NULL;
+  if (!model)
+    g_set_error(error, VELM_ERROR, VELM_ERROR_MODEL, "%s has no model yet", product->name);
   g_autoptr(Setup) setup = spec ? open_with(product, model, spec, error) : NULL;
   return setup != NULL;
 }
 
 gboolean velm_product_try_model(VelmProduct *product, const char *path, GError **error) {
-  g_autoptr(Setup) setup = open_model(product, path, error);
+  g_auto(Files) files = get_files(product);
+  g_free(files.model);
+  files.model = g_strdup(path);
+  g_autoptr(Setup) setup = open_files(product, &files, error);
   return setup != NULL;
 }
 
@@ -269,24 +328,41 @@ static void hand_over(VelmProduct *product, Setup *setup, guint wish) {
   setup_free(setup);
 }
 
-static void note_failure(VelmProduct *product, const GError *error) {
+/* @failure: (nullable). */
+static void settle(VelmProduct *product, guint wish, const char *failure) {
+  g_mutex_lock(&product->lock);
+  if (wish >= product->settled) {
+    product->settled = wish;
+    g_free(product->failure);
+    product->failure = g_strdup(failure);
+  }
+  g_mutex_unlock(&product->lock);
+}
+
+static void note_failure(VelmProduct *product, guint wish, const GError *error) {
   g_mutex_lock(&product->lock);
   gboolean working = is_working(product);
   g_mutex_unlock(&product->lock);
   g_autofree char *still = g_strdup_printf("%s; the one in use stays", error->message);
   set_state(product, working ? VELM_STATE_DEGRADED : VELM_STATE_FAILED,
             working ? still : error->message);
+  settle(product, wish, error->message);
 }
 
 static gpointer open_in_thread(gpointer data) {
   VelmProduct *product = data;
   for (guint wish = 0; wait_for_wish(product, &wish);) {
     g_autoptr(GError) error = NULL;
-    Setup *setup = open_setup(product, &error);
+    g_auto(Files) files = get_files(product);
+    if (!files.model) { /* it is to come */
+      settle(product, wish, NULL);
+      continue;
+    }
+    Setup *setup = open_setup(product, &files, wish, &error);
     if (setup)
       hand_over(product, setup, wish);
     else
-      note_failure(product, error);
+      note_failure(product, wish, error);
   }
   return NULL;
 }
@@ -296,6 +372,29 @@ void velm_product_reload(VelmProduct *product) {
   product->wish++;
   g_cond_signal(&product->wished);
   g_mutex_unlock(&product->lock);
+}
+
+VelmOpening velm_product_get_opening(VelmProduct *product, char **why) {
+  g_mutex_lock(&product->lock);
+  gboolean settled = product->settled == product->wish;
+  *why = settled ? g_strdup(product->failure) : NULL;
+  g_mutex_unlock(&product->lock);
+  if (!settled)
+    return VELM_OPENING_UNDER_WAY;
+  return *why ? VELM_OPENING_FAILED : VELM_OPENING_DONE;
+}
+
+VelmMadeBy velm_product_get_made_by(VelmProduct *product) {
+  g_mutex_lock(&product->lock);
+  VelmMadeBy made_by = velm_made_by_copy(&product->made_by);
+  g_mutex_unlock(&product->lock);
+  return made_by;
+}
+
+void velm_product_set_waiting(VelmProduct *product, const char *reason) {
+  g_autofree char *given = velm_product_get_given_model(product);
+  if (!given)
+    set_state(product, VELM_STATE_STARTING, reason);
 }
 
 /* ---- the thread that inspects ---- */
@@ -309,6 +408,8 @@ static void take_result(VelmInspection *inspection, const GError *error, gpointe
   Task *task = user_data;
   task->product->on_way--;
   g_atomic_int_add(&task->product->queued, -1);
+  if (inspection) /* its setup is in use until all its images are done */
+    inspection->made_by = velm_made_by_copy(&task->product->setup->made_by);
   task->done(inspection, error, task->user_data);
   task_free(task);
 }
@@ -353,10 +454,14 @@ static void take_over(VelmProduct *product) {
   g_mutex_lock(&product->lock);
   velm_product_text_clear(&product->text);
   product->text = (VelmProductText){g_strdup(setup->text.model), g_strdup(setup->text.spec)};
+  velm_made_by_clear(&product->made_by);
+  product->made_by = velm_made_by_copy(&setup->made_by);
+  char *remark = g_strdup(product->remark);
   g_mutex_unlock(&product->lock);
   watch_llm(product);
-  g_autofree char *remark = get_text(product, &product->remark);
   set_state(product, remark ? VELM_STATE_DEGRADED : VELM_STATE_READY, remark);
+  g_free(remark);
+  settle(product, setup->wish, NULL);
 }
 
 /* Returns: NULL where there is none to submit now. */
@@ -427,7 +532,7 @@ VelmProduct *velm_product_new(const VelmProductParams *params, VelmProductChange
   }
   VelmProduct *product = g_new0(VelmProduct, 1);
   product->name = g_strdup(params->name);
-  product->given_model = g_strdup(params->model);
+  product->given = (Files){g_strdup(params->model), g_strdup(params->spec), 0};
   product->model_path = g_strdup(params->model);
   product->spec_path = g_strdup(params->spec);
   product->inspector = params->inspector;
@@ -477,7 +582,9 @@ void velm_product_free(VelmProduct *product) {
   g_mutex_clear(&product->lock);
   g_cond_clear(&product->wished);
   g_free(product->name);
-  g_free(product->given_model);
+  files_clear(&product->given);
+  g_free(product->failure);
+  velm_made_by_clear(&product->made_by);
   g_free(product->model_path);
   g_free(product->spec_path);
   g_free(product->remark);

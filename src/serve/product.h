@@ -15,7 +15,8 @@ typedef struct _VelmProduct VelmProduct;
  * VelmProductParams: all borrowed, and copied where they are kept, but for @inspector's strings,
  * which must outlive the product.
  * @name: letters, digits, - and _, 64 at most
- * @model: path of the model file; @spec: of the spec, NULL for the model's own
+ * @model: path of the model file, NULL where that is to come by velm_product_give(); @spec: of the
+ * spec, NULL for the model's own
  * @most_queued: images that may wait; more are refused
  */
 typedef struct {
@@ -77,8 +78,29 @@ VelmSpec *velm_product_read_spec(VelmProduct *product, GError **error);
 char *velm_product_get_spec_path(VelmProduct *product);
 /** From the next time on that it is read, it is the one in this file. */
 void velm_product_set_spec_path(VelmProduct *product, const char *path);
-/** The file of the model that it was given. */
-const char *velm_product_get_given_model(const VelmProduct *product);
+/** The file of the model that it was given. Returns: (transfer full): NULL where that is to come.
+ */
+char *velm_product_get_given_model(VelmProduct *product);
+/**
+ * VelmProductFiles: what a plant gives a product; all borrowed.
+ * @model: path of the model file; @spec: of the spec, NULL for the model's own
+ * @version: the plant's number for the two
+ */
+typedef struct {
+  const char *model, *spec;
+  gint64 version;
+} VelmProductFiles;
+
+typedef enum { VELM_OPENING_UNDER_WAY, VELM_OPENING_DONE, VELM_OPENING_FAILED } VelmOpening;
+
+/** Gives it other files, for velm_station_reload() to have read. */
+void velm_product_give(VelmProduct *product, const VelmProductFiles *files);
+/** Says what it waits for, as long as it was given no model. */
+void velm_product_set_waiting(VelmProduct *product, const char *reason);
+/** What came of the last velm_product_reload(). @why: (out) (transfer full): where it failed. */
+VelmOpening velm_product_get_opening(VelmProduct *product, char **why);
+/** What makes its records now. Returns: (transfer full): without a model where none is open. */
+VelmMadeBy velm_product_get_made_by(VelmProduct *product);
 /** The SHA-256 of that file; it is read only where it is another than the last time. Returns:
  * (transfer full): NULL with VELM_ERROR_FILE. */
 char *velm_product_get_given_sha256(VelmProduct *product, GError **error);

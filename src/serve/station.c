@@ -16,7 +16,7 @@
 #define MOST_NAME 100
 
 struct _VelmStation {
-  char *folder, *own_folder;
+  char *folder, *own_folder, *name;
   VelmStore *store;
   VelmEvents *events;
   VelmMetrics *metrics;
@@ -139,7 +139,13 @@ void velm_station_free(VelmStation *station) {
   g_async_queue_unref(station->inspected);
   g_free(station->folder);
   g_free(station->own_folder);
+  g_free(station->name);
   g_free(station);
+}
+
+void velm_station_set_name(VelmStation *station, const char *name) {
+  g_free(station->name);
+  station->name = g_strdup(name);
 }
 
 VelmStore *velm_station_get_store(VelmStation *station) { return station->store; }
@@ -250,11 +256,14 @@ void velm_station_tell_review(VelmStation *station, const VelmStoredRecord *reco
 }
 
 /* The record names the image as its sender does, not by where the store has it. */
-static void rename_image(Passage *passage) {
-  if (passage->inspection) {
-    g_free(passage->inspection->path);
-    passage->inspection->path = g_strdup(passage->name);
-  }
+static void set_names(Passage *passage) {
+  VelmInspection *inspection = passage->inspection;
+  if (!inspection)
+    return;
+  g_free(inspection->path);
+  inspection->path = g_strdup(passage->name);
+  g_free(inspection->made_by.worker);
+  inspection->made_by.worker = g_strdup(passage->station->name);
 }
 
 /* Its message names the image by its sender's name likewise. */
@@ -296,7 +305,7 @@ static gboolean deserves_record(const Passage *passage) {
 }
 
 static void prepare(Passage *passage) {
-  rename_image(passage);
+  set_names(passage);
   rename_in_error(passage);
   passage->map = passage->inspection ? velm_score_map_pack(passage->inspection) : NULL;
 }

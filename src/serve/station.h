@@ -21,6 +21,9 @@ VelmStation *velm_station_new_shared(const char *folder, const char *database, c
 void velm_station_free(VelmStation *station);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStation, velm_station_free)
 
+/** What records call it; before it is started. */
+void velm_station_set_name(VelmStation *station, const char *name);
+
 /** Where the station keeps the spec of a product that was changed at the page. Returns: (transfer
  * full). */
 char *velm_station_own_spec_path(const VelmStation *station, const char *product);

@@ -49,7 +49,9 @@ void velm_versions_settle(VelmStation *station, VelmProduct *product) {
                              path, used->id);
     g_clear_pointer(&path, g_free);
   }
-  velm_product_set_model_path(product, path ? path : velm_product_get_given_model(product), remark);
+  if (!path)
+    path = velm_product_get_given_model(product);
+  velm_product_set_model_path(product, path, remark);
 }
 
 gboolean velm_versions_get_used(VelmStation *station, VelmProduct *product, gint64 *id,
@@ -120,7 +122,7 @@ static gboolean check_base(VelmProduct *product, const VelmStoredVersion *versio
 static gboolean find_path(VelmStation *station, VelmProduct *product, gint64 id, char **path,
                           GError **error) {
   g_autoptr(VelmStoredVersion) version = NULL;
-  *path = id == 0 ? g_strdup(velm_product_get_given_model(product)) : NULL;
+  *path = id == 0 ? velm_product_get_given_model(product) : NULL;
   if (*path)
     return TRUE;
   if (!velm_store_get_version(velm_station_get_store(station), velm_product_get_name(product), id,

@@ -162,6 +162,35 @@ static void test_named(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_assert_cmpstr(text_of(record, "media_type"), ==, "image/png");
 }
 
+/* What made record @id. Returns: (transfer full). */
+static JsonNode *made_by_of(const StationFixture *f, gint64 id) {
+  g_autofree char *path = g_strdup_printf("/v1/records/%" G_GINT64_FORMAT, id);
+  g_autoptr(JsonNode) record = station_get_json(f, path);
+  JsonObject *inspection = json_object_get_object_member(object_of(record), "inspection");
+  return json_node_copy(json_object_get_member(inspection, "made_by"));
+}
+
+static void test_made_by(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  f->spec = g_strdup(small_product_spec());
+  station_start(f);
+  json_node_unref(station_wait_for(f, "ready"));
+  g_autofree char *model = velm_file_sha256(f->model, NULL);
+  g_autofree char *spec = velm_file_sha256(f->spec, NULL);
+  g_autoptr(GBytes) image = small_product_image("good", 0);
+  g_autoptr(JsonNode) made_by = made_by_of(f, station_add(f, "k", image));
+  g_assert_cmpstr(text_of(made_by, "model"), ==, model);
+  g_assert_cmpstr(text_of(made_by, "spec"), ==, spec);
+  g_assert_true(json_object_get_null_member(object_of(made_by), "version"));
+  g_assert_true(json_object_get_null_member(object_of(made_by), "worker"));
+  station_stop(f);
+  g_clear_pointer(&f->spec, g_free);
+  station_start(f);
+  g_autoptr(GBytes) other = small_product_image("good", 1);
+  g_autoptr(JsonNode) of_own = made_by_of(f, station_add(f, "l", other));
+  g_assert_cmpstr(text_of(of_own, "model"), ==, model);
+  g_assert_true(json_object_get_null_member(object_of(of_own), "spec"));
+}
+
 /* It cannot be inspected, and has a record that says so, without a path of the station's. */
 static void test_damaged_image(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
   station_start(f);
@@ -1266,6 +1295,7 @@ int main(int argc, char **argv) {
   ADD("inspect/keys", test_inspect);
   ADD("inspect/same_key_at_once", test_same_key_at_once);
   ADD("inspect/named", test_named);
+  ADD("inspect/made_by", test_made_by);
   ADD("inspect/damaged", test_damaged_image);
   ADD("inspect/wrong", test_wrong_bodies);
   ADD("inspect/too_large", test_too_large);
