@@ -179,5 +179,15 @@ gsize velm_broker_get_most(VelmBroker *broker) {
   return most > 0 ? (gsize)most : 1024 * 1024;
 }
 
+guint64 velm_broker_count_reconnects(VelmBroker *broker) {
+  natsStatistics *statistics = NULL;
+  uint64_t in = 0, in_bytes = 0, out = 0, out_bytes = 0, n = 0;
+  if (natsStatistics_Create(&statistics) == NATS_OK &&
+      natsConnection_GetStats(broker->connection, statistics) == NATS_OK)
+    natsStatistics_GetCounts(statistics, &in, &in_bytes, &out, &out_bytes, &n);
+  natsStatistics_Destroy(statistics);
+  return n;
+}
+
 natsConnection *velm_broker_get_connection(VelmBroker *broker) { return broker->connection; }
 jsCtx *velm_broker_get_jetstream(VelmBroker *broker) { return broker->jetstream; }
