@@ -40,6 +40,7 @@ int velm_cli_serve(int argc, char **argv);
 int velm_cli_worker(int argc, char **argv);
 int velm_cli_submit(int argc, char **argv);
 int velm_cli_store(int argc, char **argv);
+int velm_cli_top(int argc, char **argv);
 
 /* What the command line says of the language model. */
 typedef struct {

@@ -18,6 +18,7 @@ const VelmCommand velm_cli_commands[] = {
     {"worker", "--nats URL --product NAME=MODEL.velm --data DIR",
      "take a plant's jobs, and inspect them", velm_cli_worker},
     {"submit", "--nats URL --product NAME PATH...", "hand images in to a plant", velm_cli_submit},
+    {"top", "--nats URL", "show how a plant does", velm_cli_top},
     {"evaluate", "DIR -m MODEL.velm", "measure detection and classification on labelled images",
      velm_cli_evaluate},
     {"ablate", "DIR -m MODEL.velm -s SPEC.yaml", "say what each part of the prompt is worth",

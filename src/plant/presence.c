@@ -114,8 +114,7 @@ static char *describe(Presence *presence) {
   velm_json_set_string(builder, "state", state_of(presence));
   build_products(presence, builder, now);
   build_figures(presence, builder, now);
-  velm_json_set_string(builder, "store",
-                       health.state == VELM_DATABASE_FINE ? "ready" : "failed");
+  velm_json_set_string(builder, "store", health.state == VELM_DATABASE_FINE ? "ready" : "failed");
   velm_json_set_int(builder, "broker_reconnects",
                     (gint64)velm_broker_count_reconnects(presence->broker));
   json_builder_end_object(builder);
@@ -157,8 +156,8 @@ static gboolean check_connected(Presence *presence, GError **error) {
 
 static void tell_once(Presence *presence) {
   g_autoptr(GError) error = NULL;
-  gboolean told = check_connected(presence, &error) && open_bucket(presence, &error) &&
-                  put(presence, &error);
+  gboolean told =
+      check_connected(presence, &error) && open_bucket(presence, &error) && put(presence, &error);
   velm_link_set_status(&presence->link, told ? VELM_STATE_READY : VELM_STATE_DEGRADED,
                        told ? NULL : error->message);
 }
