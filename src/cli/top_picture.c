@@ -181,7 +181,7 @@ static void draw_row(Drawing *drawing, const Table *table, const guint *widths, 
     if (!last)
       append_spaces(line, GAP + (table->columns[i].right ? 0 : space));
   }
-  draw_line(drawing, style, line->str);
+  draw_line(drawing, style, g_strchomp(line->str));
 }
 
 static void draw_table(Drawing *drawing, const Table *table) {
@@ -215,6 +215,19 @@ static void draw_head(Drawing *drawing, const VelmOverview *overview) {
               overview->dead);
 }
 
+/* All products together. */
+static void draw_stages(Drawing *drawing, const VelmOverview *overview) {
+  g_autoptr(GString) line = g_string_new(NULL);
+  for (VelmStage stage = 0; stage < VELM_N_STAGES; stage++) {
+    const VelmStageFigures *figures = &overview->stages[stage];
+    g_autofree char *in = rate_text(figures->in_per_second);
+    g_autofree char *done = rate_text(figures->done_per_second);
+    g_string_append_printf(line, "%s%s %" G_GUINT64_FORMAT " jobs, %s/s in, %s/s done",
+                           stage > 0 ? "   " : "", velm_stage_name(stage), figures->jobs, in, done);
+  }
+  draw_line(drawing, PLAIN, line->str);
+}
+
 /* ---- the jobs ---- */
 
 static Style style_of_queue(const VelmQueueFigures *queue) {
@@ -233,16 +246,14 @@ static void add_queue(Table *table, const VelmQueueFigures *queue, gint64 now) {
                    seconds_text(seconds_since(queue->oldest, now)),
                    rate_text(queue->in_per_second),
                    rate_text(queue->done_per_second),
-                   count_text(queue->dead),
-                   g_strdup(queue->reason)};
+                   count_text(queue->dead)};
   add_row(table, style_of_queue(queue), cells);
 }
 
 static void draw_jobs(Drawing *drawing, const VelmOverview *overview) {
-  static const Column columns[] = {{"STAGE"},         {"PRODUCT"},         {"WORKERS", TRUE},
-                                   {"WAITING", TRUE}, {"IN HAND", TRUE},   {"AGAIN", TRUE},
-                                   {"OLDEST", TRUE},  {"IN/S", TRUE},      {"DONE/S", TRUE},
-                                   {"DEAD", TRUE},    {"LAST DEAD LETTER"}};
+  static const Column columns[] = {
+      {"STAGE"},       {"PRODUCT"},      {"WORKERS", TRUE}, {"WAITING", TRUE}, {"IN HAND", TRUE},
+      {"AGAIN", TRUE}, {"OLDEST", TRUE}, {"IN/S", TRUE},    {"DONE/S", TRUE},  {"DEAD", TRUE}};
   Table table = table_new(columns, G_N_ELEMENTS(columns));
   for (guint i = 0; i < overview->queues->len; i++)
     add_queue(&table, overview->queues->pdata[i], overview->time);
@@ -252,6 +263,20 @@ static void draw_jobs(Drawing *drawing, const VelmOverview *overview) {
   else
     draw_line(drawing, PLAIN, "no jobs, and no workers that would take any");
   table_clear(&table);
+}
+
+static void draw_dead(Drawing *drawing, const VelmOverview *overview) {
+  gboolean first = TRUE;
+  for (guint i = 0; i < overview->queues->len; i++) {
+    const VelmQueueFigures *queue = overview->queues->pdata[i];
+    if (!queue->reason)
+      continue;
+    if (first)
+      draw_line(drawing, PLAIN, "");
+    first = FALSE;
+    draw_format(drawing, DOUBTFUL, "last dead letter of %s %s: %s", velm_stage_name(queue->stage),
+                queue->product, queue->reason);
+  }
 }
 
 /* ---- the workers ---- */
@@ -384,12 +409,15 @@ static void draw_rest(Drawing *drawing) {
 char *velm_top_picture(const VelmOverview *overview, const char *trouble,
                        const VelmTopPaper *paper) {
   Drawing drawing = {.paper = paper, .out = g_string_new(NULL)};
-  if (overview)
+  if (overview) {
     draw_head(&drawing, overview);
+    draw_stages(&drawing, overview);
+  }
   if (trouble)
     draw_format(&drawing, BAD, "%s", trouble);
   if (overview) {
     draw_jobs(&drawing, overview);
+    draw_dead(&drawing, overview);
     draw_workers(&drawing, overview);
     draw_allowances(&drawing, overview);
     draw_streams(&drawing, overview);

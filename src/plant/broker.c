@@ -172,6 +172,13 @@ gboolean velm_broker_is_connected(VelmBroker *broker) {
   return natsConnection_Status(broker->connection) == NATS_CONN_STATUS_CONNECTED;
 }
 
+gboolean velm_broker_check_connected(VelmBroker *broker, GError **error) {
+  if (velm_broker_is_connected(broker))
+    return TRUE;
+  g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "the broker %s is away", broker->shown);
+  return FALSE;
+}
+
 const char *velm_broker_get_shown(const VelmBroker *broker) { return broker->shown; }
 
 gsize velm_broker_get_most(VelmBroker *broker) {

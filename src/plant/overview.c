@@ -124,10 +124,12 @@ static gboolean count_stage(VelmBroker *broker, VelmOverview *overview, VelmStag
   g_autoptr(jsStreamInfo) info = get_stream(broker, velm_stage_stream(stage), subjects, &cause);
   VelmStageFigures *figures = &overview->stages[stage];
   figures->done_per_second = figures->in_per_second = NAN;
-  if (!info) {
+  if (cause) {
     g_propagate_error(error, cause);
-    return !cause;
+    return FALSE;
   }
+  if (!info)
+    return TRUE;
   figures->jobs = info->State.Msgs;
   figures->last = info->State.LastSeq;
   count_subjects(overview, stage, info);
@@ -345,6 +347,8 @@ static VelmOverview *overview_new(VelmBroker *broker, const VelmOverview *before
 }
 
 VelmOverview *velm_overview_look(VelmBroker *broker, const VelmOverview *before, GError **error) {
+  if (!velm_broker_check_connected(broker, error))
+    return NULL;
   g_autoptr(VelmOverview) overview = overview_new(broker, before);
   for (VelmStage stage = 0; stage < VELM_N_STAGES; stage++)
     if (!count_stage(broker, overview, stage, error))

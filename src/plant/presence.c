@@ -123,21 +123,21 @@ static char *describe(Presence *presence) {
 
 /* ---- telling: in the thread ---- */
 
-/* In memory: it is of no use when the broker has been away for longer than it holds. */
 static gboolean open_bucket(Presence *presence, GError **error) {
   kvConfig config;
   kvConfig_Init(&config);
   config.Bucket = VELM_WORKERS_BUCKET;
   config.History = 1;
   config.TTL = VELM_PRESENCE_S * NS_PER_S;
-  config.StorageType = js_MemoryStorage;
+  config.StorageType = js_FileStorage;
   if (!presence->store)
     presence->store = velm_bucket_open(presence->broker, &config, error);
   return presence->store != NULL;
 }
 
-/* The bucket may have gone with the broker: it is opened anew the next time. */
+/* That it could not tell before is not what it has to tell. */
 static gboolean put(Presence *presence, GError **error) {
+  velm_link_set_status(&presence->link, VELM_STATE_READY, NULL);
   g_autofree char *json = describe(presence);
   natsStatus status = kvStore_PutString(NULL, presence->store, presence->key, json);
   if (status != NATS_OK)
@@ -146,20 +146,22 @@ static gboolean put(Presence *presence, GError **error) {
                            error);
 }
 
-static gboolean check_connected(Presence *presence, GError **error) {
-  if (velm_broker_is_connected(presence->broker))
+/* The bucket may be another since it was opened. */
+static gboolean put_or_open(Presence *presence, GError **error) {
+  gboolean fresh = !presence->store;
+  if (!open_bucket(presence, error))
+    return FALSE;
+  if (put(presence, fresh ? error : NULL))
     return TRUE;
-  g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "the broker %s is away",
-              velm_broker_get_shown(presence->broker));
-  return FALSE;
+  return !fresh && open_bucket(presence, error) && put(presence, error);
 }
 
 static void tell_once(Presence *presence) {
   g_autoptr(GError) error = NULL;
   gboolean told =
-      check_connected(presence, &error) && open_bucket(presence, &error) && put(presence, &error);
-  velm_link_set_status(&presence->link, told ? VELM_STATE_READY : VELM_STATE_DEGRADED,
-                       told ? NULL : error->message);
+      velm_broker_check_connected(presence->broker, &error) && put_or_open(presence, &error);
+  if (!told)
+    velm_link_set_status(&presence->link, VELM_STATE_DEGRADED, error->message);
 }
 
 /* ---- what waits at the broker: in the thread ---- */
