@@ -24,14 +24,27 @@ static void entry_free(gpointer data) {
   g_free(entry);
 }
 
-static void add_entry(GPtrArray *entries, kvEntry *found) {
+static void remove_entry(GPtrArray *entries, const char *key) {
+  for (guint i = 0; i < entries->len; i++)
+    if (g_str_equal(((VelmBucketEntry *)entries->pdata[i])->key, key)) {
+      g_ptr_array_remove_index_fast(entries, i);
+      return;
+    }
+}
+
+/* What is put while others are read comes once more. */
+static void take_entry(GPtrArray *entries, kvEntry *found) {
+  remove_entry(entries, kvEntry_Key(found));
   JsonNode *value =
-      velm_json_parse_object(kvEntry_Value(found), (gsize)MAX(kvEntry_ValueLen(found), 0));
+      kvEntry_Operation(found) == kvOp_Put
+          ? velm_json_parse_object(kvEntry_Value(found), (gsize)MAX(kvEntry_ValueLen(found), 0))
+          : NULL;
   if (!value)
     return;
   VelmBucketEntry *entry = g_new0(VelmBucketEntry, 1);
-  *entry = (VelmBucketEntry){
-      .key = g_strdup(kvEntry_Key(found)), .value = value, .time = kvEntry_Created(found) / 1000};
+  *entry = (VelmBucketEntry){.key = g_strdup(kvEntry_Key(found)),
+                             .value = value,
+                             .time = kvEntry_Created(found) / 1000};
   g_ptr_array_add(entries, entry);
 }
 
@@ -47,7 +60,7 @@ static natsStatus read_all(kvWatcher *watcher, GPtrArray *entries) {
     natsStatus status = kvWatcher_Next(&entry, watcher, NEXT_MS);
     if (status != NATS_OK || !entry)
       return status;
-    add_entry(entries, entry);
+    take_entry(entries, entry);
   }
 }
 
@@ -55,14 +68,11 @@ GPtrArray *velm_bucket_list(VelmBroker *broker, const char *bucket, GError **err
   g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(entry_free);
   g_autoptr(kvStore) store = NULL;
   g_autoptr(kvWatcher) watcher = NULL;
-  kvWatchOptions options;
-  kvWatchOptions_Init(&options);
-  options.IgnoreDeletes = true;
   natsStatus status = js_KeyValue(&store, velm_broker_get_jetstream(broker), bucket);
   if (status == NATS_NOT_FOUND)
     return g_steal_pointer(&entries);
   if (status == NATS_OK)
-    status = kvStore_WatchAll(&watcher, store, &options);
+    status = kvStore_WatchAll(&watcher, store, NULL);
   if (status == NATS_OK)
     status = read_all(watcher, entries);
   g_autofree char *what = g_strdup_printf("the bucket %s cannot be read", bucket);
