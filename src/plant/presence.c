@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #define PERIOD_S 5
+/* How often it is looked whether there is something new to tell. */
+#define LOOK_S 1
 #define NS_PER_S G_GINT64_CONSTANT(1000000000)
 #define MOST_KEY 64
 #define DIGEST 8
@@ -29,8 +31,11 @@ typedef struct {
   gint64 since;
   GPtrArray *watched;
   VelmWorker worker;
-  gint stopping;  /* atomic */
-  kvStore *store; /* the thread's; NULL where it must be opened */
+  gint stopping; /* atomic */
+  /* The thread's. */
+  kvStore *store;    /* NULL where it must be opened */
+  const char *state; /* that was told; NULL where that failed */
+  gint64 told_at;
 } Presence;
 
 /* What others call it may hold what a key may not. */
@@ -156,12 +161,22 @@ static gboolean put_or_open(Presence *presence, GError **error) {
   return !fresh && open_bucket(presence, error) && put(presence, error);
 }
 
-static void tell_once(Presence *presence) {
+static void tell_now(Presence *presence) {
   g_autoptr(GError) error = NULL;
+  const char *state = state_of(presence);
   gboolean told =
       velm_broker_check_connected(presence->broker, &error) && put_or_open(presence, &error);
+  presence->state = told ? state : NULL;
+  presence->told_at = g_get_monotonic_time();
   if (!told)
     velm_link_set_status(&presence->link, VELM_STATE_DEGRADED, error->message);
+}
+
+/* Another state is told at once. */
+static gboolean is_due(Presence *presence) {
+  gint64 age = g_get_monotonic_time() - presence->told_at;
+  return age >= presence->period_s * G_TIME_SPAN_SECOND ||
+         g_strcmp0(presence->state, state_of(presence)) != 0;
 }
 
 /* ---- what waits at the broker: in the thread ---- */
@@ -188,9 +203,11 @@ static void measure_queues(Presence *presence) {
 static gpointer tell_in_thread(gpointer data) {
   Presence *presence = data;
   do {
-    tell_once(presence);
+    if (!is_due(presence))
+      continue;
+    tell_now(presence);
     measure_queues(presence);
-  } while (velm_worker_wait(&presence->worker, presence->period_s));
+  } while (velm_worker_wait(&presence->worker, LOOK_S));
   return NULL;
 }
 
