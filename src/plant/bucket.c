@@ -42,9 +42,8 @@ static void take_entry(GPtrArray *entries, kvEntry *found) {
   if (!value)
     return;
   VelmBucketEntry *entry = g_new0(VelmBucketEntry, 1);
-  *entry = (VelmBucketEntry){.key = g_strdup(kvEntry_Key(found)),
-                             .value = value,
-                             .time = kvEntry_Created(found) / 1000};
+  *entry = (VelmBucketEntry){
+      .key = g_strdup(kvEntry_Key(found)), .value = value, .time = kvEntry_Created(found) / 1000};
   g_ptr_array_add(entries, entry);
 }
 

@@ -60,25 +60,30 @@ find_velm() {
   fi
 }
 
-# The folder of PostgreSQL's programs, which Debian keeps from PATH.
+# The folder of PostgreSQL's programs, which Debian keeps from PATH: the newest there, else what is on PATH.
 find_postgres() {
   local newest
   newest=$(find /usr/lib/postgresql -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -1)
-  dirname "$(find_program initdb "$newest")"
+  if [ -n "$newest" ]; then
+    echo "$newest"
+  else
+    dirname "$(realpath "$(find_program initdb)")"
+  fi
 }
 
 # ---- processes -------------------------------------------------------------------------------------
 # run/NAME.pid has the number of a process and when it started, so that another with its number is not taken for it;
 # run/NAME.command is what it was started by.
 
-# start_of PID: in ticks since the machine's start; nothing where there is no such process.
-start_of() { awk '{ sub(/.*\) /, ""); print $20 }' "/proc/$1/stat" 2>/dev/null; }
+# start_of PID: in ticks since the machine's start; nothing where there is no such process, or it has ended (Z) and only
+# nobody has asked how.
+start_of() { awk '{ sub(/.*\) /, ""); if ($1 != "Z") print $20 }' "/proc/$1/stat" 2>/dev/null; }
 
 # pid_of NAME: its number, where it runs.
 pid_of() {
   local pid start
-  read -r pid start 2>/dev/null <"$dir/run/$1.pid" || return 1
-  [ "$(start_of "$pid")" = "$start" ] && echo "$pid"
+  { read -r pid start <"$dir/run/$1.pid"; } 2>/dev/null || return 1
+  [ -n "$start" ] && [ "$(start_of "$pid")" = "$start" ] && echo "$pid"
 }
 
 # start NAME COMMAND...: in the background, unless it runs already.
