@@ -133,13 +133,13 @@ static void add_links(VelmStation *station, const Options *options, VelmBroker *
       .most_bytes = (gsize)(options->max_mb > 0 ? options->max_mb : 64) * 1000 * 1000};
   const VelmPresenceParams self = {.broker = broker, .name = name, .role = role->name};
   VelmLink *presence = velm_presence_link_new(station, &self);
-  velm_station_add_link(station, presence);
   for (guint i = 0; i < products->len; i++) {
     VelmLink *link = velm_job_link_new(station, products->pdata[i], &params);
     velm_presence_link_watch(presence, role->stage, products->pdata[i],
                              velm_job_link_get_counts(link));
     velm_station_add_link(station, link);
   }
+  velm_station_add_link(station, presence); /* the last to end: it tells what becomes of all jobs */
 }
 
 /* Returns: FALSE with the error; @api is NULL where none is wanted. */

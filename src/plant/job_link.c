@@ -463,10 +463,14 @@ static void stop(VelmLink *base) {
     g_thread_pool_free(g_steal_pointer(&link->takers), FALSE, TRUE);
 }
 
-static void job_link_free(VelmLink *base) {
+static void end(VelmLink *base) {
   JobLink *link = (JobLink *)base;
   if (link->answerer)
-    g_thread_join(link->answerer);
+    g_thread_join(g_steal_pointer(&link->answerer));
+}
+
+static void job_link_free(VelmLink *base) {
+  JobLink *link = (JobLink *)base;
   g_async_queue_unref(link->answers);
   g_hash_table_unref(link->in_hand);
   g_mutex_clear(&link->lock);
@@ -491,7 +495,7 @@ static void measure(VelmLink *base, VelmMetrics *metrics) {
 VelmJobCounts *velm_job_link_get_counts(VelmLink *link) { return ((JobLink *)link)->counts; }
 
 static const VelmLinkClass klass = {
-    .start = start, .stop = stop, .measure = measure, .free = job_link_free};
+    .start = start, .stop = stop, .end = end, .measure = measure, .free = job_link_free};
 
 VelmLink *velm_job_link_new(VelmStation *station, VelmProduct *product,
                             const VelmJobLinkParams *params) {

@@ -2,8 +2,6 @@
 #include "plant/overview.h"
 #include "serve/record_json.h"
 
-#include "core/json_member.h"
-
 #include <math.h>
 
 static double seconds_since(gint64 time, gint64 now) {

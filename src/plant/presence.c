@@ -239,10 +239,14 @@ static void take_back(Presence *presence) {
   g_clear_pointer(&presence->store, kvStore_Destroy);
 }
 
-static void presence_free(VelmLink *base) {
+static void end(VelmLink *base) {
   Presence *presence = (Presence *)base;
   velm_worker_end(&presence->worker);
   take_back(presence);
+}
+
+static void presence_free(VelmLink *base) {
+  Presence *presence = (Presence *)base;
   velm_worker_clear(&presence->worker);
   velm_link_clear(base);
   g_ptr_array_unref(presence->watched);
@@ -253,7 +257,7 @@ static void presence_free(VelmLink *base) {
 }
 
 static const VelmLinkClass klass = {
-    .start = start, .stop = stop, .measure = measure, .free = presence_free};
+    .start = start, .stop = stop, .end = end, .measure = measure, .free = presence_free};
 
 static void watched_free(gpointer data) {
   velm_job_counts_unref(((Watched *)data)->counts);
