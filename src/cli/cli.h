@@ -49,6 +49,7 @@ int velm_cli_plant(int argc, char **argv);
 int velm_cli_plant_llm(int argc, char **argv);
 int velm_cli_plant_dead(int argc, char **argv);
 int velm_cli_store(int argc, char **argv);
+int velm_cli_top(int argc, char **argv);
 
 /* What the command line says of the language model. */
 typedef struct {

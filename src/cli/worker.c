@@ -5,6 +5,7 @@
 #include "plant/llm_allowance.h"
 #include "plant/llm_ledger.h"
 #include "plant/model_link.h"
+#include "plant/presence.h"
 #include "plant/streams.h"
 #include "serve/api.h"
 
@@ -161,8 +162,15 @@ static void add_links(VelmStation *station, const Options *options, VelmBroker *
       .pass_on = role->pass_on,
       .most = most_jobs(options, role),
       .most_bytes = (gsize)(options->max_mb > 0 ? options->max_mb : 64) * 1000 * 1000};
-  for (guint i = 0; i < products->len; i++)
-    velm_station_add_link(station, velm_job_link_new(station, products->pdata[i], &params));
+  const VelmPresenceParams self = {.broker = broker, .name = name, .role = role->name};
+  VelmLink *presence = velm_presence_link_new(station, &self);
+  for (guint i = 0; i < products->len; i++) {
+    VelmLink *link = velm_job_link_new(station, products->pdata[i], &params);
+    velm_presence_link_watch(presence, role->stage, products->pdata[i],
+                             velm_job_link_get_counts(link));
+    velm_station_add_link(station, link);
+  }
+  velm_station_add_link(station, presence); /* the last to end: it tells what becomes of all jobs */
 }
 
 /* Returns: FALSE with the error; @api is NULL where none is wanted. */

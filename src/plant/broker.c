@@ -172,15 +172,11 @@ gboolean velm_broker_is_connected(VelmBroker *broker) {
   return natsConnection_Status(broker->connection) == NATS_CONN_STATUS_CONNECTED;
 }
 
-guint64 velm_broker_count_reconnects(VelmBroker *broker) {
-  natsStatistics *statistics = NULL;
-  uint64_t in_messages, in_bytes, out_messages, out_bytes, reconnects = 0;
-  if (natsStatistics_Create(&statistics) == NATS_OK &&
-      natsConnection_GetStats(broker->connection, statistics) == NATS_OK)
-    natsStatistics_GetCounts(statistics, &in_messages, &in_bytes, &out_messages, &out_bytes,
-                             &reconnects);
-  natsStatistics_Destroy(statistics);
-  return reconnects;
+gboolean velm_broker_check_connected(VelmBroker *broker, GError **error) {
+  if (velm_broker_is_connected(broker))
+    return TRUE;
+  g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "the broker %s is away", broker->shown);
+  return FALSE;
 }
 
 const char *velm_broker_get_shown(const VelmBroker *broker) { return broker->shown; }
@@ -188,6 +184,16 @@ const char *velm_broker_get_shown(const VelmBroker *broker) { return broker->sho
 gsize velm_broker_get_most(VelmBroker *broker) {
   gint64 most = natsConnection_GetMaxPayload(broker->connection);
   return most > 0 ? (gsize)most : 1024 * 1024;
+}
+
+guint64 velm_broker_count_reconnects(VelmBroker *broker) {
+  natsStatistics *statistics = NULL;
+  uint64_t in = 0, in_bytes = 0, out = 0, out_bytes = 0, n = 0;
+  if (natsStatistics_Create(&statistics) == NATS_OK &&
+      natsConnection_GetStats(broker->connection, statistics) == NATS_OK)
+    natsStatistics_GetCounts(statistics, &in, &in_bytes, &out, &out_bytes, &n);
+  natsStatistics_Destroy(statistics);
+  return n;
 }
 
 natsConnection *velm_broker_get_connection(VelmBroker *broker) { return broker->connection; }

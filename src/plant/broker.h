@@ -35,7 +35,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmBroker, velm_broker_free)
 
 /** Whether it is connected now. */
 gboolean velm_broker_is_connected(VelmBroker *broker);
-/** How often it came back. */
+/** As that. Returns: FALSE with VELM_ERROR_FILE where it is not: asking it would take long. */
+gboolean velm_broker_check_connected(VelmBroker *broker, GError **error);
+/** The version of the server that it is connected to. Returns: (transfer full) (nullable). */
+char *velm_broker_read_version(VelmBroker *broker);
+/** How often it came back after it was away. */
 guint64 velm_broker_count_reconnects(VelmBroker *broker);
 /** What messages call it: its hosts. */
 const char *velm_broker_get_shown(const VelmBroker *broker);

@@ -29,6 +29,7 @@ typedef struct {
   VelmProduct *product;
   VelmJobLinkParams params;
   char *worker;
+  VelmJobCounts *counts;
   VelmWorker puller;
   GThread *answerer;
   GThreadPool *takers;            /* of Task: to be taken */
@@ -55,6 +56,7 @@ typedef struct {
   JobLink *link;
   natsMsg *message;
   guint64 tries;
+  gint64 start;
   VelmPlantJob *job; /* NULL until it is read */
   Outcome outcome;
   VelmStoredRecord *record;
@@ -76,9 +78,12 @@ static void add_task(JobLink *link, Task *task) {
   g_mutex_lock(&link->lock);
   g_hash_table_add(link->in_hand, task);
   g_mutex_unlock(&link->lock);
+  velm_job_counts_take(link->counts);
 }
 
-static void remove_task(JobLink *link, Task *task) {
+static void remove_task(JobLink *link, Task *task, VelmJobEnd end) {
+  gint64 now = g_get_monotonic_time();
+  velm_job_counts_end(link->counts, end, (double)(now - task->start) / 1000, now);
   g_mutex_lock(&link->lock);
   g_hash_table_remove(link->in_hand, task);
   g_cond_broadcast(&link->changed);
@@ -194,15 +199,27 @@ static gboolean send_dead_letter(Task *task, GError **error) {
                                link->worker, error);
 }
 
+static gboolean is_failure(const VelmStoredRecord *record) {
+  return g_str_equal(record->decision, VELM_STORE_FAILED);
+}
+
 /* An image that could not be inspected has a record that says so, and can be handed in again. */
 static gboolean send_record(Task *task, GError **error) {
   JobLink *link = task->link;
-  gboolean failed = g_str_equal(task->record->decision, VELM_STORE_FAILED);
+  gboolean failed = is_failure(task->record);
   if (failed && !task->error)
     g_set_error(&task->error, VELM_ERROR, VELM_ERROR_IMAGE, "the image could not be inspected");
   return (!failed || send_dead_letter(task, error)) &&
          velm_record_message_send(link->params.broker, velm_station_get_store(link->link.station),
                                   task->record, link->worker, error);
+}
+
+static VelmJobEnd end_of(const Task *task) {
+  if (task->outcome == OUTCOME_SUSPECT)
+    return VELM_JOB_PASSED_ON;
+  if (task->outcome != OUTCOME_RECORD)
+    return VELM_JOB_DEAD;
+  return is_failure(task->record) ? VELM_JOB_FAILED : VELM_JOB_DONE;
 }
 
 static gboolean pass_on(Task *task, GError **error) {
@@ -224,7 +241,7 @@ static gboolean send_outcome(Task *task, GError **error) {
 /* The broker gives it to somebody after a while, the longer the more often it was tried. */
 static void give_back(Task *task, gint64 delay_s) {
   velm_message_give_back(task->link->params.broker, task->message, delay_s);
-  remove_task(task->link, task);
+  remove_task(task->link, task, VELM_JOB_GIVEN_BACK);
 }
 
 static gint64 delay_of(const Task *task) {
@@ -258,7 +275,7 @@ static void end_task(Task *task, GQueue *held) {
     hold(task, error->message, held);
   } else {
     velm_link_set_status(&task->link->link, VELM_STATE_READY, NULL);
-    remove_task(task->link, task);
+    remove_task(task->link, task, end_of(task));
   }
 }
 
@@ -326,7 +343,7 @@ static void wait_until_idle(JobLink *link) {
 /* @message: (transfer full). */
 static void begin(JobLink *link, natsMsg *message) {
   Task *task = g_new0(Task, 1);
-  *task = (Task){.link = link, .message = message};
+  *task = (Task){.link = link, .message = message, .start = g_get_monotonic_time()};
   task->tries = velm_message_place(message).tries;
   gboolean alone = task->tries >= SUSPECT_TRIES;
   if (alone)
@@ -446,21 +463,39 @@ static void stop(VelmLink *base) {
     g_thread_pool_free(g_steal_pointer(&link->takers), FALSE, TRUE);
 }
 
-static void job_link_free(VelmLink *base) {
+static void end(VelmLink *base) {
   JobLink *link = (JobLink *)base;
   if (link->answerer)
-    g_thread_join(link->answerer);
+    g_thread_join(g_steal_pointer(&link->answerer));
+}
+
+static void job_link_free(VelmLink *base) {
+  JobLink *link = (JobLink *)base;
   g_async_queue_unref(link->answers);
   g_hash_table_unref(link->in_hand);
   g_mutex_clear(&link->lock);
   g_cond_clear(&link->changed);
   velm_worker_clear(&link->puller);
   velm_link_clear(base);
+  velm_job_counts_unref(link->counts);
   g_free(link->worker);
   g_free(link);
 }
 
-static const VelmLinkClass klass = {.start = start, .stop = stop, .free = job_link_free};
+static void measure(VelmLink *base, VelmMetrics *metrics) {
+  JobLink *link = (JobLink *)base;
+  const char *product = velm_product_get_name(link->product);
+  VelmJobFigures figures = velm_job_counts_get(link->counts, g_get_monotonic_time());
+  for (VelmJobEnd end = 0; end < VELM_N_JOB_ENDS; end++)
+    velm_metrics_set(metrics, VELM_METRIC_JOBS, product, velm_job_end_name(end),
+                     (double)figures.ended[end]);
+  velm_metrics_set(metrics, VELM_METRIC_JOBS_IN_HAND, product, NULL, figures.in_hand);
+}
+
+VelmJobCounts *velm_job_link_get_counts(VelmLink *link) { return ((JobLink *)link)->counts; }
+
+static const VelmLinkClass klass = {
+    .start = start, .stop = stop, .end = end, .measure = measure, .free = job_link_free};
 
 VelmLink *velm_job_link_new(VelmStation *station, VelmProduct *product,
                             const VelmJobLinkParams *params) {
@@ -471,6 +506,7 @@ VelmLink *velm_job_link_new(VelmStation *station, VelmProduct *product,
   link->product = product;
   link->params = *params;
   link->worker = g_strdup(params->worker);
+  link->counts = velm_job_counts_new();
   link->answers = g_async_queue_new();
   link->in_hand = g_hash_table_new(NULL, NULL);
   g_mutex_init(&link->lock);

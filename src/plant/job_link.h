@@ -10,6 +10,7 @@
 #pragma once
 
 #include "plant/image_source.h"
+#include "plant/job_counts.h"
 #include "plant/streams.h"
 #include "serve/link.h"
 #include "serve/product.h"
@@ -34,3 +35,5 @@ typedef struct {
 /** @product: one of @station's. Returns: (transfer full). */
 VelmLink *velm_job_link_new(VelmStation *station, VelmProduct *product,
                             const VelmJobLinkParams *params);
+/** What has become of the jobs that @link took. Returns: borrowed. */
+VelmJobCounts *velm_job_link_get_counts(VelmLink *link);

@@ -12,6 +12,7 @@
 struct _VelmSubmitter {
   VelmBroker *broker;
   jsCtx *jetstream;
+  gboolean sent; /* anything */
 
   GMutex lock;
   GCond changed;
@@ -52,6 +53,7 @@ static void take_receipt(jsCtx *jetstream, natsMsg *message, jsPubAck *receipt,
 /* @message: (transfer full). */
 static void send_message(VelmSubmitter *submitter, natsMsg *message) {
   jsPubOptions options;
+  submitter->sent = TRUE;
   jsPubOptions_Init(&options);
   options.MaxWait = ANSWER_MS;
   natsStatus status = js_PublishMsgAsync(submitter->jetstream, &message, &options);
@@ -179,11 +181,11 @@ VelmSubmitter *velm_submitter_new(VelmBroker *broker, GError **error) {
   return g_steal_pointer(&submitter);
 }
 
-/* What is still on its way is told to nobody any more. */
+/* What is still on its way is told to nobody any more. libnats is not to be asked for it where
+ * nothing was ever sent. */
 static void forget_pending(VelmSubmitter *submitter) {
   natsMsgList pending = {0};
-  if (submitter->jetstream &&
-      js_PublishAsyncGetPendingList(&pending, submitter->jetstream) == NATS_OK)
+  if (submitter->sent && js_PublishAsyncGetPendingList(&pending, submitter->jetstream) == NATS_OK)
     natsMsgList_Destroy(&pending);
   jsCtx_Destroy(submitter->jetstream);
 }

@@ -50,11 +50,21 @@ static void print_products(VelmStation *station, GString *text) {
         velm_product_get_name(products->pdata[i]), velm_product_get_queued(products->pdata[i]));
 }
 
+static void measure_links(VelmStation *station) {
+  const GPtrArray *links = velm_station_get_links(station);
+  for (guint i = 0; i < links->len; i++) {
+    VelmLink *link = links->pdata[i];
+    if (link->klass->measure)
+      link->klass->measure(link, velm_station_get_metrics(station));
+  }
+}
+
 VelmResponse *velm_api_get_metrics(VelmCall *call, GError **error) {
   VelmStation *station = call->context->station;
   VelmStoreSize size;
   gint64 queued = 0;
   GString *text = g_string_new(NULL);
+  measure_links(station);
   velm_metrics_print(velm_station_get_metrics(station), text);
   print_products(station, text);
   velm_metrics_print_gauge(text, "velm_ready", "Whether images can be inspected and kept",

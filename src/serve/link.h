@@ -5,6 +5,7 @@
 #pragma once
 
 #include "act/store.h"
+#include "serve/metrics.h"
 #include "serve/status.h"
 
 typedef struct _VelmLink VelmLink;
@@ -16,12 +17,16 @@ typedef struct _VelmJobs VelmJobs;
  * @stop: (nullable): takes no more in; what it handed in may still be on its way
  * @tell: (nullable): a new record is on the disk; called in one of the station's threads, in no
  * order, and must not wait
- * @free: ends; nothing is on its way any more
+ * @end: (nullable): its threads end; nothing is on its way any more, and all links are still there
+ * @measure: (nullable): sets its metrics to what they are now, for whoever asks; must not wait
+ * @free: ends, where that was not done
  */
 typedef struct {
   void (*start)(VelmLink *link);
   void (*stop)(VelmLink *link);
   void (*tell)(VelmLink *link, const VelmStoredRecord *record);
+  void (*end)(VelmLink *link);
+  void (*measure)(VelmLink *link, VelmMetrics *metrics);
   void (*free)(VelmLink *link);
 } VelmLinkClass;
 

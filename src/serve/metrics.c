@@ -1,27 +1,39 @@
 #include "serve/metrics.h"
 
+#include <math.h>
+
 /* Upper ends of the histograms' bins, in seconds. */
 static const double bins[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
                               0.25,  0.5,    1,     2.5,  5,     10,   30};
 #define N_BINS G_N_ELEMENTS(bins)
 
+typedef enum { COUNTER, GAUGE, HISTOGRAM } Kind;
+
 static const struct {
   const char *name, *help;
   const char *labels[2];
-  gboolean histogram;
+  Kind kind;
 } families[VELM_N_METRICS] = {
-    {"velm_inspections_total", "Images inspected, by decision", {"product", "decision"}, FALSE},
-    {"velm_stage_seconds", "Time of a stage of the inspection", {"stage"}, TRUE},
-    {"velm_keep_seconds", "Time until image and record are on the disk", {NULL}, TRUE},
-    {"velm_http_requests_total", "Requests answered", {"method", "status"}, FALSE},
-    {"velm_llm_requests_total", "Requests to a language model", {"product"}, FALSE},
-    {"velm_llm_tokens_total", "Tokens sent to and got from it", {"product"}, FALSE},
-    {"velm_llm_usd_total", "What it cost, where prices are known", {"product"}, FALSE},
-    {"velm_camera_frames_total", "Frames of a camera that are on the disk", {"camera"}, FALSE},
+    {"velm_inspections_total", "Images inspected, by decision", {"product", "decision"}, COUNTER},
+    {"velm_stage_seconds", "Time of a stage of the inspection", {"stage"}, HISTOGRAM},
+    {"velm_keep_seconds", "Time until image and record are on the disk", {NULL}, HISTOGRAM},
+    {"velm_http_requests_total", "Requests answered", {"method", "status"}, COUNTER},
+    {"velm_llm_requests_total", "Requests to a language model", {"product"}, COUNTER},
+    {"velm_llm_tokens_total", "Tokens sent to and got from it", {"product"}, COUNTER},
+    {"velm_llm_usd_total", "What it cost, where prices are known", {"product"}, COUNTER},
+    {"velm_camera_frames_total", "Frames of a camera that are on the disk", {"camera"}, COUNTER},
     {"velm_camera_frames_lost_total",
      "Frames of a camera that are not",
      {"camera", "reason"},
-     FALSE},
+     COUNTER},
+    {"velm_jobs_total",
+     "Jobs of the plant that were taken, by what became of them",
+     {"product", "outcome"},
+     COUNTER},
+    {"velm_jobs_in_hand", "Jobs of the plant that are here", {"product"}, GAUGE},
+    {"velm_queue_waiting", "Jobs that wait at the broker", {"stage", "product"}, GAUGE},
+    {"velm_broker_up", "Whether the broker is connected", {NULL}, GAUGE},
+    {"velm_broker_reconnects_total", "How often the broker came back", {NULL}, COUNTER},
 };
 
 typedef struct {
@@ -89,6 +101,13 @@ void velm_metrics_add(VelmMetrics *metrics, VelmMetric metric, const char *first
   g_mutex_unlock(&metrics->lock);
 }
 
+void velm_metrics_set(VelmMetrics *metrics, VelmMetric metric, const char *first,
+                      const char *second, double value) {
+  g_mutex_lock(&metrics->lock);
+  series_of(metrics, metric, first, second)->value = value;
+  g_mutex_unlock(&metrics->lock);
+}
+
 void velm_metrics_observe(VelmMetrics *metrics, VelmMetric metric, const char *first,
                           double seconds) {
   gsize bin = 0;
@@ -105,7 +124,7 @@ void velm_metrics_observe(VelmMetrics *metrics, VelmMetric metric, const char *f
 
 /* Whatever the locale is. */
 static const char *number(char *buffer, double value) {
-  return g_ascii_dtostr(buffer, G_ASCII_DTOSTR_BUF_SIZE, value);
+  return isnan(value) ? "NaN" : g_ascii_dtostr(buffer, G_ASCII_DTOSTR_BUF_SIZE, value);
 }
 
 static void print_value(GString *text, const char *name, const char *labels, double value) {
@@ -143,7 +162,7 @@ typedef struct {
 static gboolean print_series(gpointer labels, gpointer series, gpointer data) {
   const Printing *printing = data;
   const char *name = families[printing->metric].name;
-  if (families[printing->metric].histogram)
+  if (families[printing->metric].kind == HISTOGRAM)
     print_histogram(printing->text, name, labels, series);
   else
     print_value(printing->text, name, labels, ((Series *)series)->value);
@@ -155,11 +174,11 @@ static void print_head(GString *text, const char *name, const char *help, const 
 }
 
 void velm_metrics_print(VelmMetrics *metrics, GString *text) {
+  static const char *const kinds[] = {"counter", "gauge", "histogram"};
   g_mutex_lock(&metrics->lock);
   for (VelmMetric i = 0; i < VELM_N_METRICS; i++) {
     Printing printing = {i, text};
-    print_head(text, families[i].name, families[i].help,
-               families[i].histogram ? "histogram" : "counter");
+    print_head(text, families[i].name, families[i].help, kinds[families[i].kind]);
     g_tree_foreach(metrics->series[i], print_series, &printing);
   }
   g_mutex_unlock(&metrics->lock);

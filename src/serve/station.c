@@ -118,19 +118,33 @@ VelmStation *velm_station_new_shared(const char *folder, const char *database, c
   return NULL;
 }
 
-void velm_station_free(VelmStation *station) {
-  if (!station)
-    return;
+static void stop_links(VelmStation *station) {
   for (guint i = 0; i < station->links->len; i++) {
     VelmLink *link = station->links->pdata[i];
     if (link->klass->stop)
       link->klass->stop(link);
   }
+}
+
+/* Who says how he does reads how all do. */
+static void end_links(VelmStation *station) {
+  for (guint i = 0; i < station->links->len; i++) {
+    VelmLink *link = station->links->pdata[i];
+    if (link->klass->end)
+      link->klass->end(link);
+  }
+}
+
+void velm_station_free(VelmStation *station) {
+  if (!station)
+    return;
+  stop_links(station);
   velm_jobs_free(station->jobs);
   for (guint i = 0; i < station->products->len; i++)
     velm_product_end(station->products->pdata[i]);
   g_async_queue_push(station->inspected, &no_more);
   g_thread_join(station->keeper);
+  end_links(station);
   g_ptr_array_unref(station->links);
   g_ptr_array_unref(station->products);
   velm_store_free(station->store);

@@ -37,7 +37,8 @@ static GSubprocessLauncher *launcher_new(const CommandSettings *settings) {
                                 G_SUBPROCESS_FLAGS_STDERR_PIPE);
   /* What the machine's user has set must not reach the tests. */
   static const char *const foreign[] = {"OPENAI_BASE_URL", "OPENAI_API_KEY", "http_proxy",
-                                        "HTTP_PROXY",      "all_proxy",      "ALL_PROXY"};
+                                        "HTTP_PROXY",      "all_proxy",      "ALL_PROXY",
+                                        "VELM_NATS"};
   for (gsize i = 0; i < G_N_ELEMENTS(foreign); i++)
     g_subprocess_launcher_unsetenv(launcher, foreign[i]);
   g_subprocess_launcher_setenv(launcher, "LC_ALL", "C.UTF-8", TRUE);

@@ -1,6 +1,7 @@
 /* Metrics in Prometheus's text format. */
 #include "serve/metrics.h"
 
+#include <math.h>
 #include <string.h>
 
 static char *print(VelmMetrics *metrics) {
@@ -27,6 +28,20 @@ static void test_counters(void) {
                         "velm_inspections_total{product=\"disc\",decision=\"defect\"} 1\n"
                         "velm_inspections_total{product=\"disc\",decision=\"normal\"} 2\n");
   assert_contains(text, "\nvelm_llm_usd_total{product=\"disc\"} 0.25\n");
+}
+
+/* What is set is not added to; and it may be unknown. */
+static void test_set(void) {
+  g_autoptr(VelmMetrics) metrics = velm_metrics_new();
+  velm_metrics_set(metrics, VELM_METRIC_QUEUE_WAITING, "detect", "disc", 7);
+  velm_metrics_set(metrics, VELM_METRIC_QUEUE_WAITING, "detect", "disc", 5);
+  velm_metrics_set(metrics, VELM_METRIC_QUEUE_WAITING, "classify", "disc", NAN);
+  velm_metrics_set(metrics, VELM_METRIC_BROKER_UP, NULL, NULL, 1);
+  g_autofree char *text = print(metrics);
+  assert_contains(text, "# TYPE velm_queue_waiting gauge\n"
+                        "velm_queue_waiting{stage=\"classify\",product=\"disc\"} NaN\n"
+                        "velm_queue_waiting{stage=\"detect\",product=\"disc\"} 5\n");
+  assert_contains(text, "# TYPE velm_broker_up gauge\nvelm_broker_up 1\n");
 }
 
 /* A label's value may be any text. */
@@ -94,7 +109,7 @@ static void test_format(void) {
     if (i == VELM_METRIC_STAGE_SECONDS || i == VELM_METRIC_KEEP_SECONDS)
       velm_metrics_observe(metrics, i, i == VELM_METRIC_KEEP_SECONDS ? NULL : "x", 0.1);
     else
-      velm_metrics_add(metrics, i, "x", NULL, 1);
+      velm_metrics_add(metrics, i, i < VELM_METRIC_BROKER_UP ? "x" : NULL, NULL, 1);
   g_autofree char *text = print(metrics);
   g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
   g_autoptr(GRegex) format = g_regex_new("^(# (HELP|TYPE) velm_[a-z_]+ .+"
@@ -111,6 +126,7 @@ static void test_format(void) {
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/metrics/counters", test_counters);
+  g_test_add_func("/metrics/set", test_set);
   g_test_add_func("/metrics/escaping", test_escaping);
   g_test_add_func("/metrics/histogram", test_histogram);
   g_test_add_func("/metrics/histogram_without_labels", test_histogram_without_labels);

@@ -48,7 +48,9 @@ files() {
   local file
   for file in "$stage/bin/velm" "$stage/include/velm.h" "$lib/libvelm.so" "$lib/pkgconfig/velm.pc" \
     "$stage/share/velm/models/lite2.onnx" "$stage/share/velm/models/dinov2s.onnx" \
-    "$stage/lib/systemd/system/velm.service" "$stage/share/doc/velm/LICENSE" "$stage/share/doc/velm/NOTICE"; do
+    "$stage/lib/systemd/system/velm.service" "$stage/lib/systemd/system/velm-worker@.service" \
+    "$stage/lib/systemd/system/velm-plant.target" "$stage/share/velm/plant/nats-server.conf" \
+    "$stage/share/doc/velm/LICENSE" "$stage/share/doc/velm/NOTICE"; do
     [ -s "$file" ] || { echo "$file is missing" && return 1; }
   done
 }
