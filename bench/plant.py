@@ -319,7 +319,7 @@ def inspect_rate(plant, folder, n):
 def plant_rate(plant, folder, n):
     before = plant.records()[0]
     start = time.monotonic()
-    submitting = threading.Thread(target=plant.submit, args=(folder,))
+    submitting = threading.Thread(target=plant.submit, args=(folder,), daemon=True)
     submitting.start()
     time.sleep(0.5)
     submitting.join()
@@ -388,7 +388,7 @@ def chaos(plant, options):
     start = time.monotonic()
     plant.submit(first)
     send_poison(plant, poison[: n_poison // 2])
-    killer = threading.Thread(target=kill_some)
+    killer = threading.Thread(target=kill_some, daemon=True)
     killer.start()
     left = lambda: plant.broker.nats().waiting()
     wait_for("progress", 3600, lambda: left() < 0.8 * n / 2)
@@ -521,7 +521,7 @@ def queue(plant, options):
         while not stop.wait(0.25):
             most[0] = max(most[0], rss_mib(plant.broker.process.pid))
 
-    watcher = threading.Thread(target=watch)
+    watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     start = time.monotonic()
     paths = subprocess.Popen(["find", folder, "-name", "*.png"], stdout=subprocess.PIPE)
