@@ -140,7 +140,7 @@ static gboolean go_on(VelmDatabase *database, VelmStoreCheck *check, gboolean ok
                       GError **error) {
   if (ok)
     return TRUE;
-  if (database->state == VELM_DATABASE_DAMAGED) {
+  if (database->state == VELM_DATABASE_DAMAGED || database->state == VELM_DATABASE_FOREIGN) {
     add_fault(check, g_strdup(cause->message));
     g_error_free(cause);
     database->state = VELM_DATABASE_FINE;
