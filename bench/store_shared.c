@@ -27,10 +27,11 @@ typedef struct {
 
 static double since(gint64 start) { return (double)(g_get_monotonic_time() - start) / 1e6; }
 
-static void must(gboolean ok, GError *error) {
+/* @error: looked at after @ok is known. */
+static void must(gboolean ok, GError *const *error) {
   if (ok)
     return;
-  fprintf(stderr, "bench_store_shared: %s\n", error->message);
+  fprintf(stderr, "bench_store_shared: %s\n", (*error)->message);
   exit(1);
 }
 
@@ -65,9 +66,9 @@ static void add_batch(VelmStore *store, guint first, guint n) {
                                       .media_type = "image/png",
                                       .inspection = make_inspection(first + i)};
   }
-  must(velm_store_add_many(store, submissions, n, added, &error), error);
+  must(velm_store_add_many(store, submissions, n, added, &error), &error);
   for (guint i = 0; i < n; i++) {
-    must(added[i].error == NULL, added[i].error);
+    must(added[i].error == NULL, &added[i].error);
     velm_store_added_clear(&added[i]);
     g_bytes_unref(submissions[i].image);
     velm_inspection_free((VelmInspection *)submissions[i].inspection);
@@ -79,7 +80,7 @@ static gpointer write_all(gpointer data) {
   GError *error = NULL;
   g_autofree char *station = g_strdup_printf("writer %u", work->first);
   g_autoptr(VelmStore) store = velm_store_open_shared(work->folder, work->url, station, &error);
-  must(store != NULL, error);
+  must(store != NULL, &error);
   for (guint i = 0; i < work->n; i += work->batch)
     add_batch(store, work->first + i, MIN(work->batch, work->n - i));
   return NULL;
@@ -108,10 +109,10 @@ static void measure_query(VelmStore *store, const VelmStoreQuery *query, const c
     g_autofree char *next = NULL;
     gint64 start = g_get_monotonic_time();
     g_autoptr(GPtrArray) page = velm_store_list(store, query, NULL, 100, &next, &error);
-    must(page != NULL, error);
+    must(page != NULL, &error);
     page_ms = MIN(page_ms, since(start) * 1e3);
     start = g_get_monotonic_time();
-    must(velm_store_count(store, query, &n, &error), error);
+    must(velm_store_count(store, query, &n, &error), &error);
     count_ms = MIN(count_ms, since(start) * 1e3);
   }
   printf("%-48s %8.2f ms, count %8.2f ms of %" G_GINT64_FORMAT "\n", what, page_ms, count_ms, n);
@@ -122,7 +123,7 @@ static void measure_reading(const Work *all) {
   VelmStoreInfo info;
   VelmStoreQuery query = velm_store_query_default();
   g_autoptr(VelmStore) store = velm_store_open_shared(all->folder, all->url, "reader", &error);
-  must(store != NULL, error);
+  must(store != NULL, &error);
   measure_query(store, &query, "the newest 100");
   query.product = "bolt";
   measure_query(store, &query, "of a product");
@@ -135,10 +136,10 @@ static void measure_reading(const Work *all) {
   gint64 start = g_get_monotonic_time();
   for (gint64 i = 1; i <= 1000; i++) {
     g_autoptr(VelmStoredRecord) record = NULL;
-    must(velm_store_get(store, i * 17, &record, &error), error);
+    must(velm_store_get(store, i * 17, &record, &error), &error);
   }
   printf("%-48s %8.2f ms\n", "one record by its number", since(start));
-  must(velm_store_read_info(all->url, &info, &error), error);
+  must(velm_store_read_info(all->url, &info, &error), &error);
   printf("%" G_GINT64_FORMAT " records in %u partitions\n", info.size.records, info.weeks->len);
   velm_store_info_clear(&info);
 }
