@@ -9,6 +9,7 @@
  * would take a quarter of an hour; adding is measured with real images on top of them.
  */
 #include "act/store.h"
+#include "core/database_sqlite.h"
 #include "core/scratch.h"
 #include "median.h"
 
@@ -42,16 +43,17 @@ static const char fill[] =
     "7.0, CASE WHEN i %% 66 THEN NULL ELSE 1 END, CASE WHEN i %% 66 THEN NULL ELSE 1500 + i %% 100 "
     "END,"
     " CASE WHEN i %% 66 THEN NULL ELSE 0.0042 END FROM n;"
-    "INSERT INTO documents SELECT id, '{\"image\":\"' || hex(zeroblob(700)) || '\"}', NULL,"
+    "INSERT INTO documents SELECT id, time, 1500, '{\"image\":\"' || hex(zeroblob(700)) || '\"}', "
+    "NULL,"
     " CASE WHEN id %% 66 THEN NULL ELSE '{\"text\":\"' || hex(zeroblob(1500)) || '\"}' END"
     " FROM records;"
+    "UPDATE store SET last_record = (SELECT max(id) FROM records);"
     "COMMIT";
 
 static gboolean fill_store(const char *folder, int records, GError **error) {
   g_autofree char *path = g_build_filename(folder, "records.sqlite", NULL);
   g_autofree char *sql = g_strdup_printf(fill, records);
-  g_autoptr(VelmDatabase) database =
-      velm_database_open(path, "the store", SQLITE_OPEN_READWRITE, NULL, error);
+  g_autoptr(VelmDatabase) database = velm_sqlite_open(path, "the store", FALSE, NULL, error);
   return database && velm_database_run_script(database, sql, error);
 }
 

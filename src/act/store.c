@@ -43,7 +43,8 @@ static VelmDatabase *open_writer(const VelmStore *store, gboolean make, VelmData
  * is another one. */
 static gboolean is_broken(VelmDatabaseState state) {
   return state == VELM_DATABASE_READ_ONLY || state == VELM_DATABASE_DAMAGED ||
-         state == VELM_DATABASE_AWAY || state == VELM_DATABASE_BROKEN;
+         state == VELM_DATABASE_FOREIGN || state == VELM_DATABASE_AWAY ||
+         state == VELM_DATABASE_BROKEN;
 }
 
 VelmDatabase *velm_store_begin_writing(VelmStore *store, GError **error) {

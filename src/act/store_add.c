@@ -5,6 +5,7 @@
 #include "act/store_private.h"
 
 #include "act/record.h"
+#include "core/parallel.h"
 
 #include <math.h>
 #include <string.h>
@@ -69,9 +70,11 @@ typedef struct {
   char *json, *prompt;      /* of the record */
   const VelmQueued *queued; /* under its key */
   gboolean is_new;
+  GError *failure; /* why the store could not take its image */
 } Entry;
 
 static void entry_clear(Entry *entry) {
+  g_clear_error(&entry->failure);
   g_free(entry->sha256);
   g_free(entry->json);
   g_free(entry->prompt);
@@ -103,27 +106,21 @@ static VelmStoreRow row_of(const Entry *entry) {
   return row;
 }
 
-/* Its image is on the disk after that, and stays there until release(). Returns: FALSE where the
- * store fails; where the submission does not fit, it has its error. */
-static gboolean prepare(VelmStore *store, Entry *entry, GError **error) {
+/* Its image is on the disk after that, and stays there until it is released. What does not fit of
+ * the submission is its own error. */
+static void prepare(VelmStore *store, Entry *entry) {
   const VelmSubmission *submission = entry->submission;
-  g_autoptr(GError) cause = NULL;
   if (!check(submission, &entry->added->error))
-    return TRUE;
+    return;
   if (submission->image) {
-    entry->sha256 = velm_store_put_image(store, submission->image, &cause);
-    if (g_error_matches(cause, VELM_ERROR, VELM_ERROR_USAGE)) {
-      entry->added->error = g_steal_pointer(&cause);
-      return TRUE;
-    }
-    if (cause) {
-      g_propagate_error(error, g_steal_pointer(&cause));
-      return FALSE;
-    }
+    entry->sha256 = velm_store_put_image(store, submission->image, &entry->failure);
+    if (g_error_matches(entry->failure, VELM_ERROR, VELM_ERROR_USAGE))
+      entry->added->error = g_steal_pointer(&entry->failure);
+    if (!entry->sha256)
+      return;
   }
   entry->json = print_document(submission);
   entry->prompt = submission->inspection ? velm_record_prompt_json(submission->inspection) : NULL;
-  return TRUE;
 }
 
 /* ---- a batch ---- */
@@ -280,13 +277,23 @@ static gboolean write_in_transaction(Batch *batch, GError **error) {
   return velm_store_end_transaction(batch->store, ok, g_steal_pointer(&cause), error);
 }
 
+static void prepare_at(gsize i, gpointer data) {
+  Batch *batch = data;
+  prepare(batch->store, &batch->entries[i]);
+}
+
+/* Side by side: most of it is waiting for the disk. */
 static gboolean prepare_all(Batch *batch, GError **error) {
   batch->keys = g_ptr_array_new();
+  velm_parallel(batch->n, prepare_at, batch);
   for (gsize i = 0; i < batch->n; i++) {
-    if (!prepare(batch->store, &batch->entries[i], error))
+    Entry *entry = &batch->entries[i];
+    if (entry->failure) {
+      g_propagate_error(error, g_steal_pointer(&entry->failure));
       return FALSE;
-    if (!batch->entries[i].added->error)
-      g_ptr_array_add(batch->keys, (gpointer)batch->entries[i].submission->key);
+    }
+    if (!entry->added->error)
+      g_ptr_array_add(batch->keys, (gpointer)entry->submission->key);
   }
   return TRUE;
 }

@@ -101,9 +101,19 @@ static GArray *list_images(VelmDatabase *database, const char *after, GError **e
   return step == VELM_STEP_DONE ? g_steal_pointer(&images) : NULL;
 }
 
-static void check_image(VelmStore *store, const Image *image, VelmStoreCheck *check) {
+/* Of a shared store, another process's retention may be at work. */
+static gboolean has_gone(VelmStore *store, VelmDatabase *database, const Image *image) {
+  gboolean noted = TRUE;
+  return velm_store_is_shared(store) &&
+         velm_store_is_noted(database, image->sha256, &noted, NULL) && !noted;
+}
+
+static void check_image(VelmStore *store, VelmDatabase *database, const Image *image,
+                        VelmStoreCheck *check) {
   g_autoptr(GError) cause = NULL;
   g_autoptr(GBytes) bytes = velm_store_read_image(store, image->sha256, &cause);
+  if (!bytes && has_gone(store, database, image))
+    return;
   check->images++;
   if (!bytes)
     add_fault(check, g_strdup(cause->message));
@@ -123,7 +133,7 @@ static gboolean check_images(VelmStore *store, VelmDatabase *database, VelmProgr
     if (!images || images->len == 0)
       return images != NULL;
     for (guint i = 0; i < images->len; i++) {
-      check_image(store, &g_array_index(images, Image, i), check);
+      check_image(store, database, &g_array_index(images, Image, i), check);
       if (progress && !progress("images", (gsize)check->images, (gsize)MAX(total, check->images),
                                 progress_data)) {
         g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "the check was given up");
@@ -140,7 +150,7 @@ static gboolean go_on(VelmDatabase *database, VelmStoreCheck *check, gboolean ok
                       GError **error) {
   if (ok)
     return TRUE;
-  if (database->state == VELM_DATABASE_DAMAGED) {
+  if (database->state == VELM_DATABASE_DAMAGED || database->state == VELM_DATABASE_FOREIGN) {
     add_fault(check, g_strdup(cause->message));
     g_error_free(cause);
     database->state = VELM_DATABASE_FINE;

@@ -221,8 +221,8 @@ GBytes *velm_store_read_image(VelmStore *store, const char *sha256, GError **err
 /* ---- removing ---- */
 
 /* Whether a record or the queue has the image. */
-static gboolean is_used(VelmDatabase *database, const char *sha256, gboolean *used,
-                        GError **error) {
+gboolean velm_store_is_noted(VelmDatabase *database, const char *sha256, gboolean *used,
+                             GError **error) {
   g_autoptr(VelmStatement) statement =
       velm_database_prepare(database, "SELECT 1 FROM images WHERE sha256 = ?", error);
   if (!statement)
@@ -247,7 +247,7 @@ void velm_store_remove_unused(VelmStore *store, VelmDatabase *database, const ch
   g_mutex_lock(&store->holding);
   if (!g_hash_table_contains(store->held, sha256) &&
       (!velm_store_is_shared(store) || is_old(path))) {
-    if (!is_used(database, sha256, &used, NULL) ||
+    if (!velm_store_is_noted(database, sha256, &used, NULL) ||
         (!used && g_unlink(path) != 0 && errno != ENOENT))
       g_atomic_int_set(&store->clean, FALSE); /* the next opening looks */
   }
@@ -260,7 +260,7 @@ static gboolean sweep_shard(const char *folder, VelmDatabase *database, GError *
     gboolean used = FALSE;
     g_autofree char *path = g_build_filename(folder, name, NULL);
     /* What is not named like an image is not the store's to remove. */
-    if (velm_store_is_sha256(name) && !is_used(database, name, &used, error))
+    if (velm_store_is_sha256(name) && !velm_store_is_noted(database, name, &used, error))
       return FALSE;
     if (velm_store_is_sha256(name) && !used)
       g_unlink(path);

@@ -181,6 +181,9 @@ int velm_store_bind_filters(VelmStatement *statement, const VelmStoreQuery *quer
  * stays. */
 gboolean velm_store_write_image(VelmStore *store, VelmDatabase *database, const char *sha256,
                                 const char *media_type, GBytes *bytes, GError **error);
+/** Whether an image is noted: a record or the queue has it. */
+gboolean velm_store_is_noted(VelmDatabase *database, const char *sha256, gboolean *noted,
+                             GError **error);
 /** In a shared folder, another process may have removed a file before the transaction of @database
  * began: writes it anew then. */
 gboolean velm_store_keep_file(VelmStore *store, VelmDatabase *database, const char *sha256,

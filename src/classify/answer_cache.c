@@ -1,15 +1,18 @@
 #include "classify/answer_cache.h"
 
+#include "core/database_sqlite.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
-#include <sqlite3.h>
 #include <string.h>
 #include <unistd.h>
 
 #define APPLICATION_ID 0x56454C41 /* "VELA": whose file it is */
 #define SCHEMA_VERSION 1
-#define BUSY_MS 10000 /* that another process may hold the lock */
+
+/* What to do with a damaged file. */
+#define ADVICE "it is left as it is; give another file, or delete it to start anew"
 
 /* A file up to this size is checked whole when it is opened; of a larger one only what is read. */
 #define CHECKED_BYTES (64 * 1024 * 1024)
@@ -22,10 +25,8 @@ static const char schema[] =
 
 struct _VelmAnswerCache {
   char *path;
-  sqlite3 *db;
+  VelmDatabase *db;
 };
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(sqlite3_stmt, sqlite3_finalize)
 
 void velm_cached_answer_free(VelmCachedAnswer *answer) {
   if (!answer)
@@ -49,72 +50,58 @@ static void fail(const VelmAnswerCache *cache, GError **error, const char *forma
 }
 
 static void fail_damaged(const VelmAnswerCache *cache, const char *what, GError **error) {
-  fail(cache, error,
-       "the answer cache is damaged (%s); it is left as it is; give another file, or "
-       "delete it to start anew",
-       what);
+  fail(cache, error, "the answer cache is damaged (%s); " ADVICE, what);
 }
 
 static void fail_foreign(const VelmAnswerCache *cache, GError **error) {
   fail(cache, error, "is not an answer cache of velm; it is left as it is");
 }
 
-/* By SQLite's last result @code. */
-static void fail_by_code(const VelmAnswerCache *cache, int code, GError **error) {
-  const char *message = cache->db ? sqlite3_errmsg(cache->db) : sqlite3_errstr(code);
-  switch (code & 0xFF) {
-  case SQLITE_CORRUPT:
-    fail_damaged(cache, message, error);
-    break;
-  case SQLITE_NOTADB:
+/* What to do about @error, which the database has set. */
+static void explain(const VelmAnswerCache *cache, VelmDatabaseState state, GError **error) {
+  if (!error || !*error)
+    return;
+  if (state == VELM_DATABASE_FOREIGN) {
+    g_clear_error(error);
     fail_foreign(cache, error);
-    break;
-  case SQLITE_BUSY:
-  case SQLITE_LOCKED:
-    fail(cache, error, "the answer cache stays locked by another process");
-    break;
-  default:
-    fail(cache, error, "the answer cache cannot be used: %s", message);
+  } else if (state == VELM_DATABASE_DAMAGED) {
+    char *whole = g_strconcat((*error)->message, "; " ADVICE, NULL);
+    g_free((*error)->message);
+    (*error)->message = whole;
   }
 }
 
 /* ---- statements ---- */
 
-static sqlite3_stmt *prepare(VelmAnswerCache *cache, const char *sql, GError **error) {
-  sqlite3_stmt *statement = NULL;
-  int code = sqlite3_prepare_v2(cache->db, sql, -1, &statement, NULL);
-  if (code == SQLITE_OK)
-    return statement;
-  fail_by_code(cache, code, error);
-  return NULL;
+static VelmStatement *prepare(VelmAnswerCache *cache, const char *sql, GError **error) {
+  VelmStatement *statement = velm_database_prepare(cache->db, sql, error);
+  if (!statement)
+    explain(cache, cache->db->state, error);
+  return statement;
 }
 
-/* Goes to the next row. Returns: SQLITE_ROW, SQLITE_DONE, or another code with the error. */
-static int step(VelmAnswerCache *cache, sqlite3_stmt *statement, GError **error) {
-  int code = sqlite3_step(statement);
-  if (code != SQLITE_ROW && code != SQLITE_DONE)
-    fail_by_code(cache, code, error);
-  return code;
+static VelmStep step(VelmAnswerCache *cache, VelmStatement *statement, GError **error) {
+  VelmStep result = velm_statement_step(statement, error);
+  if (result == VELM_STEP_FAILED)
+    explain(cache, cache->db->state, error);
+  return result;
 }
 
 /* Runs @sql, whose rows do not matter. */
 static gboolean run(VelmAnswerCache *cache, const char *sql, GError **error) {
-  int code = SQLITE_ROW;
-  g_autoptr(sqlite3_stmt) statement = prepare(cache, sql, error);
-  while (statement && code == SQLITE_ROW)
-    code = step(cache, statement, error);
-  return code == SQLITE_DONE;
+  VelmStep result = VELM_STEP_ROW;
+  g_autoptr(VelmStatement) statement = prepare(cache, sql, error);
+  while (statement && result == VELM_STEP_ROW)
+    result = step(cache, statement, error);
+  return result == VELM_STEP_DONE;
 }
 
 /* The whole number in the first column of the only row of @sql. */
 static gboolean read_int(VelmAnswerCache *cache, const char *sql, gint64 *value, GError **error) {
-  g_autoptr(sqlite3_stmt) statement = prepare(cache, sql, error);
-  int code = statement ? step(cache, statement, error) : SQLITE_ERROR;
-  if (code == SQLITE_DONE)
-    fail_damaged(cache, "a value is missing", error);
-  if (code == SQLITE_ROW)
-    *value = sqlite3_column_int64(statement, 0);
-  return code == SQLITE_ROW;
+  gboolean ok = velm_database_read_int(cache->db, sql, value, error);
+  if (!ok)
+    explain(cache, cache->db->state, error);
+  return ok;
 }
 
 /* ---- opening ---- */
@@ -159,15 +146,13 @@ static gboolean check_file(const VelmAnswerCache *cache, GError **error) {
 }
 
 static gboolean connect_file(VelmAnswerCache *cache, GError **error) {
-  int code = sqlite3_open_v2(cache->path, &cache->db, SQLITE_OPEN_READWRITE, NULL);
-  if (code != SQLITE_OK) {
-    fail_by_code(cache, code, error);
+  VelmDatabaseState state = VELM_DATABASE_FINE;
+  cache->db = velm_sqlite_open(cache->path, "the answer cache", FALSE, &state, error);
+  if (!cache->db) {
+    explain(cache, state, error);
     return FALSE;
   }
-  sqlite3_busy_timeout(cache->db, BUSY_MS);
-  return run(cache, "PRAGMA trusted_schema = OFF", error) &&
-         run(cache, "PRAGMA cell_size_check = ON", error) &&
-         run(cache, "PRAGMA synchronous = NORMAL", error);
+  return run(cache, "PRAGMA synchronous = NORMAL", error);
 }
 
 /* Whose the file is. @is_new: (out): it holds nothing yet. */
@@ -201,22 +186,6 @@ static gboolean identify_at_once(VelmAnswerCache *cache, gboolean *is_new, GErro
   return known;
 }
 
-/* Readers then do not wait for writers. SQLite does not wait here by itself where several processes
- * do it at once. */
-static gboolean use_write_ahead_log(VelmAnswerCache *cache, GError **error) {
-  gint64 end = g_get_monotonic_time() + BUSY_MS * 1000;
-  for (;;) {
-    g_autoptr(GError) cause = NULL;
-    if (run(cache, "PRAGMA journal_mode = WAL", &cause))
-      return TRUE;
-    if ((sqlite3_errcode(cache->db) & 0xFF) != SQLITE_BUSY || g_get_monotonic_time() > end) {
-      g_propagate_error(error, g_steal_pointer(&cause));
-      return FALSE;
-    }
-    g_usleep(20000);
-  }
-}
-
 static gboolean create_tables(VelmAnswerCache *cache, GError **error) {
   g_autofree char *own = g_strdup_printf("PRAGMA application_id = %d", APPLICATION_ID);
   g_autofree char *version = g_strdup_printf("PRAGMA user_version = %d", SCHEMA_VERSION);
@@ -227,7 +196,7 @@ static gboolean create_tables(VelmAnswerCache *cache, GError **error) {
 static gboolean create(VelmAnswerCache *cache, GError **error) {
   gboolean is_new = FALSE;
   if (!run(cache, "PRAGMA auto_vacuum = INCREMENTAL", error) ||
-      !use_write_ahead_log(cache, error) || !run(cache, "BEGIN IMMEDIATE", error))
+      !velm_sqlite_use_write_ahead_log(cache->db, error) || !run(cache, "BEGIN IMMEDIATE", error))
     return FALSE;
   gboolean done = identify(cache, &is_new, error) && (!is_new || create_tables(cache, error)) &&
                   run(cache, "COMMIT", error);
@@ -240,10 +209,10 @@ static gboolean check_whole(VelmAnswerCache *cache, GError **error) {
   GStatBuf status;
   if (g_stat(cache->path, &status) == 0 && status.st_size > CHECKED_BYTES)
     return TRUE;
-  g_autoptr(sqlite3_stmt) statement = prepare(cache, "PRAGMA quick_check(1)", error);
-  if (!statement || step(cache, statement, error) != SQLITE_ROW)
+  g_autoptr(VelmStatement) statement = prepare(cache, "PRAGMA quick_check(1)", error);
+  if (!statement || step(cache, statement, error) != VELM_STEP_ROW)
     return FALSE;
-  const char *verdict = (const char *)sqlite3_column_text(statement, 0);
+  const char *verdict = velm_statement_peek_text(statement, 0);
   if (g_strcmp0(verdict, "ok") == 0)
     return TRUE;
   g_autofree char *line = g_strdelimit(g_strdup(verdict ? verdict : "unreadable"), "\r\n", ' ');
@@ -268,7 +237,7 @@ VelmAnswerCache *velm_answer_cache_open(const char *path, GError **error) {
 void velm_answer_cache_free(VelmAnswerCache *cache) {
   if (!cache)
     return;
-  sqlite3_close(cache->db);
+  velm_database_close(cache->db);
   g_free(cache->path);
   g_free(cache);
 }
@@ -308,15 +277,15 @@ static char *digest_of(const char *key, const char *answer, gint64 prompt_tokens
 }
 
 /* The row that @statement is at: answer, digest, tokens, time. Returns: (transfer full). */
-static VelmCachedAnswer *read_row(const VelmAnswerCache *cache, sqlite3_stmt *statement,
+static VelmCachedAnswer *read_row(const VelmAnswerCache *cache, VelmStatement *statement,
                                   const char *key, GError **error) {
-  const char *text = (const char *)sqlite3_column_text(statement, 0);
-  const char *digest = (const char *)sqlite3_column_text(statement, 1);
+  const char *text = velm_statement_peek_text(statement, 0);
+  const char *digest = velm_statement_peek_text(statement, 1);
   g_autoptr(VelmCachedAnswer) answer = g_new0(VelmCachedAnswer, 1);
   answer->answer = g_strdup(text ? text : "");
-  answer->prompt_tokens = sqlite3_column_int64(statement, 2);
-  answer->completion_tokens = sqlite3_column_int64(statement, 3);
-  answer->time = sqlite3_column_int64(statement, 4);
+  answer->prompt_tokens = velm_statement_int(statement, 2);
+  answer->completion_tokens = velm_statement_int(statement, 3);
+  answer->time = velm_statement_int(statement, 4);
   g_autofree char *right =
       digest_of(key, answer->answer, answer->prompt_tokens, answer->completion_tokens);
   if (g_strcmp0(right, digest) == 0)
@@ -327,31 +296,32 @@ static VelmCachedAnswer *read_row(const VelmAnswerCache *cache, sqlite3_stmt *st
 
 /* Only pruning needs it: where it fails, nothing is lost. */
 static void mark_used(VelmAnswerCache *cache, const char *key) {
-  g_autoptr(sqlite3_stmt) statement =
+  g_autoptr(VelmStatement) statement =
       prepare(cache, "UPDATE answers SET used = ?2 WHERE key = ?1", NULL);
   if (!statement)
     return;
-  sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
-  sqlite3_bind_int64(statement, 2, g_get_real_time());
+  velm_statement_bind_text(statement, 1, key);
+  velm_statement_bind_int(statement, 2, g_get_real_time());
   step(cache, statement, NULL);
 }
 
 gboolean velm_answer_cache_get(VelmAnswerCache *cache, const char *key, VelmCachedAnswer **answer,
                                GError **error) {
   *answer = NULL;
-  g_autoptr(sqlite3_stmt) statement =
+  g_autoptr(VelmStatement) statement =
       prepare(cache,
               "SELECT answer, digest, prompt_tokens, completion_tokens, time FROM answers"
               " WHERE key = ?1",
               error);
   if (!statement)
     return FALSE;
-  sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
-  int code = step(cache, statement, error);
-  if (code != SQLITE_ROW)
-    return code == SQLITE_DONE;
+  velm_statement_bind_text(statement, 1, key);
+  VelmStep result = step(cache, statement, error);
+  if (result != VELM_STEP_ROW)
+    return result == VELM_STEP_DONE;
   *answer = read_row(cache, statement, key, error);
-  sqlite3_reset(statement); /* a reader that is not at its end keeps its lock */
+  /* A reader that is not at its end keeps its lock. */
+  g_clear_pointer(&statement, velm_statement_free);
   if (*answer)
     mark_used(cache, key);
   return *answer != NULL;
@@ -361,20 +331,20 @@ gboolean velm_answer_cache_put(VelmAnswerCache *cache, const char *key, const ch
                                gint64 prompt_tokens, gint64 completion_tokens, GError **error) {
   g_autofree char *digest = digest_of(key, answer, prompt_tokens, completion_tokens);
   gint64 now = g_get_real_time();
-  g_autoptr(sqlite3_stmt) statement =
+  g_autoptr(VelmStatement) statement =
       prepare(cache,
               "INSERT INTO answers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)"
               " ON CONFLICT (key) DO NOTHING",
               error);
   if (!statement)
     return FALSE;
-  sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
-  sqlite3_bind_text(statement, 2, answer, -1, SQLITE_STATIC);
-  sqlite3_bind_text(statement, 3, digest, -1, SQLITE_STATIC);
-  sqlite3_bind_int64(statement, 4, prompt_tokens);
-  sqlite3_bind_int64(statement, 5, completion_tokens);
-  sqlite3_bind_int64(statement, 6, now);
-  return step(cache, statement, error) == SQLITE_DONE;
+  velm_statement_bind_text(statement, 1, key);
+  velm_statement_bind_text(statement, 2, answer);
+  velm_statement_bind_text(statement, 3, digest);
+  velm_statement_bind_int(statement, 4, prompt_tokens);
+  velm_statement_bind_int(statement, 5, completion_tokens);
+  velm_statement_bind_int(statement, 6, now);
+  return step(cache, statement, error) == VELM_STEP_DONE;
 }
 
 /* ---- size ---- */
@@ -395,7 +365,7 @@ gboolean velm_answer_cache_measure(VelmAnswerCache *cache, gint64 *answers, gint
 
 gboolean velm_answer_cache_prune(VelmAnswerCache *cache, gint64 max_answers, gint64 max_bytes,
                                  GError **error) {
-  g_autoptr(sqlite3_stmt) statement =
+  g_autoptr(VelmStatement) statement =
       prepare(cache,
               "DELETE FROM answers WHERE rowid IN (SELECT id FROM (SELECT rowid AS id,"
               " row_number() OVER latest AS n,"
@@ -405,11 +375,11 @@ gboolean velm_answer_cache_prune(VelmAnswerCache *cache, gint64 max_answers, gin
               error);
   if (!statement)
     return FALSE;
-  sqlite3_bind_int64(statement, 1, MAX(max_answers, 0));
-  sqlite3_bind_int64(statement, 2, MAX(max_bytes, 0));
-  if (step(cache, statement, error) != SQLITE_DONE)
+  velm_statement_bind_int(statement, 1, MAX(max_answers, 0));
+  velm_statement_bind_int(statement, 2, MAX(max_bytes, 0));
+  if (step(cache, statement, error) != VELM_STEP_DONE)
     return FALSE;
-  g_clear_pointer(&statement, sqlite3_finalize);
+  g_clear_pointer(&statement, velm_statement_free);
   /* The file is cut when the log is carried over into it. */
   return run(cache, "PRAGMA incremental_vacuum", error) &&
          run(cache, "PRAGMA wal_checkpoint(TRUNCATE)", error);

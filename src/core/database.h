@@ -15,8 +15,9 @@ typedef enum {
   VELM_DATABASE_READ_ONLY, /* the disk, the file or the server cannot be written */
   VELM_DATABASE_LOCKED,    /* by another process, for longer than was waited */
   VELM_DATABASE_DAMAGED,
-  VELM_DATABASE_AWAY,   /* the server is not reached, or has ended the connection */
-  VELM_DATABASE_BROKEN, /* anything else, such as a disk that fails */
+  VELM_DATABASE_FOREIGN, /* the file is no database */
+  VELM_DATABASE_AWAY,    /* the server is not reached, or has ended the connection */
+  VELM_DATABASE_BROKEN,  /* anything else, such as a disk that fails */
 } VelmDatabaseState;
 
 typedef struct _VelmDatabase VelmDatabase;

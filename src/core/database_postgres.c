@@ -166,38 +166,33 @@ char *velm_postgres_name(const char *url, GError **error) {
 
 /* ---- opening ---- */
 
-/* Before the address, which may set them otherwise. A cut network is noticed by both ends: the
- * server then ends the transaction, and gives its lock to others. */
+/* A cut network is noticed by both ends: the server then ends the transaction, and gives its lock
+ * to others. */
+#define NOTICE_CUT                                                                                 \
+  "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"                \
+  " -c tcp_user_timeout=10000 -c statement_timeout=600s "
+#define READ_ONLY NOTICE_CUT "-c default_transaction_read_only=on "
+#define READ_WRITE NOTICE_CUT "-c lock_timeout=60s -c idle_in_transaction_session_timeout=60s "
+
+/* What the address itself sets comes later, and stands. */
 static PGconn *connect_to(const char *url, gboolean read_only) {
-  const char *const keywords[] = {"connect_timeout",
-                                  "keepalives",
-                                  "keepalives_idle",
-                                  "keepalives_interval",
-                                  "keepalives_count",
-                                  "tcp_user_timeout",
-                                  "fallback_application_name",
-                                  "options",
-                                  "dbname",
-                                  "client_encoding",
-                                  NULL};
-  const char *const values[] = {
-      "5",
-      "1",
-      "5",
-      "2",
-      "3",
-      "10000",
-      "velm",
-      read_only ? "-c default_transaction_read_only=on -c statement_timeout=600s"
-                  " -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2"
-                  " -c tcp_keepalives_count=3 -c tcp_user_timeout=10000"
-                : "-c lock_timeout=60s -c statement_timeout=600s"
-                  " -c idle_in_transaction_session_timeout=60s"
-                  " -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2"
-                  " -c tcp_keepalives_count=3 -c tcp_user_timeout=10000",
-      url,
-      "UTF8",
-      NULL};
+  static const char *const keywords[] = {"connect_timeout",
+                                         "keepalives",
+                                         "keepalives_idle",
+                                         "keepalives_interval",
+                                         "keepalives_count",
+                                         "tcp_user_timeout",
+                                         "dbname",
+                                         "client_encoding",
+                                         "fallback_application_name",
+                                         "options",
+                                         NULL};
+  PQconninfoOption *given = PQconninfoParse(url, NULL);
+  const char *own = option_of(given, "options");
+  g_autofree char *options = g_strconcat(read_only ? READ_ONLY : READ_WRITE, own, NULL);
+  const char *const values[] = {"5", "1",    "5",    "2",     "3", "10000",
+                                url, "UTF8", "velm", options, NULL};
+  PQconninfoFree(given);
   return PQconnectdbParams(keywords, values, 1);
 }
 

@@ -48,8 +48,9 @@ static VelmDatabaseState state_of_result(const VelmDatabase *database, int code)
   case SQLITE_LOCKED:
     return VELM_DATABASE_LOCKED;
   case SQLITE_CORRUPT:
-  case SQLITE_NOTADB:
     return VELM_DATABASE_DAMAGED;
+  case SQLITE_NOTADB:
+    return VELM_DATABASE_FOREIGN;
   case SQLITE_IOERR:
   case SQLITE_CANTOPEN:
     return velm_database_state_of(cause_of(database, code));
@@ -74,6 +75,7 @@ static char *reason(const VelmDatabase *database, VelmDatabaseState state, int c
   case VELM_DATABASE_LOCKED:
     return g_strdup_printf("%s stays locked by another process", database->what);
   case VELM_DATABASE_DAMAGED:
+  case VELM_DATABASE_FOREIGN: /* or so damaged that it cannot be told */
     return g_strdup_printf("%s is damaged: %s", database->what, message);
   default:
     return g_strdup_printf("%s cannot be used: %s%s%s", database->what, message, cause ? ": " : "",

@@ -401,10 +401,13 @@ static void test_restart(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
   postgres_server_start();
   store_add_part(f, "b", 2, 2);
   g_assert_true(velm_store_find(f->store, "a", &record, &f->error));
+  velm_store_watch(f->store);
+  g_assert_cmpint(state_of(f), ==, VELM_DATABASE_FINE);
   postgres_server_stop();
+  velm_store_watch(f->store); /* also where nothing is written */
+  g_assert_cmpint(state_of(f), ==, VELM_DATABASE_AWAY);
   g_assert_null(store_add(f, "c", 3, 3, NULL));
   assert_failure(&f->error, VELM_ERROR_FILE, ": the store cannot be reached: ");
-  g_assert_cmpint(state_of(f), ==, VELM_DATABASE_AWAY);
   g_assert_false(velm_store_probe(f->store, &f->error));
   g_clear_error(&f->error);
   g_autoptr(VelmStoredRecord) none = NULL;

@@ -432,6 +432,7 @@ int main(int argc, char **argv) {
   small_product_set_up();
   ADD("restart", test_restart);
   ADD("default_name", test_default_name);
+  ADD("shared", test_shared);
   ADD("garbage_model", test_garbage_model);
   ADD("reload", test_reload);
   ADD("end_with_images", test_end_with_images);

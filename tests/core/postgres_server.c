@@ -160,7 +160,7 @@ char *postgres_server_new_database(void) {
     atexit(end);
   }
   g_autofree char *name = g_strdup_printf("test%u", server.n_databases++);
-  g_autofree char *sql = g_strdup_printf("CREATE DATABASE %s STRATEGY file_copy", name);
+  g_autofree char *sql = g_strdup_printf("CREATE DATABASE %s", name);
   g_autoptr(VelmDatabase) database = connect_to("postgres", &error);
   g_assert_no_error(error);
   velm_database_run_script(database, sql, &error);
