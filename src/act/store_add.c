@@ -68,13 +68,19 @@ static gboolean write_row(VelmDatabase *database, const VelmSubmission *submissi
   return velm_database_finish(database, statement, error);
 }
 
+/* The record's JSON. */
+static char *describe(const VelmSubmission *submission) {
+  if (submission->json)
+    return g_strdup(submission->json);
+  if (submission->inspection)
+    return velm_inspection_to_json(submission->inspection);
+  return velm_record_error_json(submission->name ? submission->name : submission->key,
+                                submission->failure ? submission->failure : "no reason given");
+}
+
 static gboolean write_document(VelmDatabase *database, const VelmSubmission *submission,
                                GError **error) {
-  g_autofree char *json =
-      submission->inspection
-          ? velm_inspection_to_json(submission->inspection)
-          : velm_record_error_json(submission->name ? submission->name : submission->key,
-                                   submission->failure ? submission->failure : "no reason given");
+  g_autofree char *json = describe(submission);
   g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
       database, "INSERT INTO documents VALUES (last_insert_rowid(), ?1, ?2, ?3)", error);
   if (!statement)
@@ -112,7 +118,8 @@ static gboolean write_record(VelmDatabase *database, const VelmSubmission *submi
   *existed = *record != NULL;
   if (*existed)
     return velm_store_check_same(submission->key, submission->product, sha256, (*record)->product,
-                                 (*record)->image, error);
+                                 (*record)->image, error) &&
+           (!queued || velm_store_end_queued(database, queued, (*record)->id, error));
   if (!sha256 && !queued) {
     g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
                 "there is no image, and none waits under the key \"%s\"", submission->key);

@@ -1,5 +1,7 @@
 #include "serve/station.h"
 
+#include "act/record.h"
+#include "core/json_member.h"
 #include "serve/backlog_link.h"
 #include "serve/jobs.h"
 #include "serve/readiness.h"
@@ -22,6 +24,7 @@ struct _VelmStation {
   GPtrArray *links;  /* of VelmLink */
   VelmLink *backlog; /* one of them */
   VelmJobs *jobs;
+  VelmStationPlant plant; /* without @inspect where there is none */
   GThreadPool *keeping; /* of Passage: inspected, to be kept */
 
   GMutex lock;
@@ -29,16 +32,41 @@ struct _VelmStation {
   guint64 n_inspected, turn; /* the next ticket; whose turn it is to be written */
 };
 
+/* A record that the plant made. */
+typedef struct {
+  char *json, *prompt;
+  GBytes *map;
+  gboolean failed;
+} Told;
+
+static Told *told_new(const VelmPlantRecord *record) {
+  Told *told = g_new(Told, 1);
+  *told = (Told){g_strdup(record->json), g_strdup(record->prompt),
+                 record->map ? g_bytes_ref(record->map) : NULL, record->failed};
+  return told;
+}
+
+static void told_free(Told *told) {
+  if (!told)
+    return;
+  g_free(told->json);
+  g_free(told->prompt);
+  g_clear_pointer(&told->map, g_bytes_unref);
+  g_free(told);
+}
+
 /* An image on its way to its record. */
 typedef struct {
   VelmStation *station;
   VelmProduct *product;
   char *key, *name, *part, *media_type;
-  GBytes *image; /* NULL where it is in the store's queue */
+  GBytes *image; /* NULL where it is in the store's queue, or waits for the plant */
   char *sha256;
+  gboolean held; /* the store keeps the image for this passage */
   gint64 time;
-  gboolean only_normal;
+  gboolean only_normal, elsewhere;
   VelmInspection *inspection;
+  Told *told;     /* what the plant says instead */
   GError *error;  /* why there is none */
   guint64 ticket; /* its place among those that were inspected */
   VelmStationDone done;
@@ -46,9 +74,10 @@ typedef struct {
 } Passage;
 
 static void passage_free(Passage *passage) {
-  if (passage->image && passage->sha256)
+  if (passage->held)
     velm_store_release_image(passage->station->store, passage->sha256);
   velm_inspection_free(passage->inspection);
+  told_free(passage->told);
   g_clear_error(&passage->error);
   g_clear_pointer(&passage->image, g_bytes_unref);
   g_free(passage->sha256);
@@ -136,7 +165,17 @@ static void take_change(VelmProduct *product, gpointer user_data) {
 
 const char *velm_station_get_folder(const VelmStation *station) { return station->folder; }
 
+void velm_station_set_plant(VelmStation *station, const VelmStationPlant *plant) {
+  station->plant = *plant;
+}
+
+gboolean velm_station_has_plant(const VelmStation *station) {
+  return station->plant.inspect != NULL;
+}
+
 void velm_station_reload(VelmStation *station, VelmProduct *product) {
+  if (velm_product_is_elsewhere(product))
+    return;
   velm_versions_settle(station, product);
   velm_product_reload(product);
 }
@@ -156,11 +195,13 @@ gboolean velm_station_add_product(VelmStation *station, const VelmProductParams 
   VelmProduct *product = velm_product_new(params, take_change, station, error);
   if (!product)
     return FALSE;
+  g_ptr_array_add(station->products, product);
+  if (params->elsewhere)
+    return TRUE;
   g_autofree char *own = velm_station_own_spec_path(station, params->name);
   if (!params->spec && g_file_test(own, G_FILE_TEST_EXISTS))
     velm_product_set_spec_path(product, own);
   velm_versions_settle(station, product);
-  g_ptr_array_add(station->products, product);
   return TRUE;
 }
 
@@ -184,7 +225,8 @@ const GPtrArray *velm_station_get_links(const VelmStation *station) { return sta
 
 static void count(const Passage *passage, const VelmStoredRecord *record) {
   VelmMetrics *metrics = passage->station->metrics;
-  const VelmInspection *inspection = passage->inspection;
+  /* What the plant's workers did, they count. */
+  const VelmInspection *inspection = passage->told ? NULL : passage->inspection;
   velm_metrics_add(metrics, VELM_METRIC_INSPECTIONS, record->product, record->decision, 1);
   for (VelmTiming i = 0; inspection && i < VELM_N_TIMINGS; i++)
     velm_metrics_observe(metrics, VELM_METRIC_STAGE_SECONDS, velm_timing_name(i),
@@ -210,6 +252,10 @@ static void tell_links(VelmStation *station, const VelmStoredRecord *record) {
     if (link->klass->tell)
       link->klass->tell(link, record);
   }
+}
+
+void velm_station_tell_others(VelmStation *station, const char *json) {
+  velm_events_publish(station->events, "record", json);
 }
 
 void velm_station_tell_review(VelmStation *station, const VelmStoredRecord *record) {
@@ -260,6 +306,7 @@ static VelmStoredRecord *write_record(Passage *passage, GBytes *map, gboolean *e
                                      .image = passage->image,
                                      .media_type = passage->media_type,
                                      .inspection = passage->inspection,
+                                     .json = passage->told ? passage->told->json : NULL,
                                      .part = passage->part,
                                      .name = passage->name,
                                      .failure = passage->error ? passage->error->message : NULL,
@@ -270,29 +317,69 @@ static VelmStoredRecord *write_record(Passage *passage, GBytes *map, gboolean *e
 /* The disk has lost the image while it waited in the queue: it would wait for ever. */
 static gboolean is_lost(const Passage *passage) {
   g_autofree char *path = velm_store_image_path(passage->station->store, passage->sha256);
-  return !passage->image && !g_file_test(path, G_FILE_TEST_EXISTS);
+  return !passage->held && !g_file_test(path, G_FILE_TEST_EXISTS);
 }
 
 /* What failed because the station stops, or cannot take more, says nothing of the image. */
 static gboolean deserves_record(const Passage *passage) {
   if (passage->only_normal && passage->inspection && passage->inspection->anomalous)
     return FALSE;
+  if (passage->elsewhere && passage->held &&
+      g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_USAGE))
+    return FALSE; /* the key has a record, of another image: who handed this one in is told */
   if (g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_FILE))
     return is_lost(passage);
   return !g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_CANCELLED);
 }
 
+/* Returns: (transfer full) (nullable). */
+static GBytes *get_map(const Passage *passage) {
+  if (passage->told)
+    return passage->told->map ? g_bytes_ref(passage->told->map) : NULL;
+  return passage->inspection ? velm_score_map_pack(passage->inspection) : NULL;
+}
+
+static gboolean read_told(Passage *passage, GError **error) {
+  const Told *told = passage->told;
+  if (!told || told->failed)
+    return TRUE;
+  passage->inspection = velm_record_read(told->json, error);
+  return passage->inspection &&
+         (!told->prompt || velm_record_read_prompt(passage->inspection, told->prompt, error));
+}
+
+/* What is to be there when the record is written. @record: (out): that of the plant, where the
+ * workers and the station share the store. */
+static gboolean prepare(Passage *passage, VelmStoredRecord **record, GError **error) {
+  VelmStore *store = passage->station->store;
+  *record = NULL;
+  if (!passage->elsewhere || !deserves_record(passage))
+    return TRUE;
+  if (!read_told(passage, error))
+    return FALSE;
+  if (!passage->held)
+    return TRUE;
+  if (!velm_store_find(store, passage->key, record, error))
+    return FALSE;
+  if (!*record)
+    passage->image = velm_store_read_image(store, passage->sha256, error);
+  return *record || passage->image;
+}
+
 static void keep(gpointer data, gpointer user_data) {
   Passage *passage = data;
   VelmStation *station = user_data;
+  VelmStoredRecord *record = NULL;
   gboolean existed = FALSE;
   g_autoptr(GError) error = NULL;
   gint64 start = g_get_monotonic_time();
-  g_autoptr(GBytes) map = passage->inspection ? velm_score_map_pack(passage->inspection) : NULL;
+  g_autoptr(GBytes) map = get_map(passage);
+  gboolean ready = prepare(passage, &record, &error);
   wait_for_turn(station, passage->ticket);
-  VelmStoredRecord *record =
-      deserves_record(passage) ? write_record(passage, map, &existed, &error) : NULL;
+  if (ready && !record && deserves_record(passage))
+    record = write_record(passage, map, &existed, &error);
   end_turn(station);
+  existed = existed && !passage->elsewhere; /* it came to be since this image was handed in */
   velm_metrics_observe(station->metrics, VELM_METRIC_KEEP_SECONDS, NULL,
                        velm_timing_since(start) / 1000);
   if (record && !existed) {
@@ -306,19 +393,67 @@ static void keep(gpointer data, gpointer user_data) {
   passage_free(passage);
 }
 
-/* ---- inspecting ---- */
-
-/* In the product's thread, which is not to wait for the disk. */
-static void take_inspection(VelmInspection *inspection, const GError *error, gpointer user_data) {
-  Passage *passage = user_data;
-  passage->inspection = inspection;
-  passage->error = error ? g_error_copy(error) : NULL;
+static void push(Passage *passage) {
   VelmStation *station = passage->station;
   g_mutex_lock(&station->lock);
   passage->ticket = station->n_inspected++;
   g_thread_pool_push(station->keeping, passage, NULL);
   g_mutex_unlock(&station->lock);
 }
+
+/* In the product's thread, which is not to wait for the disk. */
+static void take_inspection(VelmInspection *inspection, const GError *error, gpointer user_data) {
+  Passage *passage = user_data;
+  passage->inspection = inspection;
+  passage->error = error ? g_error_copy(error) : NULL;
+  push(passage);
+}
+
+/* ---- inspecting elsewhere ---- */
+
+/* Why the record says that the image could not be inspected. */
+static GError *read_failure(const char *json) {
+  g_autoptr(JsonNode) node = velm_json_parse_object(json, strlen(json));
+  const char *why = node ? velm_json_string_member(json_node_get_object(node), "error") : NULL;
+  return g_error_new_literal(VELM_ERROR, VELM_ERROR_IMAGE,
+                             why ? why : "the image could not be inspected");
+}
+
+/* In a thread of the plant's, which is not to wait for the disk. */
+static void take_told(const VelmPlantRecord *record, const GError *error, gpointer user_data) {
+  Passage *passage = user_data;
+  velm_product_give_place(passage->product);
+  passage->told = record ? told_new(record) : NULL;
+  if (record && record->failed)
+    passage->error = read_failure(record->json);
+  else
+    passage->error = error ? g_error_copy(error) : NULL;
+  push(passage);
+}
+
+/* Hands @image to the plant. It may take long: meanwhile the image is on the disk alone. */
+static gboolean hand_over(Passage *passage, GError **error) {
+  VelmStation *station = passage->station;
+  g_autoptr(GBytes) image = passage->image
+                                ? g_steal_pointer(&passage->image)
+                                : velm_store_read_image(station->store, passage->sha256, error);
+  if (!image || !velm_product_take_place(passage->product, error))
+    return FALSE;
+  passage->elsewhere = TRUE;
+  const VelmPlantImage given = {.key = passage->key,
+                                .product = velm_product_get_name(passage->product),
+                                .name = passage->name,
+                                .part = passage->part,
+                                .sha256 = passage->sha256,
+                                .image = image,
+                                .time = passage->time};
+  if (station->plant.inspect(station->plant.plant, &given, take_told, passage, error))
+    return TRUE;
+  velm_product_give_place(passage->product);
+  return FALSE;
+}
+
+/* ---- inspecting ---- */
 
 /* Whether the key has a record: then the image need not be inspected again. */
 static gboolean find_earlier(Passage *passage, VelmStoredRecord **record, GError **error) {
@@ -333,6 +468,18 @@ static gboolean find_earlier(Passage *passage, VelmStoredRecord **record, GError
   return FALSE;
 }
 
+static gboolean begin(Passage *passage, const char *path, GError **error) {
+  return velm_product_is_elsewhere(passage->product)
+             ? hand_over(passage, error)
+             : velm_product_inspect(passage->product, path, take_inspection, passage, error);
+}
+
+/* An image of the queue has its record, which another process made. */
+static gboolean leave_queue(Passage *passage, GError **error) {
+  g_autoptr(VelmStoredRecord) record = write_record(passage, NULL, NULL, error);
+  return record != NULL;
+}
+
 /* Goes on with @passage, whose image is at the path of its SHA-256, or ends it. @cause: (transfer
  * full) (nullable): why there is none. */
 static void inspect(Passage *passage, GError *cause) {
@@ -340,9 +487,10 @@ static void inspect(Passage *passage, GError *cause) {
   g_autoptr(GError) error = cause;
   g_autofree char *path =
       passage->sha256 ? velm_store_image_path(passage->station->store, passage->sha256) : NULL;
-  if (path && find_earlier(passage, &earlier, &error) && !earlier &&
-      velm_product_inspect(passage->product, path, take_inspection, passage, &error))
+  if (path && find_earlier(passage, &earlier, &error) && !earlier && begin(passage, path, &error))
     return;
+  if (earlier && !passage->held && !leave_queue(passage, &error))
+    g_clear_pointer(&earlier, velm_stored_record_free);
   passage->done(earlier, earlier != NULL, error, passage->user_data);
   passage_free(passage);
 }
@@ -367,6 +515,7 @@ void velm_station_inspect(VelmStation *station, VelmProduct *product, const Velm
   passage->time = arrival->time ? arrival->time : g_get_real_time();
   passage->only_normal = arrival->only_normal;
   passage->sha256 = velm_store_put_image(station->store, arrival->image, &error);
+  passage->held = passage->sha256 != NULL;
   inspect(passage, error);
 }
 
