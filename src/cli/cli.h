@@ -128,6 +128,14 @@ VelmBroker *velm_cli_connect_broker(const VelmCliBroker *broker, const char *nam
 void velm_cli_broker_clear(VelmCliBroker *broker);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmCliBroker, velm_cli_broker_clear)
 
+/** Whether these go with a station that is a front of the plant. Returns: FALSE after saying what
+ * is wrong. */
+gboolean velm_cli_check_front(const VelmCliProducts *products, const VelmCliLlm *llm);
+/** Makes @station, without products yet, a front of the plant at @broker, which must outlive it.
+ * Returns: borrowed: the link; NULL with the error. */
+VelmLink *velm_cli_add_front(VelmStation *station, const VelmCliProducts *products,
+                             VelmBroker *broker, GError **error);
+
 /** Prints "velm: message" on stderr, clear of the progress line. Returns: the exit code for it. */
 int velm_cli_fail(const GError *error);
 

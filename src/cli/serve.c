@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "core/file.h"
 #include "core/secret_file.h"
+#include "plant/front.h"
 #include "serve/api.h"
 #include "serve/callback_link.h"
 #include "serve/camera_link.h"
@@ -21,6 +22,8 @@
 #define MOST_GB 1000000
 /* Files besides those of connections: the store's, the models', the networks'. */
 #define OTHER_FILES 256
+/* What a front that ends leaves to images whose records are to come. */
+#define GRACE_S 10
 
 typedef struct {
   char *listen, *backup, *modbus, *webhook, *webhook_key_file, *data, *tokens, *tls;
@@ -29,6 +32,7 @@ typedef struct {
   int max_mb;
   double rate, keep_days, keep_gb;
   VelmCliProducts products;
+  VelmCliBroker broker;
   VelmCliLlm llm;
 } Options;
 
@@ -51,6 +55,7 @@ static void options_clear(Options *options) {
   g_strfreev(options->cameras);
   g_strfreev(options->callbacks);
   velm_cli_products_clear(&options->products);
+  velm_cli_broker_clear(&options->broker);
   velm_cli_llm_clear(&options->llm);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
@@ -129,9 +134,13 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
       "and takes reviews. GET /openapi.yaml describes the API. SIGTERM ends it when what was "
       "handed "
       "in is done;\n"
-      "SIGHUP has models and specs read again.",
+      "SIGHUP has models and specs read again. With --nats the station is a front of the plant: "
+      "its "
+      "images become\n"
+      "the workers' jobs, and --product NAME[,SPEC.yaml] names what they show.",
       entries,
       (GOptionGroup *[]){velm_cli_product_options(&options->products),
+                         velm_cli_broker_options(&options->broker),
                          velm_cli_llm_options(&options->llm), NULL},
       0, 0, code);
 }
@@ -273,6 +282,8 @@ static gboolean check(const Options *options) {
            (options->mqtt_topic || options->mqtt_ca || options->mqtt_password_file ||
             options->mqtt_client || options->mqtt_images))
     fprintf(stderr, "velm serve: the options --mqtt-... go with --mqtt\n");
+  else if (!options->broker.url && (options->broker.credentials || options->broker.ca))
+    fprintf(stderr, "velm serve: the options --nats-... go with --nats\n");
   else
     return TRUE;
   return FALSE;
@@ -294,6 +305,25 @@ static VelmApiParams api_params(const Options *options, const VelmAccess *access
   return params;
 }
 
+/* A station inspects, or is a front of the plant, if it is told so: an address in the environment
+ * alone makes it none. */
+static gboolean is_front(const Options *options) { return options->broker.url != NULL; }
+
+static gboolean check_products(const Options *options) {
+  return is_front(options) ? velm_cli_check_front(&options->products, &options->llm)
+                           : velm_cli_check_products(&options->products);
+}
+
+/* @broker: (nullable): of a front; @front: (out): NULL where it is none. */
+static gboolean add_products(VelmStation *station, const Options *options,
+                             const VelmInspectorParams *base, VelmBroker *broker, VelmLink **front,
+                             GError **error) {
+  if (!broker)
+    return velm_cli_add_products(station, &options->products, base, error);
+  *front = velm_cli_add_front(station, &options->products, broker, error);
+  return *front != NULL;
+}
+
 static gboolean serve(const Options *options, const VelmInspectorParams *base, GError **error) {
   g_autofree char *certificate = NULL, *key = NULL;
   g_autoptr(VelmAccess) access = NULL;
@@ -303,8 +333,13 @@ static gboolean serve(const Options *options, const VelmInspectorParams *base, G
   VelmApiParams params = api_params(options, access);
   params.http.certificate = certificate;
   params.http.key = key;
+  VelmLink *front = NULL;
+  g_autoptr(VelmBroker) broker = NULL;
+  if (is_front(options) &&
+      !(broker = velm_cli_connect_broker(&options->broker, "velm serve", TRUE, error)))
+    return FALSE;
   g_autoptr(VelmStation) station = velm_station_new(options->data, error);
-  if (!station || !velm_cli_add_products(station, &options->products, base, error) ||
+  if (!station || !add_products(station, options, base, broker, &front, error) ||
       !add_folders(station, options, error) || !add_cameras(station, options, error) ||
       !add_modbus(station, options, error) || !add_mqtt(station, options, params.max_body, error) ||
       !add_hooks(station, options, error) || !add_upkeep(station, options))
@@ -315,6 +350,8 @@ static gboolean serve(const Options *options, const VelmInspectorParams *base, G
   velm_station_start(station);
   g_autofree char *ready = g_strconcat("listening at ", velm_api_get_url(api), NULL);
   velm_cli_run_station(station, ready);
+  if (front)
+    velm_front_end(front, GRACE_S);
   return TRUE;
 }
 
@@ -325,7 +362,7 @@ int velm_cli_serve(int argc, char **argv) {
   if (!arguments)
     return code;
   VelmInspectorParams inspector = velm_inspector_params_default();
-  if (!check(&options) || !velm_cli_check_products(&options.products) ||
+  if (!check(&options) || !check_products(&options) ||
       !velm_cli_llm_params(&options.llm, &inspector.llm))
     return VELM_CLI_USAGE;
   velm_cli_ignore_write_signals();

@@ -6,6 +6,7 @@
  *   Velm-Worker   who gave it up
  *   Velm-Origin   the subject that it came by
  *   Velm-Tries    how often a worker had it
+ *   Velm-Record   (where there is one) the number of the record that says so
  */
 #pragma once
 
@@ -14,7 +15,8 @@
 /**
  * Keeps @message as a dead letter, once however often it is tried.
  * @tries: how often a worker had it
+ * @record: 0 where there is none
  */
 gboolean velm_dead_letter_send(VelmBroker *broker, natsMsg *message, VelmStage stage,
                                const char *product, const char *reason, const char *worker,
-                               guint64 tries, GError **error);
+                               guint64 tries, gint64 record, GError **error);

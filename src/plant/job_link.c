@@ -189,9 +189,9 @@ static void take(gpointer data, gpointer user_data) {
 
 static gboolean send_dead_letter(Task *task, GError **error) {
   JobLink *link = task->link;
-  return velm_dead_letter_send(link->params.broker, task->message, link->params.stage,
-                               velm_product_get_name(link->product), task->error->message,
-                               link->worker, task->tries, error);
+  return velm_dead_letter_send(
+      link->params.broker, task->message, link->params.stage, velm_product_get_name(link->product),
+      task->error->message, link->worker, task->tries, task->record ? task->record->id : 0, error);
 }
 
 /* An image that could not be inspected has a record that says so, and can be handed in again. */
@@ -202,7 +202,7 @@ static gboolean send_record(Task *task, GError **error) {
     g_set_error(&task->error, VELM_ERROR, VELM_ERROR_IMAGE, "the image could not be inspected");
   return (!failed || send_dead_letter(task, error)) &&
          velm_record_message_send(link->params.broker, velm_station_get_store(link->link.station),
-                                  task->record, link->worker, error);
+                                  task->record, link->worker, task->job->whole, error);
 }
 
 static gboolean pass_on(Task *task, GError **error) {

@@ -2,8 +2,8 @@
 
 #include "serve/worker.h"
 
-/* Handed in at a time; images that come by themselves are not to wait behind a long queue. The plant
- * has a queue of its own, and many hands. */
+/* Handed in at a time; images that come by themselves are not to wait behind a long queue. The
+ * plant has a queue of its own, and many hands. */
 #define MOST_ON_WAY 4
 #define MOST_IN_PLANT 64
 #define PAGE 100

@@ -30,8 +30,9 @@ typedef struct {
 /** What changed about a product; called in its threads. */
 typedef void (*VelmProductChanged)(VelmProduct *product, gpointer user_data);
 
-/** Returns: (transfer full): NULL with VELM_ERROR_USAGE where the name will not do; or, of a product
- * that is inspected elsewhere, with VELM_ERROR_SPEC or VELM_ERROR_FILE where the spec will not. */
+/** Returns: (transfer full): NULL with VELM_ERROR_USAGE where the name will not do; or, of a
+ * product that is inspected elsewhere, with VELM_ERROR_SPEC or VELM_ERROR_FILE where the spec will
+ * not. */
 VelmProduct *velm_product_new(const VelmProductParams *params, VelmProductChanged changed,
                               gpointer user_data, GError **error);
 /** Starts to open the model, in a thread of the product's. */
@@ -109,8 +110,8 @@ void velm_product_reload(VelmProduct *product);
 typedef void (*VelmProductDone)(VelmInspection *inspection, const GError *error,
                                 gpointer user_data);
 
-/** Takes a place among the images that wait, for one that is inspected elsewhere. Returns: FALSE with
- * VELM_ERROR_CANCELLED where too many do; else velm_product_give_place() must follow. */
+/** Takes a place among the images that wait, for one that is inspected elsewhere. Returns: FALSE
+ * with VELM_ERROR_CANCELLED where too many do; else velm_product_give_place() must follow. */
 gboolean velm_product_take_place(VelmProduct *product, GError **error);
 void velm_product_give_place(VelmProduct *product);
 

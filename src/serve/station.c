@@ -25,12 +25,20 @@ struct _VelmStation {
   VelmLink *backlog; /* one of them */
   VelmJobs *jobs;
   VelmStationPlant plant; /* without @inspect where there is none */
-  GThreadPool *keeping; /* of Passage: inspected, to be kept */
+  GThreadPool *keeping;   /* of Passage: inspected, to be kept */
 
   GMutex lock;
   GCond turned;
+  GHashTable *coming;        /* key -> Coming */
   guint64 n_inspected, turn; /* the next ticket; whose turn it is to be written */
 };
+
+/* A key whose record comes from elsewhere: of those who wait for it, the first is told that it is
+ * new, as it is to all but the process that made it. */
+typedef struct {
+  guint n; /* who wait */
+  gboolean told;
+} Coming;
 
 /* A record that the plant made. */
 typedef struct {
@@ -62,9 +70,10 @@ typedef struct {
   char *key, *name, *part, *media_type;
   GBytes *image; /* NULL where it is in the store's queue, or waits for the plant */
   char *sha256;
-  gboolean held; /* the store keeps the image for this passage */
+  gboolean held;  /* the store keeps the image for this passage */
+  Coming *coming; /* of its key, where the product is inspected elsewhere */
   gint64 time;
-  gboolean only_normal, elsewhere;
+  gboolean only_normal;
   VelmInspection *inspection;
   Told *told;     /* what the plant says instead */
   GError *error;  /* why there is none */
@@ -73,7 +82,38 @@ typedef struct {
   gpointer user_data;
 } Passage;
 
+static Coming *come(VelmStation *station, const char *key) {
+  g_mutex_lock(&station->lock);
+  Coming *coming = g_hash_table_lookup(station->coming, key);
+  if (!coming) {
+    coming = g_new0(Coming, 1);
+    g_hash_table_insert(station->coming, g_strdup(key), coming);
+  }
+  coming->n++;
+  g_mutex_unlock(&station->lock);
+  return coming;
+}
+
+static void leave(Passage *passage) {
+  VelmStation *station = passage->station;
+  g_mutex_lock(&station->lock);
+  if (--passage->coming->n == 0)
+    g_hash_table_remove(station->coming, passage->key);
+  g_mutex_unlock(&station->lock);
+}
+
+/* Returns: whether it was told before. */
+static gboolean note_told(const Passage *passage) {
+  g_mutex_lock(&passage->station->lock);
+  gboolean before = passage->coming->told;
+  passage->coming->told = TRUE;
+  g_mutex_unlock(&passage->station->lock);
+  return before;
+}
+
 static void passage_free(Passage *passage) {
+  if (passage->coming)
+    leave(passage);
   if (passage->held)
     velm_store_release_image(passage->station->store, passage->sha256);
   velm_inspection_free(passage->inspection);
@@ -111,6 +151,7 @@ VelmStation *velm_station_new(const char *folder, GError **error) {
   station->backlog = velm_backlog_link_new(station);
   velm_station_add_link(station, station->backlog);
   station->jobs = velm_jobs_new(station);
+  station->coming = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   g_mutex_init(&station->lock);
   g_cond_init(&station->turned);
   station->keeping = g_thread_pool_new(keep, station, N_KEEPERS, FALSE, NULL);
@@ -134,6 +175,7 @@ void velm_station_free(VelmStation *station) {
   velm_store_free(station->store);
   velm_events_free(station->events);
   velm_metrics_free(station->metrics);
+  g_hash_table_unref(station->coming);
   g_mutex_clear(&station->lock);
   g_cond_clear(&station->turned);
   g_free(station->folder);
@@ -324,7 +366,7 @@ static gboolean is_lost(const Passage *passage) {
 static gboolean deserves_record(const Passage *passage) {
   if (passage->only_normal && passage->inspection && passage->inspection->anomalous)
     return FALSE;
-  if (passage->elsewhere && passage->held &&
+  if (passage->coming && passage->held &&
       g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_USAGE))
     return FALSE; /* the key has a record, of another image: who handed this one in is told */
   if (g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_FILE))
@@ -353,7 +395,7 @@ static gboolean read_told(Passage *passage, GError **error) {
 static gboolean prepare(Passage *passage, VelmStoredRecord **record, GError **error) {
   VelmStore *store = passage->station->store;
   *record = NULL;
-  if (!passage->elsewhere || !deserves_record(passage))
+  if (!passage->coming || !deserves_record(passage))
     return TRUE;
   if (!read_told(passage, error))
     return FALSE;
@@ -379,7 +421,8 @@ static void keep(gpointer data, gpointer user_data) {
   if (ready && !record && deserves_record(passage))
     record = write_record(passage, map, &existed, &error);
   end_turn(station);
-  existed = existed && !passage->elsewhere; /* it came to be since this image was handed in */
+  if (record && passage->coming)
+    existed = note_told(passage);
   velm_metrics_observe(station->metrics, VELM_METRIC_KEEP_SECONDS, NULL,
                        velm_timing_since(start) / 1000);
   if (record && !existed) {
@@ -434,12 +477,17 @@ static void take_told(const VelmPlantRecord *record, const GError *error, gpoint
 /* Hands @image to the plant. It may take long: meanwhile the image is on the disk alone. */
 static gboolean hand_over(Passage *passage, GError **error) {
   VelmStation *station = passage->station;
+  g_auto(VelmStatus) status = velm_product_get_status(passage->product);
+  if (status.state != VELM_STATE_READY) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "%s",
+                status.reason ? status.reason : "the plant is not there yet");
+    return FALSE;
+  }
   g_autoptr(GBytes) image = passage->image
                                 ? g_steal_pointer(&passage->image)
                                 : velm_store_read_image(station->store, passage->sha256, error);
   if (!image || !velm_product_take_place(passage->product, error))
     return FALSE;
-  passage->elsewhere = TRUE;
   const VelmPlantImage given = {.key = passage->key,
                                 .product = velm_product_get_name(passage->product),
                                 .name = passage->name,
@@ -485,6 +533,8 @@ static gboolean leave_queue(Passage *passage, GError **error) {
 static void inspect(Passage *passage, GError *cause) {
   VelmStoredRecord *earlier = NULL;
   g_autoptr(GError) error = cause;
+  if (velm_product_is_elsewhere(passage->product))
+    passage->coming = come(passage->station, passage->key);
   g_autofree char *path =
       passage->sha256 ? velm_store_image_path(passage->station->store, passage->sha256) : NULL;
   if (path && find_earlier(passage, &earlier, &error) && !earlier && begin(passage, path, &error))
