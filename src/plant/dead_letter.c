@@ -1,5 +1,7 @@
 #include "plant/dead_letter.h"
 
+#include <stdlib.h>
+
 /* A copy with the headers that it came with, but for those that JetStream reads. */
 static natsStatus copy_message(natsMsg *message, const char *subject, natsMsg **copy) {
   const char **names = NULL;
@@ -20,19 +22,20 @@ static natsStatus copy_message(natsMsg *message, const char *subject, natsMsg **
 }
 
 /* The place of a job in its stream tells it from all others. */
-static char *identify(natsMsg *message, VelmStage stage) {
+static char *identify(const VelmMessagePlace *place, VelmStage stage) {
   return g_strdup_printf("dead-%s-%" G_GUINT64_FORMAT "-%" G_GINT64_FORMAT, velm_stage_name(stage),
-                         natsMsg_GetSequence(message), natsMsg_GetTime(message));
+                         place->number, place->time);
 }
 
 gboolean velm_dead_letter_send(VelmBroker *broker, natsMsg *message, VelmStage stage,
                                const char *product, const char *reason, const char *worker,
-                               guint64 tries, gint64 record, GError **error) {
+                               gint64 record, GError **error) {
+  const VelmMessagePlace place = velm_message_place(message);
   g_autoptr(natsMsg) letter = NULL;
   g_autofree char *subject = velm_dead_subject(stage, product);
-  g_autofree char *id = identify(message, stage);
+  g_autofree char *id = identify(&place, stage);
   g_autofree char *line = g_strdelimit(g_strdup(reason), "\r\n", ' ');
-  g_autofree char *count = g_strdup_printf("%" G_GUINT64_FORMAT, tries);
+  g_autofree char *count = g_strdup_printf("%" G_GUINT64_FORMAT, place.tries);
   g_autofree char *number = record ? g_strdup_printf("%" G_GINT64_FORMAT, record) : NULL;
   jsPubOptions options;
   jsErrCode code = 0;

@@ -113,7 +113,7 @@ static void touch_tasks(JobLink *link) {
   g_mutex_lock(&link->lock);
   g_hash_table_iter_init(&iter, link->in_hand);
   while (g_hash_table_iter_next(&iter, &task, NULL))
-    natsMsg_InProgress(((Task *)task)->message, NULL);
+    velm_message_touch(link->params.broker, ((Task *)task)->message);
   g_mutex_unlock(&link->lock);
 }
 
@@ -189,9 +189,9 @@ static void take(gpointer data, gpointer user_data) {
 
 static gboolean send_dead_letter(Task *task, GError **error) {
   JobLink *link = task->link;
-  return velm_dead_letter_send(
-      link->params.broker, task->message, link->params.stage, velm_product_get_name(link->product),
-      task->error->message, link->worker, task->tries, task->record ? task->record->id : 0, error);
+  return velm_dead_letter_send(link->params.broker, task->message, link->params.stage,
+                               velm_product_get_name(link->product), task->error->message,
+                               link->worker, task->record ? task->record->id : 0, error);
 }
 
 /* An image that could not be inspected has a record that says so, and can be handed in again. */
@@ -221,22 +221,10 @@ static gboolean send_outcome(Task *task, GError **error) {
   }
 }
 
-/* The lock: a message that is touched must not be acknowledged meanwhile. */
-static gboolean acknowledge(Task *task, GError **error) {
-  g_mutex_lock(&task->link->lock);
-  natsStatus status = natsMsg_Ack(task->message, NULL);
-  g_mutex_unlock(&task->link->lock);
-  return velm_broker_check(task->link->params.broker, status, 0, "a job cannot be acknowledged",
-                           error);
-}
-
 /* The broker gives it to somebody after a while, the longer the more often it was tried. */
 static void give_back(Task *task, gint64 delay_s) {
-  JobLink *link = task->link;
-  g_mutex_lock(&link->lock);
-  natsMsg_NakWithDelay(task->message, delay_s * 1000, NULL);
-  g_mutex_unlock(&link->lock);
-  remove_task(link, task);
+  velm_message_give_back(task->link->params.broker, task->message, delay_s);
+  remove_task(task->link, task);
 }
 
 static gint64 delay_of(const Task *task) {
@@ -265,7 +253,8 @@ static void end_task(Task *task, GQueue *held) {
   } else if (task->outcome == OUTCOME_LATER) {
     velm_link_set_status(&task->link->link, VELM_STATE_DEGRADED, task->error->message);
     give_back(task, delay_of(task));
-  } else if (!send_outcome(task, &error) || !acknowledge(task, &error)) {
+  } else if (!send_outcome(task, &error) ||
+             !velm_message_acknowledge(task->link->params.broker, task->message, &error)) {
     hold(task, error->message, held);
   } else {
     velm_link_set_status(&task->link->link, VELM_STATE_READY, NULL);
@@ -336,10 +325,9 @@ static void wait_until_idle(JobLink *link) {
 
 /* @message: (transfer full). */
 static void begin(JobLink *link, natsMsg *message) {
-  g_autoptr(jsMsgMetaData) data = NULL;
   Task *task = g_new0(Task, 1);
   *task = (Task){.link = link, .message = message};
-  task->tries = natsMsg_GetMetaData(&data, message) == NATS_OK ? data->NumDelivered : 1;
+  task->tries = velm_message_place(message).tries;
   gboolean alone = task->tries >= SUSPECT_TRIES;
   if (alone)
     wait_until_idle(link);

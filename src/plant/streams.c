@@ -107,8 +107,12 @@ gboolean velm_streams_ensure(VelmBroker *broker, const VelmStreamLimits *limits,
 gboolean velm_stage_ensure_consumer(VelmBroker *broker, VelmStage stage, const char *product,
                                     GError **error) {
   g_autofree char *subject = velm_stage_subject(stage, product);
+  g_autoptr(jsConsumerInfo) info = NULL;
   jsConsumerConfig config;
   jsErrCode code = 0;
+  jsCtx *jetstream = velm_broker_get_jetstream(broker);
+  if (js_GetConsumerInfo(&info, jetstream, stages[stage].stream, product, NULL, NULL) == NATS_OK)
+    return TRUE;
   jsConsumerConfig_Init(&config);
   config.Durable = product;
   config.AckPolicy = js_AckExplicit;
@@ -116,8 +120,7 @@ gboolean velm_stage_ensure_consumer(VelmBroker *broker, VelmStage stage, const c
   config.MaxDeliver = -1; /* workers count: who is killed cannot say what he was killed by */
   config.FilterSubject = subject;
   config.MaxAckPending = MOST_PENDING;
-  natsStatus status = js_AddConsumer(NULL, velm_broker_get_jetstream(broker), stages[stage].stream,
-                                     &config, NULL, &code);
+  natsStatus status = js_AddConsumer(NULL, jetstream, stages[stage].stream, &config, NULL, &code);
   if (status != NATS_OK && code == JSConsumerNameExistErr)
     return TRUE;
   g_autofree char *what = g_strdup_printf("the jobs of %s cannot be taken", product);
@@ -140,3 +143,32 @@ gboolean velm_stage_subscribe(VelmBroker *broker, VelmStage stage, const char *p
   g_autofree char *what = g_strdup_printf("the jobs of %s cannot be taken", product);
   return velm_broker_check(broker, status, code, what, error);
 }
+
+/* A consumer's message says it in its reply subject, one that was asked for by its number in
+ * headers. */
+VelmMessagePlace velm_message_place(natsMsg *message) {
+  g_autoptr(jsMsgMetaData) data = NULL;
+  if (natsMsg_GetMetaData(&data, message) != NATS_OK)
+    return (VelmMessagePlace){.number = natsMsg_GetSequence(message),
+                              .time = natsMsg_GetTime(message)};
+  return (VelmMessagePlace){data->Sequence.Stream, data->NumDelivered, data->NumPending,
+                            data->Timestamp};
+}
+
+static natsStatus reply(VelmBroker *broker, natsMsg *message, const char *text) {
+  return natsConnection_PublishString(velm_broker_get_connection(broker), natsMsg_GetReply(message),
+                                      text);
+}
+
+gboolean velm_message_acknowledge(VelmBroker *broker, natsMsg *message, GError **error) {
+  return velm_broker_check(broker, reply(broker, message, "+ACK"), 0,
+                           "a job cannot be acknowledged", error);
+}
+
+void velm_message_give_back(VelmBroker *broker, natsMsg *message, gint64 delay_s) {
+  g_autofree char *text =
+      g_strdup_printf("-NAK {\"delay\": %" G_GINT64_FORMAT "}", delay_s * NS_PER_S);
+  reply(broker, message, delay_s > 0 ? text : "-NAK");
+}
+
+void velm_message_touch(VelmBroker *broker, natsMsg *message) { reply(broker, message, "+WPI"); }

@@ -55,3 +55,23 @@ gboolean velm_stage_ensure_consumer(VelmBroker *broker, VelmStage stage, const c
 /** Joins those who take these jobs. @subscription: (out) (transfer full). */
 gboolean velm_stage_subscribe(VelmBroker *broker, VelmStage stage, const char *product,
                               natsSubscription **subscription, GError **error);
+
+/**
+ * VelmMessagePlace: where a message of a stream is.
+ * @number: in its stream; @time: when it came there, in nanoseconds since 1970
+ * @tries: how often it was given to somebody; @pending: how many follow it; both only of a
+ * consumer's message
+ */
+typedef struct {
+  guint64 number, tries, pending;
+  gint64 time;
+} VelmMessagePlace;
+
+VelmMessagePlace velm_message_place(natsMsg *message);
+
+/** What a consumer's message is answered with; it may have outlived its subscription. */
+gboolean velm_message_acknowledge(VelmBroker *broker, natsMsg *message, GError **error);
+/** Somebody is to get it again after @delay_s. A broker that is away gives it again by itself. */
+void velm_message_give_back(VelmBroker *broker, natsMsg *message, gint64 delay_s);
+/** It is being worked at: nobody else gets it for another VELM_JOB_WAIT_S. */
+void velm_message_touch(VelmBroker *broker, natsMsg *message);
