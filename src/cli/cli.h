@@ -4,6 +4,7 @@
 #include "classify/classifier.h"
 #include "evaluate/run.h"
 #include "plant/broker.h"
+#include "plant/image_source.h"
 #include "serve/station.h"
 #include "velm.h"
 
@@ -128,13 +129,27 @@ VelmBroker *velm_cli_connect_broker(const VelmCliBroker *broker, const char *nam
 void velm_cli_broker_clear(VelmCliBroker *broker);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmCliBroker, velm_cli_broker_clear)
 
+/* What the command line says of images by reference. */
+typedef struct {
+  char *shared, *s3_endpoint;
+  char **allowed, **s3_buckets;
+} VelmCliReferences;
+
+/** The option group that fills @references, with the heading "Images by reference". Returns:
+ * (transfer full). */
+GOptionGroup *velm_cli_reference_options(VelmCliReferences *references);
+/** Returns: (transfer full): NULL as velm_image_source_new(). */
+VelmImageSource *velm_cli_open_references(const VelmCliReferences *references, GError **error);
+void velm_cli_references_clear(VelmCliReferences *references);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmCliReferences, velm_cli_references_clear)
+
 /** Whether these go with a station that is a front of the plant. Returns: FALSE after saying what
  * is wrong. */
 gboolean velm_cli_check_front(const VelmCliProducts *products, const VelmCliLlm *llm);
-/** Makes @station, without products yet, a front of the plant at @broker, which must outlive it.
- * Returns: borrowed: the link; NULL with the error. */
+/** Makes @station, without products yet, a front of the plant at @broker. @source: (nullable): as
+ * in VelmFrontParams; both must outlive it. Returns: borrowed: the link; NULL with the error. */
 VelmLink *velm_cli_add_front(VelmStation *station, const VelmCliProducts *products,
-                             VelmBroker *broker, GError **error);
+                             VelmBroker *broker, VelmImageSource *source, GError **error);
 
 /** Prints "velm: message" on stderr, clear of the progress line. Returns: the exit code for it. */
 int velm_cli_fail(const GError *error);

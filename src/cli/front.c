@@ -50,11 +50,11 @@ static gboolean add_product(VelmStation *station, const char *text, int queue, G
 }
 
 VelmLink *velm_cli_add_front(VelmStation *station, const VelmCliProducts *products,
-                             VelmBroker *broker, GError **error) {
+                             VelmBroker *broker, VelmImageSource *source, GError **error) {
   for (char **text = products->products; *text; text++)
     if (!add_product(station, *text, products->queue, error))
       return NULL;
-  const VelmFrontParams params = {.broker = broker};
+  const VelmFrontParams params = {.broker = broker, .source = source};
   VelmLink *front = velm_front_new(station, &params);
   velm_station_add_link(station, front);
   return front;

@@ -1,6 +1,7 @@
 /* velm serve: the station. */
 #include "cli/cli.h"
 #include "core/file.h"
+#include "core/http_prefix.h"
 #include "core/secret_file.h"
 #include "plant/front.h"
 #include "serve/api.h"
@@ -27,7 +28,7 @@
 
 typedef struct {
   char *listen, *backup, *modbus, *webhook, *webhook_key_file, *data, *tokens, *tls;
-  char *mqtt, *mqtt_topic, *mqtt_ca, *mqtt_password_file, *mqtt_client, *mqtt_images;
+  char *shared, *mqtt, *mqtt_topic, *mqtt_ca, *mqtt_password_file, *mqtt_client, *mqtt_images;
   char **folders, **cameras, **callbacks;
   int max_mb;
   double rate, keep_days, keep_gb;
@@ -45,6 +46,7 @@ static void options_clear(Options *options) {
   g_free(options->data);
   g_free(options->tokens);
   g_free(options->tls);
+  g_free(options->shared);
   g_free(options->mqtt);
   g_free(options->mqtt_topic);
   g_free(options->mqtt_ca);
@@ -95,13 +97,17 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
       {"webhook", 0, 0, G_OPTION_ARG_STRING, &options->webhook,
        "Send each record, in order, to this address", "URL"},
       {"callbacks", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->callbacks,
-       "Who hands an image in may have its record sent to an address that begins so; may be given "
-       "several times",
+       "Who hands an image in may have its record sent to this address and those below it; may be "
+       "given several times",
        "URL"},
       {"webhook-key-file", 0, 0, G_OPTION_ARG_FILENAME, &options->webhook_key_file,
        "Sign what is sent with the key in this file (default: the environment's VELM_WEBHOOK_KEY, "
        "where there is one)",
        "FILE"},
+      {"shared", 0, 0, G_OPTION_ARG_FILENAME, &options->shared,
+       "Of a front: folder that the plant's workers share, for images that are larger than the "
+       "broker takes",
+       "DIR"},
       {"data", 0, 0, G_OPTION_ARG_FILENAME, &options->data,
        "Folder of the records and images; made where there is none", "DIR"},
       {"keep-days", 0, 0, G_OPTION_ARG_DOUBLE, &options->keep_days,
@@ -203,11 +209,20 @@ static gboolean add_upkeep(VelmStation *station, const Options *options) {
   return add_link(station, velm_upkeep_link_new(station, &retention, options->backup));
 }
 
+static gboolean check_callbacks(char **prefixes, GError **error) {
+  for (; prefixes && *prefixes; prefixes++)
+    if (!velm_http_prefix_check(*prefixes, error)) {
+      g_prefix_error(error, "--callbacks ");
+      return FALSE;
+    }
+  return TRUE;
+}
+
 static gboolean add_hooks(VelmStation *station, const Options *options, GError **error) {
   char *key = options->webhook_key_file
                   ? velm_secret_file_read_key(options->webhook_key_file, MOST_KEY, error)
                   : g_strdup(g_getenv("VELM_WEBHOOK_KEY"));
-  gboolean ok = key || !options->webhook_key_file;
+  gboolean ok = (key || !options->webhook_key_file) && check_callbacks(options->callbacks, error);
   if (ok && options->webhook)
     ok = add_link(station, velm_webhook_link_new(station, options->webhook, key, error));
   if (ok && options->callbacks)
@@ -282,8 +297,9 @@ static gboolean check(const Options *options) {
            (options->mqtt_topic || options->mqtt_ca || options->mqtt_password_file ||
             options->mqtt_client || options->mqtt_images))
     fprintf(stderr, "velm serve: the options --mqtt-... go with --mqtt\n");
-  else if (!options->broker.url && (options->broker.credentials || options->broker.ca))
-    fprintf(stderr, "velm serve: the options --nats-... go with --nats\n");
+  else if (!options->broker.url &&
+           (options->broker.credentials || options->broker.ca || options->shared))
+    fprintf(stderr, "velm serve: --shared and the options --nats-... go with --nats\n");
   else
     return TRUE;
   return FALSE;
@@ -314,14 +330,36 @@ static gboolean check_products(const Options *options) {
                            : velm_cli_check_products(&options->products);
 }
 
-/* @broker: (nullable): of a front; @front: (out): NULL where it is none. */
+/* What a front needs; all NULL where it is none. @link: borrowed. */
+typedef struct {
+  VelmBroker *broker;
+  VelmImageSource *source;
+  VelmLink *link;
+} Front;
+
+static void front_clear(Front *front) {
+  g_clear_pointer(&front->source, velm_image_source_free);
+  g_clear_pointer(&front->broker, velm_broker_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Front, front_clear)
+
+static gboolean open_front(const Options *options, Front *front, GError **error) {
+  const VelmCliReferences references = {.shared = options->shared};
+  if (!is_front(options))
+    return TRUE;
+  if (options->shared && !(front->source = velm_cli_open_references(&references, error)))
+    return FALSE;
+  front->broker = velm_cli_connect_broker(&options->broker, "velm serve", TRUE, error);
+  return front->broker != NULL;
+}
+
 static gboolean add_products(VelmStation *station, const Options *options,
-                             const VelmInspectorParams *base, VelmBroker *broker, VelmLink **front,
-                             GError **error) {
-  if (!broker)
+                             const VelmInspectorParams *base, Front *front, GError **error) {
+  if (!front->broker)
     return velm_cli_add_products(station, &options->products, base, error);
-  *front = velm_cli_add_front(station, &options->products, broker, error);
-  return *front != NULL;
+  front->link =
+      velm_cli_add_front(station, &options->products, front->broker, front->source, error);
+  return front->link != NULL;
 }
 
 static gboolean serve(const Options *options, const VelmInspectorParams *base, GError **error) {
@@ -333,13 +371,11 @@ static gboolean serve(const Options *options, const VelmInspectorParams *base, G
   VelmApiParams params = api_params(options, access);
   params.http.certificate = certificate;
   params.http.key = key;
-  VelmLink *front = NULL;
-  g_autoptr(VelmBroker) broker = NULL;
-  if (is_front(options) &&
-      !(broker = velm_cli_connect_broker(&options->broker, "velm serve", TRUE, error)))
+  g_auto(Front) front = {0};
+  if (!open_front(options, &front, error))
     return FALSE;
   g_autoptr(VelmStation) station = velm_station_new(options->data, error);
-  if (!station || !add_products(station, options, base, broker, &front, error) ||
+  if (!station || !add_products(station, options, base, &front, error) ||
       !add_folders(station, options, error) || !add_cameras(station, options, error) ||
       !add_modbus(station, options, error) || !add_mqtt(station, options, params.max_body, error) ||
       !add_hooks(station, options, error) || !add_upkeep(station, options))
@@ -350,8 +386,8 @@ static gboolean serve(const Options *options, const VelmInspectorParams *base, G
   velm_station_start(station);
   g_autofree char *ready = g_strconcat("listening at ", velm_api_get_url(api), NULL);
   velm_cli_run_station(station, ready);
-  if (front)
-    velm_front_end(front, GRACE_S);
+  if (front.link)
+    velm_front_end(front.link, GRACE_S);
   return TRUE;
 }
 

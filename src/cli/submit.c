@@ -10,7 +10,7 @@
 #define MOST_LINE 4096
 
 typedef struct {
-  char *product;
+  char *product, *shared;
   gboolean from_stdin, json;
   VelmCliBroker broker;
 } Options;
@@ -18,12 +18,15 @@ typedef struct {
 typedef struct {
   const Options *options;
   VelmSubmitter *submitter;
+  VelmImageSource *source; /* NULL where no folder is shared */
+  gsize most;              /* bytes of an image that is sent by value */
   guint64 n, failed;
   gsize total; /* 0 where it is not known */
 } Run;
 
 static void options_clear(Options *options) {
   g_free(options->product);
+  g_free(options->shared);
   velm_cli_broker_clear(&options->broker);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
@@ -32,6 +35,10 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
   const GOptionEntry entries[] = {
       {"product", 0, 0, G_OPTION_ARG_STRING, &options->product,
        "What the images show, as the workers call it", "NAME"},
+      {"shared", 0, 0, G_OPTION_ARG_FILENAME, &options->shared,
+       "Folder that the workers share: images in it are sent by reference, and others that are too "
+       "large to be sent are put into its folder inbox",
+       "DIR"},
       {"stdin", 0, 0, G_OPTION_ARG_NONE, &options->from_stdin,
        "Read the paths of images from standard input, a line each, as they come", NULL},
       {"json", 0, 0, G_OPTION_ARG_NONE, &options->json, "Print what was handed in as JSON", NULL},
@@ -59,6 +66,24 @@ static char *key_of(const VelmPlantJob *job) {
   return g_strdup(g_checksum_get_string(checksum));
 }
 
+/* Whether @path lies below the shared folder. */
+static char *refer(const Run *run, const char *path) {
+  return run->source ? velm_image_source_refer(run->source, path, NULL) : NULL;
+}
+
+/* By reference where that can be and is of use. */
+static gboolean place_image(const Run *run, VelmPlantJob *job, const char *path, GError **error) {
+  job->reference = refer(run, path);
+  if (!job->reference && run->source && g_bytes_get_size(job->image) > run->most) {
+    job->reference = velm_image_source_share(run->source, job->image, error);
+    if (!job->reference)
+      return FALSE;
+  }
+  if (job->reference)
+    g_clear_pointer(&job->image, g_bytes_unref);
+  return TRUE;
+}
+
 static gboolean hand_in(Run *run, const char *path, GError **error) {
   g_autoptr(VelmPlantJob) job = g_new0(VelmPlantJob, 1);
   char *contents = NULL;
@@ -70,7 +95,7 @@ static gboolean hand_in(Run *run, const char *path, GError **error) {
   job->name = g_filename_display_name(path);
   job->time = g_get_real_time();
   job->key = key_of(job);
-  return velm_submitter_add(run->submitter, job, error);
+  return place_image(run, job, path, error) && velm_submitter_add(run->submitter, job, error);
 }
 
 /* A file that cannot be handed in keeps no other from it. */
@@ -122,7 +147,15 @@ static void print_result(const Run *run) {
            done.taken - done.known, done.known, run->failed);
 }
 
+static gboolean open_shared(const Options *options, VelmImageSource **source, GError **error) {
+  const VelmCliReferences references = {.shared = options->shared};
+  return !options->shared || (*source = velm_cli_open_references(&references, error));
+}
+
 static gboolean submit(Run *run, char **paths, GError **error) {
+  g_autoptr(VelmImageSource) source = NULL;
+  if (!open_shared(run->options, &source, error))
+    return FALSE;
   g_autoptr(VelmBroker) broker =
       velm_cli_connect_broker(&run->options->broker, "velm submit", FALSE, error);
   if (!broker || !velm_streams_ensure(broker, NULL, error))
@@ -131,6 +164,8 @@ static gboolean submit(Run *run, char **paths, GError **error) {
   if (!submitter)
     return FALSE;
   run->submitter = submitter;
+  run->source = source;
+  run->most = velm_submitter_most(submitter);
   if (!hand_in_all(run, paths, error) || !velm_submitter_finish(submitter, error))
     return FALSE;
   print_result(run);

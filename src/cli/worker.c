@@ -13,6 +13,7 @@ typedef struct {
   int jobs, max_mb;
   VelmCliBroker broker;
   VelmCliProducts products;
+  VelmCliReferences references;
   VelmCliLlm llm;
 } Options;
 
@@ -24,6 +25,7 @@ static void options_clear(Options *options) {
   g_free(options->tokens);
   velm_cli_broker_clear(&options->broker);
   velm_cli_products_clear(&options->products);
+  velm_cli_references_clear(&options->references);
   velm_cli_llm_clear(&options->llm);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
@@ -58,6 +60,7 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
       entries,
       (GOptionGroup *[]){velm_cli_product_options(&options->products),
                          velm_cli_broker_options(&options->broker),
+                         velm_cli_reference_options(&options->references),
                          velm_cli_llm_options(&options->llm), NULL},
       0, 0, code);
 }
@@ -111,11 +114,12 @@ static guint most_jobs(const Options *options, const Role *role) {
 }
 
 static void add_links(VelmStation *station, const Options *options, VelmBroker *broker,
-                      const char *name) {
+                      VelmImageSource *source, const char *name) {
   const Role *role = find_role(options->role);
   const GPtrArray *products = velm_station_get_products(station);
   const VelmJobLinkParams params = {
       .broker = broker,
+      .source = source,
       .worker = name,
       .stage = role->stage,
       .pass_on = role->pass_on,
@@ -151,13 +155,15 @@ static gboolean work(const Options *options, const VelmInspectorParams *base, GE
   g_autofree char *name = name_of(options);
   g_autofree char *ready = NULL;
   const VelmInspectorParams inspector = inspector_params(options, base);
-  g_autoptr(VelmBroker) broker = velm_cli_connect_broker(&options->broker, name, TRUE, error);
+  g_autoptr(VelmImageSource) source = velm_cli_open_references(&options->references, error);
+  g_autoptr(VelmBroker) broker =
+      source ? velm_cli_connect_broker(&options->broker, name, TRUE, error) : NULL;
   g_autoptr(VelmAccess) access = NULL;
   g_autoptr(VelmStation) station = broker ? velm_station_new(options->data, error) : NULL;
   g_autoptr(VelmApi) api = NULL;
   if (!station || !velm_cli_add_products(station, &options->products, &inspector, error))
     return FALSE;
-  add_links(station, options, broker, name);
+  add_links(station, options, broker, source, name);
   if (!add_api(station, options, &access, &api, error))
     return FALSE;
   velm_station_start(station);

@@ -1,5 +1,7 @@
 #include "core/http_params.h"
 
+#include <string.h>
+
 #define MOST_IN_FLIGHT 1024
 
 VelmHttpParams velm_http_params_default(void) {
@@ -26,6 +28,24 @@ static gboolean has_control(const char *text) {
   return FALSE;
 }
 
+static gboolean is_word(const char *text) {
+  return text && text[0] && !has_control(text) && !strpbrk(text, " :/");
+}
+
+/* The names stand in a header with slashes between them, and in libcurl's option with colons. */
+static gboolean check_signing(const VelmHttpParams *params, GError **error) {
+  const VelmHttpSigning *signing = params->signing;
+  if (!signing ||
+      (is_word(signing->region) && is_word(signing->service) && is_word(signing->key_id) &&
+       signing->secret && signing->secret[0] && !(signing->token && has_control(signing->token))))
+    return TRUE;
+  g_set_error(
+      error, VELM_ERROR, (int)params->error_code,
+      "requests cannot be signed: the region, the key's name, the key or the token is empty "
+      "or has characters that cannot be in it");
+  return FALSE;
+}
+
 static gboolean check_range(const char *name, gint64 value, gint64 least, gint64 most,
                             GError **error) {
   if (value >= least && value <= most)
@@ -43,7 +63,8 @@ gboolean velm_http_params_check(const VelmHttpParams *params, GError **error) {
                 "the key has a line break or another control character in it");
     return FALSE;
   }
-  return check_range("in_flight", params->in_flight, 1, MOST_IN_FLIGHT, error) &&
+  return check_signing(params, error) &&
+         check_range("in_flight", params->in_flight, 1, MOST_IN_FLIGHT, error) &&
          check_range("connect_timeout_ms", params->connect_timeout_ms, 1, G_MAXINT, error) &&
          check_range("timeout_ms", params->timeout_ms, 1, G_MAXINT, error) &&
          check_range("total_timeout_ms", params->total_timeout_ms, 1, G_MAXINT, error) &&

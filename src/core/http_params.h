@@ -4,8 +4,20 @@
 #include "velm.h"
 
 /**
+ * VelmHttpSigning: AWS Signature Version 4, as S3 and those that speak like it ask for
+ * @region: such as us-east-1; @service: such as s3
+ * @key_id, @secret: of who asks; the secret is not sent
+ * @token: (nullable): of a session that ends
+ */
+typedef struct {
+  const char *region, *service, *key_id, *secret, *token;
+} VelmHttpSigning;
+
+/**
  * VelmHttpParams: start from velm_http_params_default().
  * @bearer: key sent as "Authorization: Bearer KEY", copied; NULL for none
+ * @accept: the media type that is asked for; NULL for application/json
+ * @signing: (nullable): sign each request, copied; for requests without a body, and without @bearer
  * @ca_file: PEM file of certificates that are trusted besides the system's, read when the pool is
  * made; NULL for none
  * @direct: by no proxy, whatever the environment names: the service is on this machine
@@ -28,9 +40,13 @@
  * @breaker_failures: requests in a row that got no answer or a 5xx, all tries included, after which
  * none is sent for @breaker_wait_ms, and then one to try; 0 for never
  * @error_code: what a failure is to the caller
+ * @too_large_code: what an answer over @max_response is; 0, which is VELM_ERROR_FILE, for
+ * @error_code
  */
 typedef struct {
   const char *bearer;
+  const char *accept;
+  const VelmHttpSigning *signing;
   const char *ca_file;
   gboolean direct;
   guint in_flight;
@@ -46,6 +62,7 @@ typedef struct {
   guint breaker_failures;
   int breaker_wait_ms;
   VelmError error_code;
+  VelmError too_large_code;
 } VelmHttpParams;
 
 /**

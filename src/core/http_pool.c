@@ -75,7 +75,8 @@ VelmHttpPool *velm_http_pool_new(const VelmHttpParams *params, GError **error) {
   pool->params = *params;
   pool->bearer = g_strdup(params->bearer);
   pool->params.bearer = pool->bearer;
-  pool->params.ca_file = NULL; /* read */
+  pool->params.ca_file = pool->params.accept = NULL; /* in the setup, as the next */
+  pool->params.signing = NULL;
   pool->setup = g_steal_pointer(&setup);
   pool->multi = multi;
   pool->random = params->seed ? g_rand_new_with_seed(params->seed) : g_rand_new();
@@ -87,6 +88,10 @@ VelmHttpPool *velm_http_pool_new(const VelmHttpParams *params, GError **error) {
   g_queue_init(&pool->queue);
   g_queue_init(&pool->finished);
   return pool;
+}
+
+void velm_http_pool_set_max_response(VelmHttpPool *pool, gsize bytes) {
+  pool->params.max_response = CLAMP(bytes, 1, G_MAXINT);
 }
 
 char *velm_http_pool_redact(const VelmHttpPool *pool, const char *text) {
@@ -145,11 +150,13 @@ static void clear_result(Request *request) {
   g_clear_error(&request->error);
 }
 
-static void keep_response(Request *request, const VelmHttpTransfer *transfer) {
+/* The bytes are handed over, for they may be many. */
+static void keep_response(Request *request, VelmHttpTransfer *transfer) {
   clear_result(request);
   request->response = g_new0(VelmHttpResponse, 1);
   request->response->status = (int)velm_http_transfer_status(transfer);
-  request->response->body = g_bytes_new(transfer->body->data, transfer->body->len);
+  request->response->body = g_byte_array_free_to_bytes(transfer->body);
+  transfer->body = g_byte_array_new();
   request->response->tries = request->tries;
 }
 
@@ -217,7 +224,12 @@ static void note_failure(VelmHttpPool *pool, long status, const char *why) {
   pool->last_failure = velm_http_pool_redact(pool, text);
 }
 
-static void keep_result(VelmHttpPool *pool, Request *request, const VelmHttpTransfer *transfer,
+static VelmError code_of(const VelmHttpPool *pool, const VelmHttpTransfer *transfer) {
+  return transfer->too_large && pool->params.too_large_code ? pool->params.too_large_code
+                                                            : pool->params.error_code;
+}
+
+static void keep_result(VelmHttpPool *pool, Request *request, VelmHttpTransfer *transfer,
                         CURLcode code, gboolean stalled) {
   long status = code == CURLE_OK ? velm_http_transfer_status(transfer) : 0;
   g_autofree char *why = code == CURLE_OK ? NULL : explain(pool, transfer, code, stalled);
@@ -227,7 +239,7 @@ static void keep_result(VelmHttpPool *pool, Request *request, const VelmHttpTran
   if (code == CURLE_OK)
     keep_response(request, transfer);
   else
-    keep_error(pool, request, pool->params.error_code, why);
+    keep_error(pool, request, code_of(pool, transfer), why);
 }
 
 /* A wait that would not end in time is not begun. */

@@ -57,6 +57,10 @@ VelmHttpPool *velm_http_pool_new(const VelmHttpParams *params, GError **error);
 void velm_http_pool_submit(VelmHttpPool *pool, const char *url, GBytes *json, VelmHttpDone done,
                            gpointer data, GDestroyNotify destroy);
 
+/** Sets max_response for the tries that begin from now on. @bytes: below 1 it is 1, above G_MAXINT
+ * that */
+void velm_http_pool_set_max_response(VelmHttpPool *pool, gsize bytes);
+
 /** Requests whose done() was not yet called. */
 guint velm_http_pool_pending(const VelmHttpPool *pool);
 

@@ -35,8 +35,9 @@ char *velm_http_redact_key(const char *key, const char *text) {
   return g_string_free(safe, FALSE);
 }
 
+/* Relaxed, as with more than one @ what is before the last is all user and password. */
 char *velm_http_display_url(const char *url) {
-  g_autoptr(GUri) uri = g_uri_parse(url, G_URI_FLAGS_NONE, NULL);
+  g_autoptr(GUri) uri = g_uri_parse(url, G_URI_FLAGS_PARSE_RELAXED, NULL);
   if (!uri)
     return g_strdup("the server");
   return g_uri_to_string_partial(uri, G_URI_HIDE_USERINFO | G_URI_HIDE_QUERY | G_URI_HIDE_FRAGMENT);

@@ -1,8 +1,11 @@
 #include "core/http_transfer.h"
 
 #include "core/file.h"
+#include "core/secret_file.h"
 
 #include <string.h>
+
+#define SHA256_OF_NOTHING "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 /* ---- what transfers share ---- */
 
@@ -10,13 +13,29 @@ static gpointer start_curl(G_GNUC_UNUSED gpointer data) {
   return GINT_TO_POINTER(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
 }
 
-static struct curl_slist *make_headers(const char *bearer) {
-  struct curl_slist *headers = curl_slist_append(NULL, "Accept: application/json");
+static struct curl_slist *add_header(struct curl_slist *headers, const char *name,
+                                     const char *value) {
+  g_autofree char *line = g_strconcat(name, ": ", value, NULL);
+  return curl_slist_append(headers, line);
+}
+
+/* Those that libcurl, as old as Debian 12's, does not add by itself. */
+static struct curl_slist *add_signed_headers(struct curl_slist *headers,
+                                             const VelmHttpSigning *signing) {
+  headers = add_header(headers, "x-amz-content-sha256", SHA256_OF_NOTHING);
+  return signing->token ? add_header(headers, "x-amz-security-token", signing->token) : headers;
+}
+
+static struct curl_slist *make_headers(const VelmHttpParams *params) {
+  struct curl_slist *headers =
+      add_header(NULL, "Accept", params->accept ? params->accept : "application/json");
+  if (params->signing)
+    return add_signed_headers(headers, params->signing);
   headers = curl_slist_append(headers, "Content-Type: application/json");
   /* Without it libcurl holds a large body back for a second, waiting for a word few servers say. */
   headers = curl_slist_append(headers, "Expect:");
-  if (bearer) {
-    g_autofree char *line = g_strconcat("Authorization: Bearer ", bearer, NULL);
+  if (params->bearer) {
+    g_autofree char *line = g_strconcat("Authorization: Bearer ", params->bearer, NULL);
     headers = curl_slist_append(headers, line);
   }
   return headers;
@@ -78,6 +97,14 @@ static GBytes *read_authorities(const char *path, int code, GError **error) {
   return g_byte_array_free_to_bytes(all);
 }
 
+static void set_signing(VelmHttpSetup *setup, const VelmHttpSigning *signing) {
+  if (!signing)
+    return;
+  setup->signing = g_strdup_printf("aws:amz:%s:%s", signing->region, signing->service);
+  setup->key_id = g_strdup(signing->key_id);
+  setup->secret = g_strdup(signing->secret);
+}
+
 VelmHttpSetup *velm_http_setup_new(const VelmHttpParams *params, GError **error) {
   static GOnce once = G_ONCE_INIT;
   if (!g_once(&once, start_curl, NULL)) {
@@ -96,7 +123,8 @@ VelmHttpSetup *velm_http_setup_new(const VelmHttpParams *params, GError **error)
                 params->ca_file);
     return NULL;
   }
-  setup->headers = make_headers(params->bearer);
+  setup->headers = make_headers(params);
+  set_signing(setup, params->signing);
   return g_steal_pointer(&setup);
 }
 
@@ -105,6 +133,9 @@ void velm_http_setup_free(VelmHttpSetup *setup) {
     return;
   curl_slist_free_all(setup->headers);
   g_clear_pointer(&setup->authorities, g_bytes_unref);
+  g_free(setup->signing);
+  g_free(setup->key_id);
+  velm_secret_free(setup->secret);
   g_free(setup);
 }
 
@@ -181,6 +212,11 @@ static void set_security(CURL *curl, const VelmHttpSetup *setup, const char *url
   curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
   if (setup->authorities)
     set_authorities(curl, setup->authorities);
+  if (setup->signing) {
+    curl_easy_setopt(curl, CURLOPT_AWS_SIGV4, setup->signing);
+    curl_easy_setopt(curl, CURLOPT_USERNAME, setup->key_id);
+    curl_easy_setopt(curl, CURLOPT_PASSWORD, setup->secret);
+  }
 }
 
 void velm_http_transfer_prepare(VelmHttpTransfer *transfer, const VelmHttpParams *params,

@@ -14,6 +14,8 @@
 typedef struct {
   struct curl_slist *headers;
   GBytes *authorities; /* PEM; NULL for libcurl's own */
+  char *signing;       /* libcurl's name of the signature; NULL for none */
+  char *key_id, *secret;
 } VelmHttpSetup;
 
 /** Starts libcurl, and reads @params' ca_file. Returns: (transfer full): NULL with @params'

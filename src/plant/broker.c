@@ -175,6 +175,17 @@ gboolean velm_broker_is_connected(VelmBroker *broker) {
   return natsConnection_Status(broker->connection) == NATS_CONN_STATUS_CONNECTED;
 }
 
+guint64 velm_broker_count_reconnects(VelmBroker *broker) {
+  natsStatistics *statistics = NULL;
+  uint64_t in_messages, in_bytes, out_messages, out_bytes, reconnects = 0;
+  if (natsStatistics_Create(&statistics) == NATS_OK &&
+      natsConnection_GetStats(broker->connection, statistics) == NATS_OK)
+    natsStatistics_GetCounts(statistics, &in_messages, &in_bytes, &out_messages, &out_bytes,
+                             &reconnects);
+  natsStatistics_Destroy(statistics);
+  return reconnects;
+}
+
 const char *velm_broker_get_shown(const VelmBroker *broker) { return broker->shown; }
 
 gsize velm_broker_get_most(VelmBroker *broker) {

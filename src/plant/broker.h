@@ -35,6 +35,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmBroker, velm_broker_free)
 
 /** Whether it is connected now. */
 gboolean velm_broker_is_connected(VelmBroker *broker);
+/** How often it came back. */
+guint64 velm_broker_count_reconnects(VelmBroker *broker);
 /** What messages call it: its hosts. */
 const char *velm_broker_get_shown(const VelmBroker *broker);
 /** The bytes that a message may have. */

@@ -120,13 +120,19 @@ static void take_dead(const char *subject, const char *reason, gpointer user_dat
 
 /* ---- handing in: in the senders' threads ---- */
 
-static gboolean check_size(Front *front, const VelmPlantJob *job, GError **error) {
+/* What is larger than the broker takes goes by reference, where the workers share a folder. */
+static gboolean fit(Front *front, VelmPlantJob *job, GError **error) {
   gsize most = velm_broker_get_most(front->params.broker), size = g_bytes_get_size(job->image);
   if (size + HEADERS <= most)
     return TRUE;
+  if (front->params.source) {
+    job->reference = velm_image_source_share(front->params.source, job->image, error);
+    g_clear_pointer(&job->image, g_bytes_unref);
+    return job->reference != NULL;
+  }
   g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED,
               "%s: the image has %" G_GSIZE_FORMAT " bytes, more than the %" G_GSIZE_FORMAT
-              " that the broker takes",
+              " that the broker takes: share a folder with the workers",
               job->name, size, most - HEADERS);
   return FALSE;
 }
@@ -138,13 +144,12 @@ static void refuse(const char *why, const GError *cause, GError **error) {
               cause->message);
 }
 
-static gboolean submit(Front *front, const Errand *errand, GError **error) {
+static gboolean submit(Front *front, Errand *errand, GError **error) {
   g_autoptr(GError) cause = NULL;
   gboolean known = FALSE, full = FALSE;
   gint64 start = g_get_monotonic_time();
-  if (!check_size(front, errand->job, error))
-    return FALSE;
-  if (!velm_plant_job_submit(front->params.broker, errand->job, VELM_STAGE_DETECT, &known, &full,
+  if (!fit(front, errand->job, &cause) ||
+      !velm_plant_job_submit(front->params.broker, errand->job, VELM_STAGE_DETECT, &known, &full,
                              &cause)) {
     refuse(full ? "the plant has as many jobs as it may: " : "", cause, error);
     return FALSE;
@@ -234,18 +239,6 @@ static gboolean open_front(Front *front, GError **error) {
   return TRUE;
 }
 
-/* How often the connection was made again. */
-static guint64 count_reconnects(Front *front) {
-  natsStatistics *statistics = NULL;
-  uint64_t reconnects = 0;
-  if (natsStatistics_Create(&statistics) == NATS_OK &&
-      natsConnection_GetStats(velm_broker_get_connection(front->params.broker), statistics) ==
-          NATS_OK)
-    natsStatistics_GetCounts(statistics, NULL, NULL, NULL, NULL, &reconnects);
-  natsStatistics_Destroy(statistics);
-  return reconnects;
-}
-
 /* What was told while the connection was cut is found by this. @until: of those that wait. */
 static gboolean look_again(Front *front, gint64 until, GError **error) {
   g_auto(GStrv) subjects = velm_waits_list(front->waits, until);
@@ -255,7 +248,7 @@ static gboolean look_again(Front *front, gint64 until, GError **error) {
 }
 
 static gboolean look_where_due(Front *front, GError **error) {
-  guint64 reconnects = count_reconnects(front);
+  guint64 reconnects = velm_broker_count_reconnects(front->params.broker);
   gint64 now = g_get_monotonic_time();
   gboolean cut = reconnects != front->reconnects, first = front->looked == 0;
   if (!cut && !first && now - front->looked < LOOK_US)

@@ -9,16 +9,19 @@
 #pragma once
 
 #include "plant/broker.h"
+#include "plant/image_source.h"
 #include "serve/link.h"
 
 /**
- * VelmFrontParams: @broker: borrowed, and must outlive the link
+ * VelmFrontParams: @broker, @source: borrowed, and must outlive the link
+ * @source: (nullable): with a shared folder, where images go that are larger than the broker takes
  * @shared: the station and the plant's workers have one store: records are looked up there, and
  * those of images that others handed in are told to who follows the station. Else each record is
  * told whole, and the station keeps it in its own
  */
 typedef struct {
   VelmBroker *broker;
+  VelmImageSource *source;
   gboolean shared;
 } VelmFrontParams;
 

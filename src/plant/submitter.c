@@ -103,15 +103,20 @@ static gboolean fail_cancelled(GError **error) {
   return FALSE;
 }
 
-static gboolean check_size(VelmSubmitter *submitter, const VelmPlantJob *job, GError **error) {
+gsize velm_submitter_most(const VelmSubmitter *submitter) {
   gsize most = velm_broker_get_most(submitter->broker);
+  return most > HEADERS ? most - HEADERS : 0;
+}
+
+static gboolean check_size(VelmSubmitter *submitter, const VelmPlantJob *job, GError **error) {
+  gsize most = velm_submitter_most(submitter);
   gsize size = job->image ? g_bytes_get_size(job->image) : 0;
-  if (size + HEADERS <= most)
+  if (size <= most)
     return TRUE;
   g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
               "%s: the image has %" G_GSIZE_FORMAT " bytes, more than the %" G_GSIZE_FORMAT
               " that the broker takes: give it by reference",
-              job->name, size, most - HEADERS);
+              job->name, size, most);
   return FALSE;
 }
 

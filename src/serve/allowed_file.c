@@ -36,20 +36,40 @@ static gboolean is_open_below(int file, const char *folder) {
   return is_there;
 }
 
-/* Returns: negative where it is not there, or not in the folder, or no file. */
+/* Returns: negative with errno: ENOENT where it is not there, or not in the folder, or no file. */
 static int open_allowed(const char *folder, const char *path) {
   struct stat status;
+  errno = ENOENT;
   char *real = path[0] == '/' ? realpath(path, NULL) : NULL;
+  gboolean is_there = real && is_below(folder, real);
+  if (real && !is_there)
+    errno = ENOENT;
   /* Without waiting, as opening a pipe would. */
-  int file = real && is_below(folder, real)
-                 ? open(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-                 : -1;
+  int file = is_there ? open(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
   free(real);
   if (file < 0 ||
       (fstat(file, &status) == 0 && S_ISREG(status.st_mode) && is_open_below(file, folder)))
     return file;
   close(file);
+  errno = ENOENT;
   return -1;
+}
+
+/* Of the disk or the network behind the folder, or of this process, and not of the file. */
+static gboolean may_pass(int code) {
+  return code == EIO || code == ESTALE || code == ETIMEDOUT || code == EHOSTDOWN ||
+         code == EMFILE || code == ENFILE || code == ENOMEM;
+}
+
+static void set_error(int code, gsize most, gboolean *retry, GError **error) {
+  if (retry)
+    *retry = may_pass(code);
+  if (code == EFBIG)
+    g_set_error(error, VELM_ERROR, VELM_ERROR_IMAGE,
+                "the file has more than %" G_GSIZE_FORMAT " bytes", most);
+  else
+    g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "the file cannot be read: %s",
+                g_strerror(code));
 }
 
 /* Returns: FALSE with errno; EFBIG where it is longer than @most. */
@@ -69,21 +89,46 @@ static gboolean read_all(int file, gsize most, GByteArray *bytes) {
   }
 }
 
-GBytes *velm_allowed_file_read(const char *folder, const char *path, gsize most, GError **error) {
+/* Whoever asks is not told whether something is there that it may not have. */
+static void set_open_error(int code, gsize most, gboolean *retry, GError **error) {
+  if (may_pass(code)) {
+    set_error(code, most, retry, error);
+    return;
+  }
+  g_set_error(error, VELM_ERROR, VELM_ERROR_FILE,
+              "there is no such file in the folder that images may be in");
+}
+
+GBytes *velm_allowed_file_read(const char *folder, const char *path, gsize most, gboolean *retry,
+                               GError **error) {
+  if (retry)
+    *retry = FALSE;
   int file = open_allowed(folder, path);
   if (file < 0) {
-    g_set_error(error, VELM_ERROR, VELM_ERROR_FILE,
-                "path: there is no such file in the folder that images may be in");
+    set_open_error(errno, most, retry, error);
     return NULL;
   }
   GByteArray *bytes = g_byte_array_new();
   gboolean ok = read_all(file, most, bytes);
   if (!ok)
-    g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "path: the file cannot be read: %s",
-                g_strerror(errno));
+    set_error(errno, most, retry, error);
   close(file);
   if (ok)
     return g_byte_array_free_to_bytes(bytes);
   g_byte_array_unref(bytes);
   return NULL;
+}
+
+char *velm_allowed_file_find(const char *folder, const char *path, GError **error) {
+  struct stat status;
+  char *real = realpath(path, NULL);
+  gsize length = strlen(folder);
+  gboolean is_there = real && is_below(folder, real) && stat(real, &status) == 0;
+  char *relative = NULL;
+  if (is_there && S_ISREG(status.st_mode))
+    relative = g_strdup(real + length + (length > 1 ? 1 : 0));
+  free(real);
+  if (!relative)
+    g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "there is no such file in %s", folder);
+  return relative;
 }

@@ -14,8 +14,8 @@ typedef struct _VelmApi VelmApi;
  * VelmApiParams: start from velm_api_params_default().
  * @access: (nullable): who has tokens; NULL where everyone may do everything
  * @max_body: bytes of an image's file
- * @callbacks: (nullable): beginnings of addresses that may be called with a record;
- * NULL-terminated
+ * @callbacks: (nullable): what addresses may be called with a record, as in
+ * core/http_prefix; NULL-terminated
  * @per_second: requests of one address, on average; four times as many at once
  */
 typedef struct {

@@ -1,4 +1,5 @@
 /* An image comes in, and its record goes out. */
+#include "core/http_prefix.h"
 #include "serve/call.h"
 #include "serve/key.h"
 #include "serve/query.h"
@@ -57,13 +58,6 @@ typedef struct {
   gboolean later; /* it is queued, and the answer does not wait for the record */
 } Wish;
 
-static gboolean is_allowed(const VelmCall *call, const char *callback) {
-  for (const char *const *prefix = call->context->callbacks; prefix && *prefix; prefix++)
-    if (g_str_has_prefix(callback, *prefix))
-      return TRUE;
-  return FALSE;
-}
-
 static gboolean read_query(const VelmCall *call, Wish *wish, GError **error) {
   static const char *const names[] = {"name", "part", "wait", "callback", NULL};
   static const char *const words[] = {"true", "false", NULL};
@@ -93,7 +87,7 @@ static VelmResponse *check(const VelmCall *call, Wish *wish) {
     return velm_response_new_problem(400, "part: it has control characters");
   if (wish->callback && !wish->later)
     return velm_response_new_problem(400, "callback: it goes with wait=false");
-  if (wish->callback && !is_allowed(call, wish->callback))
+  if (wish->callback && !velm_http_prefix_allows(call->context->callbacks, wish->callback))
     return velm_response_new_problem(403, "callback: the station does not call this address");
   if (g_bytes_get_size(velm_exchange_get_body(call->exchange)) == 0)
     return velm_response_new_problem(400, "the request has no image");

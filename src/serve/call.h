@@ -16,7 +16,7 @@ typedef struct {
   VelmSessions *sessions;
   const VelmAccess *access; /* NULL where there are no tokens */
   gsize max_body;
-  const char *const *callbacks; /* beginnings of addresses that may be called; NULL for none */
+  const char *const *callbacks; /* as VelmApiParams has them; NULL for none */
   VelmRate *failures;           /* wrong tokens of an address */
 } VelmContext;
 

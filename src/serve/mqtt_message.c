@@ -143,8 +143,12 @@ static GBytes *decode(const char *text, gsize most, GError **error) {
 }
 
 static GBytes *read_file(const VelmMqttIntake *intake, const char *path, GError **error) {
-  if (intake->images)
-    return velm_allowed_file_read(intake->images, path, intake->most, error);
+  if (intake->images) {
+    GBytes *bytes = velm_allowed_file_read(intake->images, path, intake->most, NULL, error);
+    if (!bytes)
+      g_prefix_error(error, "path: ");
+    return bytes;
+  }
   fail("path: the station takes no paths, as --mqtt-images names no folder", error);
   return NULL;
 }

@@ -357,6 +357,9 @@ static void test_options(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
       {2,
        "--camera b: it is to begin with NAME=",
        {"serve", "--data", d, "-m", m, "--product", one, "--camera", "b"}},
+      {2,
+       "--callbacks http://mes/: it is to be the beginning of addresses",
+       {"serve", "--data", d, "-m", m, "--callbacks", "http://user:pass@mes/"}},
       {1, m, {"serve", "--data", m, "-m", m}},
   };
   for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {

@@ -4,12 +4,14 @@
 
 #include "core/scratch.h"
 #include "plant/dead_letter.h"
+#include "plant/job.h"
 #include "plant/job_link.h"
 #include "plant/nats_fixture.h"
 #include "plant/record_message.h"
 #include "serve/line_fixture.h"
 #include "serve/station_fixture.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 #define N_FRONTS 2
@@ -30,7 +32,8 @@ typedef struct {
   VelmBroker *broker; /* the test's own, and the worker's */
   VelmStation *worker;
   Front fronts[N_FRONTS];
-  gboolean shared; /* of fronts that are started */
+  gboolean shared;         /* of fronts that are started */
+  VelmImageSource *source; /* of all that are started */
 } Plant;
 
 /* ---- the plant ---- */
@@ -52,6 +55,7 @@ static void start_worker(Plant *plant) {
                                      .inspector = velm_inspector_params_default(),
                                      .most_queued = 64};
   const VelmJobLinkParams params = {.broker = plant->broker,
+                                    .source = plant->source,
                                     .worker = "worker",
                                     .stage = VELM_STAGE_DETECT,
                                     .most = 8,
@@ -78,6 +82,7 @@ static void tear_down(Plant *plant, gconstpointer data) {
   for (guint i = 0; i < N_FRONTS; i++)
     stop_front(&plant->fronts[i]);
   velm_station_free(plant->worker);
+  velm_image_source_free(plant->source);
   velm_broker_free(plant->broker);
   nats_server_tear_down(&plant->server);
   scratch_remove(plant->folder);
@@ -122,7 +127,8 @@ static void begin_front(Plant *plant, guint number, const char *url) {
   api.http.listen = "127.0.0.1:0";
   front->broker = velm_broker_connect(&broker, &error);
   g_assert_no_error(error);
-  const VelmFrontParams params = {.broker = front->broker, .shared = plant->shared};
+  const VelmFrontParams params = {
+      .broker = front->broker, .source = plant->source, .shared = plant->shared};
   front->station = velm_station_new(data, &error);
   g_assert_no_error(error);
   velm_station_add_product(front->station, &product, &error);
@@ -557,6 +563,33 @@ static void test_too_large(Plant *plant, gconstpointer data) {
   assert_reply(reply, 503, "more than the");
 }
 
+/* The broker takes little: the image goes by the folder that is shared. */
+static void test_by_reference(Plant *plant, gconstpointer data) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *folder = g_build_filename(plant->folder, "shared", NULL);
+  const VelmImageSourceParams params = {.shared = folder};
+  g_autoptr(GBytes) image = small_product_image("scratch", 0);
+  g_assert_cmpint(g_mkdir(folder, 0700), ==, 0);
+  plant->source = velm_image_source_new(&params, &error);
+  g_assert_no_error(error);
+  nats_server_stop(&plant->server);
+  plant->server.more = "max_payload: 20000";
+  nats_server_start(&plant->server);
+  g_assert_cmpuint(g_bytes_get_size(image), <, 20000);
+  Front *front = start_front(plant, 0);
+  HttpClient *client = begin_post(front, "k", image);
+  line_wait_for(count_jobs(plant) == 1);
+  g_autoptr(natsMsg) message = NULL;
+  js_GetMsg(&message, velm_broker_get_jetstream(plant->broker),
+            velm_stage_stream(VELM_STAGE_DETECT), 1, NULL, NULL);
+  g_autoptr(VelmPlantJob) job = velm_plant_job_read(message, &error);
+  g_assert_no_error(error);
+  g_assert_true(g_str_has_prefix(job->reference, "file:"));
+  start_worker(plant);
+  finish_post(client, 201);
+  assert_same(plant, front, "k");
+}
+
 /* Who waits for the station's answers does not wait for workers that are away. */
 static void test_end(Plant *plant, gconstpointer data) {
   g_autoptr(GBytes) image = small_product_image("good", 0);
@@ -682,6 +715,7 @@ int main(int argc, char **argv) {
   ADD("dead-letter", test_dead_letter);
   ADD("full", test_full);
   ADD("too-large", test_too_large);
+  ADD("by-reference", test_by_reference);
   ADD("end", test_end);
   ADD("no-model", test_no_model);
   ADD("shared", test_shared);

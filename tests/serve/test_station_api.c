@@ -907,6 +907,8 @@ static HttpReply *hand_in_later(const StationFixture *f, const char *query, cons
 }
 
 static void test_later(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  static const char *const callbacks[] = {"http://127.0.0.1:1/told", NULL};
+  f->params.callbacks = callbacks;
   station_start(f);
   g_autoptr(GBytes) image = small_product_image("scratch", 0);
   g_autoptr(GBytes) other = small_product_image("good", 0);
@@ -924,6 +926,10 @@ static void test_later(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
   assert_problem(absent, 404, "no image with this key");
   g_autoptr(HttpReply) stranger = hand_in_later(f, "&callback=http://127.0.0.1:1/", "c", image);
   assert_problem(stranger, 403, "does not call this address");
+  g_autoptr(HttpReply) beside = hand_in_later(f, "&callback=http://127.0.0.1:1/toldx", "c", image);
+  assert_problem(beside, 403, "does not call this address");
+  g_autoptr(HttpReply) friend = hand_in_later(f, "&callback=http://127.0.0.1:1/told/1", "c", image);
+  g_assert_cmpuint(friend->status, ==, 202);
   g_autoptr(HttpReply) now = http_ask(f->url, "POST", INSPECTIONS "?callback=http://127.0.0.1:1/",
                                       "Content-Type: image/png\r\n", image);
   assert_problem(now, 400, "wait=false");
