@@ -13,6 +13,8 @@
 #define HEADERS 16384
 /* How long a record is waited for before it is looked for, lest its message was lost. */
 #define LOOK_US (30 * G_TIME_SPAN_SECOND)
+/* How often a job is handed in where it is not known whether the broker has it. */
+#define MOST_TRIES 3
 /* Records of others that are remembered as told. */
 #define MOST_TOLD 4096
 /* What a stop without velm_front_end() leaves those who wait. */
@@ -30,6 +32,7 @@ typedef struct {
 
   GMutex lock;
   GThreadPool *senders; /* of Errand */
+  GQueue unsent;        /* of Errand: to be handed in again */
   gboolean open;        /* images are taken */
   GHashTable *told;     /* numbers of others' records */
 } Front;
@@ -38,9 +41,11 @@ typedef struct {
 typedef struct {
   VelmPlantJob *job;
   char *subject; /* of its record */
+  guint tries;   /* that failed */
 } Errand;
 
-static void errand_free(Errand *errand) {
+static void errand_free(gpointer data) {
+  Errand *errand = data;
   velm_plant_job_free(errand->job);
   g_free(errand->subject);
   g_free(errand);
@@ -122,7 +127,8 @@ static void take_dead(const char *subject, const char *reason, gpointer user_dat
 
 /* What is larger than the broker takes goes by reference, where the workers share a folder. */
 static gboolean fit(Front *front, VelmPlantJob *job, GError **error) {
-  gsize most = velm_broker_get_most(front->params.broker), size = g_bytes_get_size(job->image);
+  gsize most = velm_broker_get_most(front->params.broker);
+  gsize size = job->image ? g_bytes_get_size(job->image) : 0;
   if (size + HEADERS <= most)
     return TRUE;
   if (front->params.source) {
@@ -137,6 +143,11 @@ static gboolean fit(Front *front, VelmPlantJob *job, GError **error) {
   return FALSE;
 }
 
+/* Where it is not full, a broker that fails may have the job all the same. */
+static gboolean is_in_doubt(const GError *cause, gboolean full) {
+  return !full && g_error_matches(cause, VELM_ERROR, VELM_ERROR_FILE);
+}
+
 /* What says nothing of the image can be tried again. */
 static void refuse(const char *why, const GError *cause, GError **error) {
   gboolean passing = g_error_matches(cause, VELM_ERROR, VELM_ERROR_FILE);
@@ -144,13 +155,15 @@ static void refuse(const char *why, const GError *cause, GError **error) {
               cause->message);
 }
 
-static gboolean submit(Front *front, Errand *errand, GError **error) {
+/* @again: (out): where it fails: it is to be tried again */
+static gboolean submit(Front *front, Errand *errand, gboolean *again, GError **error) {
   g_autoptr(GError) cause = NULL;
   gboolean known = FALSE, full = FALSE;
   gint64 start = g_get_monotonic_time();
   if (!fit(front, errand->job, &cause) ||
       !velm_plant_job_submit(front->params.broker, errand->job, VELM_STAGE_DETECT, &known, &full,
                              &cause)) {
+    *again = is_in_doubt(cause, full);
     refuse(full ? "the plant has as many jobs as it may: " : "", cause, error);
     return FALSE;
   }
@@ -162,14 +175,36 @@ static gboolean submit(Front *front, Errand *errand, GError **error) {
   return TRUE;
 }
 
+/* Returns: FALSE where it is not to be tried again. */
+static gboolean keep_unsent(Front *front, Errand *errand) {
+  g_mutex_lock(&front->lock);
+  gboolean kept = front->open && ++errand->tries < MOST_TRIES;
+  if (kept)
+    g_queue_push_tail(&front->unsent, errand);
+  g_mutex_unlock(&front->lock);
+  return kept;
+}
+
 /* A key that was used before may have its record. */
 static void send_job(gpointer data, gpointer user_data) {
   Errand *errand = data;
   Front *front = user_data;
+  gboolean again = FALSE;
   g_autoptr(GError) error = NULL;
-  if (!look(front, errand->subject) && !submit(front, errand, &error))
+  if (!look(front, errand->subject) && !submit(front, errand, &again, &error)) {
+    if (again && keep_unsent(front, errand))
+      return;
     end_waits(front, errand->subject, error);
+  }
   errand_free(errand);
+}
+
+static void send_again(Front *front) {
+  Errand *errand;
+  g_mutex_lock(&front->lock);
+  while ((errand = g_queue_pop_head(&front->unsent)))
+    g_thread_pool_push(front->senders, errand, NULL);
+  g_mutex_unlock(&front->lock);
 }
 
 static VelmPlantJob *new_job(const Front *front, const VelmPlantImage *image) {
@@ -192,7 +227,7 @@ static gboolean inspect(gpointer plant, const VelmPlantImage *image, VelmPlantDo
   gboolean ok = front->open && velm_broker_is_connected(broker);
   if (ok) {
     Errand *errand = g_new(Errand, 1);
-    *errand = (Errand){new_job(front, image), velm_record_subject(image->product, image->key)};
+    *errand = (Errand){new_job(front, image), velm_record_subject(image->product, image->key), 0};
     velm_waits_add(front->waits, errand->subject, image, done, user_data);
     g_thread_pool_push(front->senders, errand, NULL);
   }
@@ -271,6 +306,7 @@ static void watch(Front *front) {
     set_state(front, state, error->message);
   } else {
     set_state(front, VELM_STATE_READY, NULL);
+    send_again(front);
   }
 }
 
@@ -300,6 +336,7 @@ void velm_front_end(VelmLink *link, guint seconds) {
   g_mutex_unlock(&front->lock);
   if (senders)
     g_thread_pool_free(senders, FALSE, TRUE);
+  g_queue_clear_full(&front->unsent, errand_free);
   velm_waits_settle(front->waits, g_get_monotonic_time() + seconds * G_TIME_SPAN_SECOND);
   g_set_error(&error, VELM_ERROR, VELM_ERROR_CANCELLED, "the station is stopping");
   g_autoptr(GPtrArray) waits = velm_waits_take_all(front->waits);
@@ -321,7 +358,7 @@ static void front_free(VelmLink *link) {
   g_ptr_array_unref(front->records);
   g_hash_table_unref(front->told);
   velm_waits_free(front->waits);
-  if (front->senders)
+  if (front->senders) /* it was not started */
     g_thread_pool_free(front->senders, TRUE, TRUE);
   g_mutex_clear(&front->lock);
   velm_worker_clear(&front->watcher);
@@ -341,6 +378,7 @@ VelmLink *velm_front_new(VelmStation *station, const VelmFrontParams *params) {
   front->told = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
   g_mutex_init(&front->lock);
   velm_worker_init(&front->watcher);
+  g_queue_init(&front->unsent);
   front->senders = g_thread_pool_new(send_job, front, N_SENDERS, FALSE, NULL);
   const VelmStationPlant plant = {inspect, front};
   velm_station_set_plant(station, &plant);
