@@ -223,8 +223,9 @@ static gboolean inspect(gpointer plant, const VelmPlantImage *image, VelmPlantDo
                         gpointer user_data, GError **error) {
   Front *front = plant;
   VelmBroker *broker = front->params.broker;
+  gboolean connected = velm_broker_is_connected(broker);
   g_mutex_lock(&front->lock);
-  gboolean ok = front->open && velm_broker_is_connected(broker);
+  gboolean ok = front->open && connected;
   if (ok) {
     Errand *errand = g_new(Errand, 1);
     *errand = (Errand){new_job(front, image), velm_record_subject(image->product, image->key), 0};
@@ -232,9 +233,11 @@ static gboolean inspect(gpointer plant, const VelmPlantImage *image, VelmPlantDo
     g_thread_pool_push(front->senders, errand, NULL);
   }
   g_mutex_unlock(&front->lock);
-  if (!ok)
-    g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "the broker %s is away, or not ready yet",
+  if (!connected)
+    g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "the broker %s is away",
                 velm_broker_get_shown(broker));
+  else if (!ok)
+    g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "the station is starting or stopping");
   return ok;
 }
 
