@@ -1,6 +1,8 @@
 #include "act/store_private.h"
 
 #include "act/store_schema.h"
+#include "core/database_postgres.h"
+#include "core/database_sqlite.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,19 +17,25 @@
 /* 16 MiB for each connection that reads: the indexes of 100,000 records stay in it. */
 #define SET_CACHE_SIZE "PRAGMA cache_size = -16384"
 
+/* Of a server's advisory locks, which are numbers: "velmstor". */
+#define WRITERS_LOCK 0x76656C6D73746F72
+
 static const char what[] = "the store";
 
-static VelmDatabase *connect_to(const VelmStore *store, int flags, VelmDatabaseState *state,
-                                GError **error) {
-  g_autofree char *path = velm_store_database_path(store->folder);
-  return velm_database_open(path, what, flags, state, error);
+gboolean velm_store_is_shared(const VelmStore *store) { return store->url != NULL; }
+
+gboolean velm_store_is_on_server(const VelmDatabase *database) {
+  return database->class == &velm_postgres_class;
 }
 
 /* ---- writing ---- */
 
-static VelmDatabase *open_writer(const VelmStore *store, int flags, VelmDatabaseState *state,
+static VelmDatabase *open_writer(const VelmStore *store, gboolean make, VelmDatabaseState *state,
                                  GError **error) {
-  g_autoptr(VelmDatabase) writer = connect_to(store, SQLITE_OPEN_READWRITE | flags, state, error);
+  if (velm_store_is_shared(store))
+    return velm_postgres_open(store->url, what, WRITERS_LOCK, FALSE, state, error);
+  g_autofree char *path = velm_store_database_path(store->folder);
+  g_autoptr(VelmDatabase) writer = velm_sqlite_open(path, what, make, state, error);
   return writer && velm_database_run(writer, SET_LOG_SIZE, error) ? g_steal_pointer(&writer) : NULL;
 }
 
@@ -35,15 +43,17 @@ static VelmDatabase *open_writer(const VelmStore *store, int flags, VelmDatabase
  * is another one. */
 static gboolean is_broken(VelmDatabaseState state) {
   return state == VELM_DATABASE_READ_ONLY || state == VELM_DATABASE_DAMAGED ||
-         state == VELM_DATABASE_BROKEN;
+         state == VELM_DATABASE_AWAY || state == VELM_DATABASE_BROKEN;
 }
 
 VelmDatabase *velm_store_begin_writing(VelmStore *store, GError **error) {
   g_mutex_lock(&store->writing);
+  if (store->writer && !velm_database_is_alive(store->writer))
+    g_clear_pointer(&store->writer, velm_database_close);
   if (!store->writer) {
     VelmDatabaseState state = VELM_DATABASE_BROKEN;
     g_autoptr(GError) cause = NULL;
-    store->writer = open_writer(store, 0, &state, &cause);
+    store->writer = open_writer(store, FALSE, &state, &cause);
     if (!store->writer) {
       velm_store_note(store, state, cause);
       g_mutex_unlock(&store->writing);
@@ -75,25 +85,60 @@ gboolean velm_store_end_transaction(VelmStore *store, gboolean ok, GError *cause
 
 /* ---- reading ---- */
 
-VelmDatabase *velm_store_begin_reading(VelmStore *store, GError **error) {
+static VelmDatabase *open_reader(VelmStore *store, GError **error) {
+  g_autofree char *path = velm_store_database_path(store->folder);
+  g_autoptr(VelmDatabase) reader = velm_sqlite_open(path, what, FALSE, NULL, error);
+  return reader && velm_database_run(reader, "PRAGMA query_only = ON", error) &&
+                 velm_database_run(reader, SET_CACHE_SIZE, error)
+             ? g_steal_pointer(&reader)
+             : NULL;
+}
+
+/* A server that cannot be read cannot be written either. */
+static VelmDatabase *open_reader_on_server(VelmStore *store, GError **error) {
+  VelmDatabaseState state = VELM_DATABASE_BROKEN;
+  g_autoptr(GError) cause = NULL;
+  VelmDatabase *reader = velm_postgres_open(store->url, what, WRITERS_LOCK, TRUE, &state, &cause);
+  if (!reader) {
+    velm_store_note(store, state, cause);
+    g_propagate_error(error, g_steal_pointer(&cause));
+  }
+  return reader;
+}
+
+/* One that nobody uses; NULL where there is none. */
+static VelmDatabase *take_reader(VelmStore *store) {
   VelmDatabase *reader = NULL;
   g_mutex_lock(&store->reading);
-  if (store->readers->len > 0)
+  while (!reader && store->readers->len > 0) {
     reader = g_ptr_array_steal_index_fast(store->readers, store->readers->len - 1);
-  g_mutex_unlock(&store->reading);
-  if (!reader) {
-    reader = connect_to(store, SQLITE_OPEN_READWRITE, NULL, error);
-    if (reader && (!velm_database_run(reader, "PRAGMA query_only = ON", error) ||
-                   !velm_database_run(reader, SET_CACHE_SIZE, error)))
+    if (!velm_database_is_alive(reader))
       g_clear_pointer(&reader, velm_database_close);
   }
+  g_mutex_unlock(&store->reading);
+  return reader;
+}
+
+VelmDatabase *velm_store_begin_reading(VelmStore *store, GError **error) {
+  VelmDatabase *reader = take_reader(store);
+  if (!reader)
+    reader = velm_store_is_shared(store) ? open_reader_on_server(store, error)
+                                         : open_reader(store, error);
   if (reader)
     reader->state = VELM_DATABASE_FINE;
   return reader;
 }
 
+static void note_away(VelmStore *store, const VelmDatabase *reader) {
+  g_autoptr(GError) cause =
+      g_error_new(VELM_ERROR, VELM_ERROR_FILE, "%s: the connection was cut", reader->name);
+  velm_store_note(store, VELM_DATABASE_AWAY, cause);
+}
+
 void velm_store_end_reading(VelmStore *store, VelmDatabase *reader) {
   if (is_broken(reader->state)) {
+    if (reader->state == VELM_DATABASE_AWAY)
+      note_away(store, reader);
     velm_database_close(reader);
     return;
   }
@@ -128,16 +173,16 @@ void velm_store_health_clear(VelmStoreHealth *health) { g_clear_pointer(&health-
 
 static gboolean check_whole(VelmDatabase *database, GError **error) {
   GStatBuf status;
-  if (g_stat(database->path, &status) == 0 && status.st_size > CHECKED_BYTES)
+  if (g_stat(database->name, &status) == 0 && status.st_size > CHECKED_BYTES)
     return TRUE;
-  g_autoptr(sqlite3_stmt) statement =
+  g_autoptr(VelmStatement) statement =
       velm_database_prepare(database, "PRAGMA quick_check(1)", error);
-  if (!statement || velm_database_step(database, statement, error) != SQLITE_ROW)
+  if (!statement || velm_statement_step(statement, error) != VELM_STEP_ROW)
     return FALSE;
-  g_autofree char *verdict = velm_database_column_text(statement, 0);
+  g_autofree char *verdict = velm_statement_text(statement, 0);
   if (g_strcmp0(verdict, "ok") == 0)
     return TRUE;
-  g_autofree char *name = g_filename_display_name(database->path);
+  g_autofree char *name = g_filename_display_name(database->name);
   g_strdelimit(verdict, "\r\n", ' ');
   g_set_error(error, VELM_ERROR, VELM_ERROR_FILE,
               "%s: the store is damaged: %s; it is left as it is: put a backup in its place", name,
@@ -147,7 +192,7 @@ static gboolean check_whole(VelmDatabase *database, GError **error) {
 
 /* A database that is something else must not be written to: its application is asked first. */
 static gboolean open_database(VelmStore *store, gboolean unclean, GError **error) {
-  store->writer = open_writer(store, SQLITE_OPEN_CREATE, NULL, error);
+  store->writer = open_writer(store, TRUE, NULL, error);
   if (!store->writer || !velm_store_schema_apply(store->writer, error) ||
       !velm_store_sync_folder(store->folder, NULL, error))
     return FALSE;
@@ -155,10 +200,11 @@ static gboolean open_database(VelmStore *store, gboolean unclean, GError **error
                       velm_store_sweep(store->images, store->writer, error));
 }
 
-static VelmStore *new_store(const char *folder) {
+static VelmStore *new_store(const char *folder, const char *station) {
   VelmStore *store = g_new0(VelmStore, 1);
   store->folder = g_canonicalize_filename(folder, NULL);
   store->images = velm_store_images_path(store->folder);
+  store->station = g_strdup(station);
   store->lock = -1;
   store->held = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   store->readers = g_ptr_array_new_with_free_func((GDestroyNotify)velm_database_close);
@@ -183,8 +229,9 @@ static gboolean make_private(const char *folder, GError **error) {
 }
 
 VelmStore *velm_store_open(const char *folder, GError **error) {
-  g_autoptr(VelmStore) store = new_store(folder);
+  g_autoptr(VelmStore) store = new_store(folder, "");
   gboolean unclean = FALSE;
+  store->name = g_filename_display_name(store->folder);
   if (!velm_store_make_folders(store->folder, error))
     return NULL;
   store->lock = velm_store_lock(store->folder, &unclean, error);
@@ -194,6 +241,27 @@ VelmStore *velm_store_open(const char *folder, GError **error) {
   g_atomic_int_set(&store->clean, TRUE);
   velm_store_set_aside(store->folder);
   return g_steal_pointer(&store);
+}
+
+/* ---- opening a shared one ---- */
+
+gboolean velm_store_is_address(const char *place) { return velm_postgres_is_url(place); }
+
+VelmStore *velm_store_open_shared(const char *folder, const char *url, const char *station,
+                                  GError **error) {
+  if (!velm_store_check_text(station, "station", VELM_STORE_MAX_NAME, FALSE, error))
+    return NULL;
+  g_autofree char *name = velm_postgres_name(url, error);
+  if (!name)
+    return NULL;
+  g_autoptr(VelmStore) store = new_store(folder, station);
+  store->url = g_strdup(url);
+  store->name = g_steal_pointer(&name);
+  if (!velm_store_make_folders(store->folder, error))
+    return NULL;
+  store->writer = open_writer(store, FALSE, NULL, error);
+  return store->writer && velm_store_schema_apply(store->writer, error) ? g_steal_pointer(&store)
+                                                                        : NULL;
 }
 
 void velm_store_free(VelmStore *store) {
@@ -211,5 +279,8 @@ void velm_store_free(VelmStore *store) {
   g_mutex_clear(&store->judging);
   g_free(store->folder);
   g_free(store->images);
+  g_free(store->url);
+  g_free(store->name);
+  g_free(store->station);
   g_free(store);
 }

@@ -15,6 +15,10 @@
  * Every failure is the one call's: a full or read-only disk, or one damaged image, stops nothing
  * else, and the next call tries anew. velm_store_get_health() says how the last one went.
  *
+ * A shared store is one that many processes on many machines use at once: all but the images is in
+ * a PostgreSQL database, and the folder with the images is one that all of them see. See
+ * velm_store_open_shared().
+ *
  * Any number of threads may use a store at once. Readers do not wait for writers. Times are
  * microseconds of g_get_real_time(). Every failure is VELM_ERROR_FILE, unless a function says
  * otherwise.
@@ -45,6 +49,25 @@ typedef struct _VelmStore VelmStore;
  */
 VelmStore *velm_store_open(const char *folder, GError **error);
 
+/**
+ * Opens a store that others use too, or makes it, or brings one of an older velm up to date.
+ * Records, reviews, specs, versions and the audit log are of all of them; the queue, callbacks and
+ * marks are the station's own.
+ * @folder: has images/, the same for all of them; made where it is missing
+ * @url: postgresql://[USER@]HOST[:PORT]/DATABASE; the password may be in PGPASSWORD or a passfile
+ * instead, and no message has it
+ * @station: the name of who opens it; no two that run at once have the same
+ * Returns: (transfer full): NULL with VELM_ERROR_USAGE where @url or @station is none; else with
+ * VELM_ERROR_FILE, as for velm_store_open(), or where the server cannot be reached. Once it is
+ * open, a server that goes away fails only the calls meanwhile (VELM_DATABASE_AWAY): the next call
+ * connects anew
+ */
+VelmStore *velm_store_open_shared(const char *folder, const char *url, const char *station,
+                                  GError **error);
+
+/** Whether @place is a shared store's address, not a folder. */
+gboolean velm_store_is_address(const char *place);
+
 /** Nothing may be using @store. */
 void velm_store_free(VelmStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStore, velm_store_free)
@@ -73,6 +96,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmStoreHealth, velm_store_health_clear)
  * find whether records could be kept now: that the store has recovered is known without an image.
  */
 gboolean velm_store_probe(VelmStore *store, GError **error);
+
+/** Asks the server of a shared store whether it is still there, which its health then tells. */
+void velm_store_watch(VelmStore *store);
 
 /* ---- images ---- */
 
@@ -174,6 +200,34 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStoredRecord, velm_stored_record_free)
  */
 VelmStoredRecord *velm_store_add(VelmStore *store, const VelmSubmission *submission,
                                  gboolean *existed, GError **error);
+
+/* The most submissions that velm_store_add_many() takes. */
+#define VELM_STORE_MAX_BATCH 500
+
+/**
+ * VelmStoreAdded: what came of one submission of a batch; to be cleared with
+ * velm_store_added_clear().
+ * @record: as velm_store_add() returns it; NULL with @error
+ * @existed: the key had a record, or has got it by another submission of the batch
+ * @error: VELM_ERROR_USAGE: why this submission could not be kept
+ */
+typedef struct {
+  VelmStoredRecord *record;
+  gboolean existed;
+  GError *error;
+} VelmStoreAdded;
+
+void velm_store_added_clear(VelmStoreAdded *added);
+
+/**
+ * velm_store_add() of up to VELM_STORE_MAX_BATCH submissions in one transaction: one that does not
+ * fit keeps no other from its record.
+ * @added: (out caller-allocates) (array length=n)
+ * Returns: FALSE with the error, and nothing in @added, where none of them is kept: with
+ * VELM_ERROR_USAGE where there are too many, else VELM_ERROR_FILE
+ */
+gboolean velm_store_add_many(VelmStore *store, const VelmSubmission *submissions, gsize n,
+                             VelmStoreAdded *added, GError **error);
 
 /** Finds a record by its number, or by its key. @record: (out) (transfer full): NULL where there is
  * none. Returns: FALSE where the store fails. */
@@ -520,7 +574,7 @@ GPtrArray *velm_store_list_audit(VelmStore *store, gint64 before, guint limit, G
 /* ---- upkeep ---- */
 
 /** What the store holds: records, bytes of images, also of those that are queued, bytes in use in
- * the database. */
+ * the database: of a shared store, those of its records. */
 typedef struct {
   gint64 records, image_bytes, database_bytes;
 } VelmStoreSize;
@@ -542,7 +596,9 @@ typedef struct {
 /**
  * Removes what @retention does not keep, with the images that nothing else has, a few at a time:
  * records can be added meanwhile. What is queued stays, and so does a record whose callback is
- * still to be delivered. It leaves an entry in the audit log.
+ * still to be delivered. It leaves an entry in the audit log. Of a shared store, weeks that are
+ * over and have no record any more are dropped, and images that processes left without a record go
+ * after an hour, a part of the folder each time.
  * @now: the time that ages are counted from
  * @removed: (out) (nullable): records that went; also where it fails halfway
  */
@@ -557,13 +613,63 @@ gboolean velm_store_retain(VelmStore *store, const VelmRetention *retention, gin
  * @progress: (nullable): "records", then "images"
  * @damaged: (out) (nullable): images that could not be copied, as they are damaged or missing
  * Returns: FALSE with VELM_ERROR_CANCELLED, with VELM_ERROR_USAGE where @folder is the store itself
- * or another store than its backup, else with VELM_ERROR_FILE
+ * or another store than its backup, or where the store is shared, whose database has pg_dump; else
+ * with VELM_ERROR_FILE
  */
 gboolean velm_store_backup(VelmStore *store, const char *folder, VelmProgress progress,
                            gpointer progress_data, gint64 *damaged, GError **error);
 
-/* What velm_store_check() names at most; more are counted. */
+/* What velm_store_check() and velm_store_copy() name at most; more are counted. */
 #define VELM_STORE_MAX_FAULTS 100
+
+/**
+ * VelmStoreCopied: what velm_store_copy() did; to be cleared with velm_store_copied_clear().
+ * @copied, @existed: records that were copied, and that were there already
+ * @n_faults: records and queued images that stayed behind
+ * @faults: (element-type utf8): the first of them, the key and why
+ */
+typedef struct {
+  gint64 copied, existed, n_faults;
+  GPtrArray *faults;
+} VelmStoreCopied;
+
+void velm_store_copied_clear(VelmStoreCopied *copied);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmStoreCopied, velm_store_copied_clear)
+
+/**
+ * Copies all that @from holds into @to, beside what is there: records with their times, classes,
+ * reviews, maps and images, specs, versions and the audit log, and what is of the station of @from
+ * to that of @to. A record gets another number. It can be given up and begun again: what is there
+ * already is known by its key. @from stays as it is.
+ * @progress: (nullable)
+ * @copied: (out): also where it fails halfway
+ * Returns: FALSE with VELM_ERROR_CANCELLED or VELM_ERROR_FILE; records that stay behind are no
+ * failure
+ */
+gboolean velm_store_copy(VelmStore *from, VelmStore *to, VelmProgress progress,
+                         gpointer progress_data, VelmStoreCopied *copied, GError **error);
+
+/**
+ * VelmStoreInfo: a store as it is; to be cleared with velm_store_info_clear().
+ * @name: its folder, or its database's address without password
+ * @version: of its tables
+ * @size: as velm_store_measure(); @images: how many
+ * @weeks: (nullable) (element-type VelmStoreCount): of a shared store, the parts of its records, by
+ * the first day of the week, and how many are in each
+ */
+typedef struct {
+  char *name;
+  gint64 version, images;
+  VelmStoreSize size;
+  GArray *weeks;
+} VelmStoreInfo;
+
+void velm_store_info_clear(VelmStoreInfo *info);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmStoreInfo, velm_store_info_clear)
+
+/** Looks at a store, which may be in use, and makes nothing. @place: its folder, or the database's
+ * address. Returns: FALSE where there is no store, or it is of another version. */
+gboolean velm_store_read_info(const char *place, VelmStoreInfo *info, GError **error);
 
 /**
  * VelmStoreCheck: what is wrong with a store.

@@ -1,9 +1,20 @@
+/*
+ * New records, up to a batch of them in one transaction: which of the keys have a record or wait in
+ * the queue is looked up first, the others are written at once.
+ */
 #include "act/store_private.h"
 
 #include "act/record.h"
 
 #include <math.h>
 #include <string.h>
+
+void velm_store_added_clear(VelmStoreAdded *added) {
+  g_clear_pointer(&added->record, velm_stored_record_free);
+  g_clear_error(&added->error);
+}
+
+/* ---- what a record is made of ---- */
 
 static gboolean check(const VelmSubmission *submission, GError **error) {
   return velm_store_check_text(submission->key, "key", VELM_STORE_MAX_KEY, FALSE, error) &&
@@ -16,8 +27,6 @@ static gboolean check(const VelmSubmission *submission, GError **error) {
 
 /* How sure the class is, for the order of the review queue; NaN where nothing is in doubt. */
 static double certainty_of(const VelmInspection *inspection) {
-  if (!inspection)
-    return 0;
   if (!inspection->anomalous)
     return NAN;
   return inspection->class_name && isfinite(inspection->confidence) ? inspection->confidence : 0;
@@ -27,49 +36,23 @@ static gint64 tokens_of(const VelmLlmUsage *llm) {
   return MAX(llm->prompt_tokens, 0) + MAX(llm->completion_tokens, 0);
 }
 
-/* As parameters from @first on. */
-static void bind_llm(sqlite3_stmt *statement, int first, const VelmInspection *inspection) {
-  if (!inspection || !inspection->transcript.text)
+static void fill_from_inspection(VelmStoreRow *row, const VelmInspection *inspection) {
+  const VelmLlmUsage *llm = &inspection->llm;
+  row->decision = velm_decision_name(inspection->decision);
+  row->class_name = row->detected_class = inspection->class_name;
+  row->score = inspection->score;
+  row->threshold = inspection->threshold;
+  row->confidence = inspection->class_name ? inspection->confidence : NAN;
+  row->certainty = certainty_of(inspection);
+  row->ms = inspection->timings_ms[VELM_TIMING_TOTAL];
+  if (!inspection->transcript.text)
     return;
-  velm_database_bind_int(statement, first, inspection->llm.requests);
-  velm_database_bind_int(statement, first + 1, tokens_of(&inspection->llm));
-  /* The sum of no requests is no price. */
-  velm_database_bind_double(statement, first + 2,
-                            inspection->llm.requests ? inspection->llm.usd : NAN);
+  row->llm_requests = llm->requests;
+  row->llm_tokens = tokens_of(llm);
+  row->llm_usd = llm->requests ? llm->usd : NAN; /* the sum of no requests is no price */
 }
 
-static gboolean write_row(VelmDatabase *database, const VelmSubmission *submission,
-                          const char *sha256, GError **error) {
-  const VelmInspection *inspection = submission->inspection;
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
-      database,
-      "INSERT INTO records (key, product, time, image, decision, class, detected_class, score,"
-      " threshold, confidence, certainty, ms, llm_requests, llm_tokens, llm_usd, part)"
-      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-      error);
-  if (!statement)
-    return FALSE;
-  velm_database_bind_text(statement, 1, submission->key);
-  velm_database_bind_text(statement, 2, submission->product);
-  velm_database_bind_int(statement, 3, submission->time);
-  velm_database_bind_text(statement, 4, sha256);
-  velm_database_bind_text(
-      statement, 5, inspection ? velm_decision_name(inspection->decision) : VELM_STORE_FAILED);
-  velm_database_bind_text(statement, 6, inspection ? inspection->class_name : NULL);
-  velm_database_bind_double(statement, 7, inspection ? inspection->score : NAN);
-  velm_database_bind_double(statement, 8, inspection ? inspection->threshold : NAN);
-  velm_database_bind_double(statement, 9,
-                            inspection && inspection->class_name ? inspection->confidence : NAN);
-  velm_database_bind_double(statement, 10, certainty_of(inspection));
-  velm_database_bind_double(statement, 11,
-                            inspection ? inspection->timings_ms[VELM_TIMING_TOTAL] : NAN);
-  bind_llm(statement, 12, inspection);
-  velm_database_bind_text(statement, 15, submission->part);
-  return velm_database_finish(database, statement, error);
-}
-
-/* The record's JSON. */
-static char *describe(const VelmSubmission *submission) {
+static char *print_document(const VelmSubmission *submission) {
   if (submission->json)
     return g_strdup(submission->json);
   if (submission->inspection)
@@ -78,88 +61,289 @@ static char *describe(const VelmSubmission *submission) {
                                 submission->failure ? submission->failure : "no reason given");
 }
 
-static gboolean write_document(VelmDatabase *database, const VelmSubmission *submission,
-                               GError **error) {
-  g_autofree char *json = describe(submission);
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
-      database, "INSERT INTO documents VALUES (last_insert_rowid(), ?1, ?2, ?3)", error);
-  if (!statement)
-    return FALSE;
-  g_autofree char *prompt =
-      submission->inspection ? velm_record_prompt_json(submission->inspection) : NULL;
-  velm_database_bind_text(statement, 3, prompt);
-  velm_database_bind_text(statement, 1, json);
-  if (submission->map)
-    sqlite3_bind_blob64(statement, 2, g_bytes_get_data(submission->map, NULL),
-                        g_bytes_get_size(submission->map), SQLITE_STATIC);
-  return velm_database_finish(database, statement, error);
+/* ---- one submission of a batch ---- */
+
+typedef struct {
+  const VelmSubmission *submission;
+  VelmStoreAdded *added;
+  char *sha256;             /* of the image that it comes with; or NULL */
+  char *json, *prompt;      /* of the record */
+  const VelmQueued *queued; /* under its key */
+  gboolean is_new;
+} Entry;
+
+static void entry_clear(Entry *entry) {
+  g_free(entry->sha256);
+  g_free(entry->json);
+  g_free(entry->prompt);
 }
 
-/* The image of a submission that comes without one is the queue's: its row in images is there. */
-static gboolean write_all(VelmDatabase *database, const VelmSubmission *submission,
-                          const char *sha256, const VelmQueued *queued, VelmStoredRecord **record,
-                          GError **error) {
-  return (!sha256 || velm_store_write_image(database, sha256, submission->media_type,
-                                            submission->image, error)) &&
-         write_row(database, submission, sha256 ? sha256 : queued->image, error) &&
-         write_document(database, submission, error) &&
-         velm_store_read_record(database, submission->key, 0, record, error) &&
-         (!queued || velm_store_end_queued(database, queued, (*record)->id, error));
+static VelmStoreRow row_of(const Entry *entry) {
+  const VelmSubmission *submission = entry->submission;
+  VelmStoreRow row = {
+      .key = submission->key,
+      .product = submission->product,
+      .part = submission->part,
+      .time = submission->time,
+      .image = entry->sha256 ? entry->sha256 : entry->queued->image,
+      .media_type = submission->media_type,
+      .image_bytes = entry->sha256 ? (gint64)g_bytes_get_size(submission->image) : -1,
+      .decision = VELM_STORE_FAILED,
+      .score = NAN,
+      .threshold = NAN,
+      .confidence = NAN,
+      .ms = NAN,
+      .llm_requests = -1,
+      .llm_usd = NAN,
+      .json = entry->json,
+      .prompt = entry->prompt,
+      .map = submission->map,
+  };
+  if (submission->inspection)
+    fill_from_inspection(&row, submission->inspection);
+  return row;
 }
 
-/* @sha256: (nullable): the submission comes without an image. */
-static gboolean write_record(VelmDatabase *database, const VelmSubmission *submission,
-                             const char *sha256, VelmStoredRecord **record, gboolean *existed,
-                             GError **error) {
-  g_autoptr(VelmQueued) queued = NULL;
-  if (!velm_store_read_record(database, submission->key, 0, record, error) ||
-      !velm_store_read_queued(database, submission->key, &queued, error))
+/* Its image is on the disk after that, and stays there until release(). Returns: FALSE where the
+ * store fails; where the submission does not fit, it has its error. */
+static gboolean prepare(VelmStore *store, Entry *entry, GError **error) {
+  const VelmSubmission *submission = entry->submission;
+  g_autoptr(GError) cause = NULL;
+  if (!check(submission, &entry->added->error))
+    return TRUE;
+  if (submission->image) {
+    entry->sha256 = velm_store_put_image(store, submission->image, &cause);
+    if (g_error_matches(cause, VELM_ERROR, VELM_ERROR_USAGE)) {
+      entry->added->error = g_steal_pointer(&cause);
+      return TRUE;
+    }
+    if (cause) {
+      g_propagate_error(error, g_steal_pointer(&cause));
+      return FALSE;
+    }
+  }
+  entry->json = print_document(submission);
+  entry->prompt = submission->inspection ? velm_record_prompt_json(submission->inspection) : NULL;
+  return TRUE;
+}
+
+/* ---- a batch ---- */
+
+typedef struct {
+  VelmStore *store;
+  Entry *entries;
+  gsize n;
+  GPtrArray *keys;      /* of those without an error */
+  GHashTable *records;  /* key -> VelmStoredRecord: those there were, then all */
+  GHashTable *queued;   /* key -> VelmQueued */
+  GHashTable *new_keys; /* key -> Entry: those that are to be written */
+} Batch;
+
+static void batch_clear(Batch *batch) {
+  for (gsize i = 0; i < batch->n; i++)
+    entry_clear(&batch->entries[i]);
+  g_free(batch->entries);
+  g_clear_pointer(&batch->keys, g_ptr_array_unref);
+  g_clear_pointer(&batch->records, g_hash_table_unref);
+  g_clear_pointer(&batch->queued, g_hash_table_unref);
+  g_clear_pointer(&batch->new_keys, g_hash_table_unref);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Batch, batch_clear)
+
+static gboolean find_keys(Batch *batch, VelmDatabase *database, GError **error) {
+  batch->records = velm_store_find_records(database, batch->keys, error);
+  if (!batch->records)
     return FALSE;
-  *existed = *record != NULL;
-  if (*existed)
-    return velm_store_check_same(submission->key, submission->product, sha256, (*record)->product,
-                                 (*record)->image, error) &&
-           (!queued || velm_store_end_queued(database, queued, (*record)->id, error));
-  if (!sha256 && !queued) {
+  batch->queued = velm_store_find_queued(database, batch->store->station, batch->keys, error);
+  return batch->queued != NULL;
+}
+
+/* Whether it may get a record, or is the repetition of one that has; else it has its error. */
+static gboolean fits(const Batch *batch, const Entry *entry) {
+  const VelmSubmission *submission = entry->submission;
+  const VelmStoredRecord *record = g_hash_table_lookup(batch->records, submission->key);
+  const Entry *twin = g_hash_table_lookup(batch->new_keys, submission->key);
+  GError **error = &entry->added->error;
+  if (record)
+    return velm_store_check_same(submission->key, submission->product, entry->sha256,
+                                 record->product, record->image, error);
+  if (!entry->sha256 && !entry->queued) {
     g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
                 "there is no image, and none waits under the key \"%s\"", submission->key);
     return FALSE;
   }
-  if (queued && !velm_store_check_same(submission->key, submission->product, sha256,
-                                       queued->product, queued->image, error))
+  if (entry->queued && !velm_store_check_same(submission->key, submission->product, entry->sha256,
+                                              entry->queued->product, entry->queued->image, error))
     return FALSE;
-  return write_all(database, submission, sha256, queued, record, error);
+  return !twin || velm_store_check_same(submission->key, submission->product, entry->sha256,
+                                        twin->submission->product,
+                                        twin->sha256 ? twin->sha256 : twin->queued->image, error);
 }
 
-/* The record, in one transaction with the look whether its key has one. */
-static VelmStoredRecord *add(VelmStore *store, const VelmSubmission *submission, const char *sha256,
-                             gboolean *existed, GError **error) {
-  g_autoptr(VelmStoredRecord) record = NULL;
+/* What becomes of each, by what was found. */
+static void judge(Batch *batch) {
+  batch->new_keys = g_hash_table_new(g_str_hash, g_str_equal);
+  for (gsize i = 0; i < batch->n; i++) {
+    Entry *entry = &batch->entries[i];
+    const char *key = entry->submission->key;
+    if (entry->added->error)
+      continue;
+    entry->queued = g_hash_table_lookup(batch->queued, key);
+    if (!fits(batch, entry))
+      continue;
+    entry->is_new =
+        !g_hash_table_contains(batch->records, key) && !g_hash_table_contains(batch->new_keys, key);
+    entry->added->existed = !entry->is_new;
+    if (entry->is_new)
+      g_hash_table_insert(batch->new_keys, (gpointer)key, entry);
+  }
+}
+
+/* In a shared folder, somebody else may have removed a file before this transaction began. */
+static gboolean keep_files(const Batch *batch, VelmDatabase *database, GError **error) {
+  for (gsize i = 0; velm_store_is_shared(batch->store) && i < batch->n; i++) {
+    const Entry *entry = &batch->entries[i];
+    if (entry->is_new && entry->sha256 &&
+        !velm_store_keep_file(batch->store, database, entry->sha256, entry->submission->image,
+                              error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* Writes those that are new, and reads them as they are found from now on. */
+static gboolean write_new(Batch *batch, VelmDatabase *database, GError **error) {
+  g_autofree VelmStoreRow *rows = g_new0(VelmStoreRow, batch->n);
+  g_autoptr(GPtrArray) keys = g_ptr_array_new();
+  for (gsize i = 0; i < batch->n; i++)
+    if (batch->entries[i].is_new) {
+      rows[keys->len] = row_of(&batch->entries[i]);
+      g_ptr_array_add(keys, (gpointer)batch->entries[i].submission->key);
+    }
+  if (keys->len == 0)
+    return TRUE;
+  if (!velm_store_write_rows(database, rows, keys->len, error))
+    return FALSE;
+  g_autoptr(GHashTable) written = velm_store_find_records(database, keys, error);
+  for (guint i = 0; written && i < keys->len; i++) {
+    gpointer key = NULL, record = NULL;
+    if (g_hash_table_steal_extended(written, keys->pdata[i], &key, &record))
+      g_hash_table_insert(batch->records, key, record);
+  }
+  return written && keep_files(batch, database, error);
+}
+
+/* A key that waits has its record now, whoever wrote that. */
+static gboolean end_queued(Batch *batch, VelmDatabase *database, GError **error) {
+  GHashTableIter iter;
+  gpointer key, queued;
+  g_hash_table_iter_init(&iter, batch->queued);
+  while (g_hash_table_iter_next(&iter, &key, &queued)) {
+    const VelmStoredRecord *record = g_hash_table_lookup(batch->records, key);
+    if (record && g_str_equal(record->image, ((VelmQueued *)queued)->image) &&
+        !velm_store_end_queued(database, batch->store->station, queued, record->id, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* Each record is given to one of those of its key; the others, which are rare, read theirs. */
+static gboolean give_records(Batch *batch, VelmDatabase *database, GError **error) {
+  for (gsize i = 0; i < batch->n; i++) {
+    VelmStoreAdded *added = batch->entries[i].added;
+    const char *key = batch->entries[i].submission->key;
+    gpointer record = NULL;
+    if (added->error)
+      continue;
+    if (g_hash_table_steal_extended(batch->records, key, NULL, &record))
+      added->record = record;
+    else if (!velm_store_read_record(database, key, 0, &added->record, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean write_batch(Batch *batch, VelmDatabase *database, GError **error) {
+  if (!find_keys(batch, database, error))
+    return FALSE;
+  judge(batch);
+  return write_new(batch, database, error) && end_queued(batch, database, error) &&
+         give_records(batch, database, error);
+}
+
+static gboolean write_in_transaction(Batch *batch, GError **error) {
   g_autoptr(GError) cause = NULL;
-  VelmDatabase *database = velm_store_begin_writing(store, error);
+  VelmDatabase *database = velm_store_begin_writing(batch->store, error);
   if (!database)
-    return NULL;
-  gboolean ok = velm_database_begin(database, &cause) &&
-                write_record(database, submission, sha256, &record, existed, &cause);
-  ok = velm_store_end_transaction(store, ok, g_steal_pointer(&cause), error);
-  return ok ? g_steal_pointer(&record) : NULL;
+    return FALSE;
+  gboolean ok = velm_database_begin(database, &cause) && write_batch(batch, database, &cause);
+  return velm_store_end_transaction(batch->store, ok, g_steal_pointer(&cause), error);
+}
+
+static gboolean prepare_all(Batch *batch, GError **error) {
+  batch->keys = g_ptr_array_new();
+  for (gsize i = 0; i < batch->n; i++) {
+    if (!prepare(batch->store, &batch->entries[i], error))
+      return FALSE;
+    if (!batch->entries[i].added->error)
+      g_ptr_array_add(batch->keys, (gpointer)batch->entries[i].submission->key);
+  }
+  return TRUE;
+}
+
+static gboolean add_batch(Batch *batch, GError **error) {
+  gboolean ok =
+      prepare_all(batch, error) && (batch->keys->len == 0 || write_in_transaction(batch, error));
+  for (gsize i = 0; i < batch->n; i++) {
+    if (batch->entries[i].sha256)
+      velm_store_release_image(batch->store, batch->entries[i].sha256);
+    if (!ok)
+      velm_store_added_clear(batch->entries[i].added);
+  }
+  return ok;
+}
+
+/* Where all were refused, nothing was tried of the disk. */
+static void note_success(const Batch *batch) {
+  for (gsize i = 0; i < batch->n; i++)
+    if (batch->entries[i].added->record) {
+      velm_store_note(batch->store, VELM_DATABASE_FINE, NULL);
+      return;
+    }
+}
+
+gboolean velm_store_add_many(VelmStore *store, const VelmSubmission *submissions, gsize n,
+                             VelmStoreAdded *added, GError **error) {
+  g_auto(Batch) batch = {.store = store, .entries = g_new0(Entry, n), .n = n};
+  memset(added, 0, n * sizeof *added);
+  if (n > VELM_STORE_MAX_BATCH) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "a batch has %d submissions at most",
+                VELM_STORE_MAX_BATCH);
+    return FALSE;
+  }
+  for (gsize i = 0; i < n; i++) {
+    batch.entries[i].submission = &submissions[i];
+    batch.entries[i].added = &added[i];
+  }
+  if (!add_batch(&batch, error))
+    return FALSE;
+  note_success(&batch);
+  return TRUE;
 }
 
 VelmStoredRecord *velm_store_add(VelmStore *store, const VelmSubmission *submission,
                                  gboolean *existed, GError **error) {
-  gboolean had = FALSE;
-  if (!check(submission, error))
-    return NULL;
-  g_autofree char *sha256 =
-      submission->image ? velm_store_put_image(store, submission->image, error) : NULL;
-  if (submission->image && !sha256)
-    return NULL;
-  VelmStoredRecord *record = add(store, submission, sha256, &had, error);
-  if (sha256)
-    velm_store_release_image(store, sha256);
-  if (record)
-    velm_store_note(store, VELM_DATABASE_FINE, NULL);
+  VelmStoreAdded added = {0};
   if (existed)
-    *existed = record && had;
-  return record;
+    *existed = FALSE;
+  if (!velm_store_add_many(store, submission, 1, &added, error))
+    return NULL;
+  if (added.error) {
+    g_propagate_error(error, added.error);
+    return NULL;
+  }
+  if (existed)
+    *existed = added.existed;
+  return added.record;
 }

@@ -13,17 +13,17 @@ void velm_audit_entry_free(VelmAuditEntry *entry) {
 gboolean velm_store_write_audit(VelmDatabase *database, gint64 time, const char *who,
                                 const char *action, const char *target, const char *detail,
                                 GError **error) {
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
+  g_autoptr(VelmStatement) statement = velm_database_prepare(
       database, "INSERT INTO audit (time, who, action, target, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
       error);
   if (!statement)
     return FALSE;
-  velm_database_bind_int(statement, 1, time);
-  velm_database_bind_text(statement, 2, who);
-  velm_database_bind_text(statement, 3, action);
-  velm_database_bind_text(statement, 4, target);
-  velm_database_bind_text(statement, 5, detail);
-  return velm_database_finish(database, statement, error);
+  velm_statement_bind_int(statement, 1, time);
+  velm_statement_bind_text(statement, 2, who);
+  velm_statement_bind_text(statement, 3, action);
+  velm_statement_bind_text(statement, 4, target);
+  velm_statement_bind_text(statement, 5, detail);
+  return velm_statement_finish(statement, error);
 }
 
 gboolean velm_store_audit(VelmStore *store, const char *who, const char *action, const char *target,
@@ -42,33 +42,33 @@ gboolean velm_store_audit(VelmStore *store, const char *who, const char *action,
   return velm_store_end_writing(store, ok, g_steal_pointer(&cause), error);
 }
 
-static VelmAuditEntry *read_entry(sqlite3_stmt *statement) {
+static VelmAuditEntry *read_entry(VelmStatement *statement) {
   VelmAuditEntry *entry = g_new0(VelmAuditEntry, 1);
-  *entry = (VelmAuditEntry){.id = sqlite3_column_int64(statement, 0),
-                            .time = sqlite3_column_int64(statement, 1),
-                            .who = velm_database_column_text(statement, 2),
-                            .action = velm_database_column_text(statement, 3),
-                            .target = velm_database_column_text(statement, 4),
-                            .detail = velm_database_column_text(statement, 5)};
+  *entry = (VelmAuditEntry){.id = velm_statement_int(statement, 0),
+                            .time = velm_statement_int(statement, 1),
+                            .who = velm_statement_text(statement, 2),
+                            .action = velm_statement_text(statement, 3),
+                            .target = velm_statement_text(statement, 4),
+                            .detail = velm_statement_text(statement, 5)};
   return entry;
 }
 
 static GPtrArray *list(VelmDatabase *database, gint64 before, guint limit, GError **error) {
   g_autoptr(GPtrArray) entries =
       g_ptr_array_new_with_free_func((GDestroyNotify)velm_audit_entry_free);
-  g_autoptr(sqlite3_stmt) statement =
+  g_autoptr(VelmStatement) statement =
       velm_database_prepare(database,
                             "SELECT id, time, who, action, target, detail FROM audit WHERE id < ?1"
                             " ORDER BY id DESC LIMIT ?2",
                             error);
   if (!statement)
     return NULL;
-  velm_database_bind_int(statement, 1, before > 0 ? before : G_MAXINT64);
-  velm_database_bind_int(statement, 2, limit);
-  int code;
-  while ((code = velm_database_step(database, statement, error)) == SQLITE_ROW)
+  velm_statement_bind_int(statement, 1, before > 0 ? before : G_MAXINT64);
+  velm_statement_bind_int(statement, 2, limit);
+  VelmStep step;
+  while ((step = velm_statement_step(statement, error)) == VELM_STEP_ROW)
     g_ptr_array_add(entries, read_entry(statement));
-  return code == SQLITE_DONE ? g_steal_pointer(&entries) : NULL;
+  return step == VELM_STEP_DONE ? g_steal_pointer(&entries) : NULL;
 }
 
 GPtrArray *velm_store_list_audit(VelmStore *store, gint64 before, guint limit, GError **error) {

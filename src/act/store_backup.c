@@ -4,10 +4,10 @@
  */
 #include "act/store_private.h"
 
+#include "core/database_sqlite.h"
+
 #include <glib/gstdio.h>
 #include <unistd.h>
-
-enum { PAGES_A_STEP = 1024 };
 
 typedef struct {
   VelmStore *store;
@@ -28,25 +28,8 @@ static gboolean go_on(const Backup *backup, const char *stage, gint64 done, gint
 
 /* ---- records ---- */
 
-static gboolean copy_pages(const Backup *backup, VelmDatabase *from, VelmDatabase *to,
-                           GError **error) {
-  sqlite3_backup *copy = sqlite3_backup_init(to->handle, "main", from->handle, "main");
-  gboolean ok = copy != NULL;
-  int code = SQLITE_OK;
-  while (ok && code == SQLITE_OK) {
-    code = sqlite3_backup_step(copy, PAGES_A_STEP);
-    gint64 total = sqlite3_backup_pagecount(copy);
-    ok = (code != SQLITE_OK && code != SQLITE_DONE) ||
-         go_on(backup, "records", total - sqlite3_backup_remaining(copy), total, error);
-  }
-  int finished = sqlite3_backup_finish(copy);
-  if (!ok && copy)
-    return FALSE;
-  if (!copy || code != SQLITE_DONE || finished != SQLITE_OK) {
-    velm_database_fail(to, finished != SQLITE_OK ? finished : sqlite3_errcode(to->handle), error);
-    return FALSE;
-  }
-  return TRUE;
+static gboolean go_on_copying(gint64 done, gint64 total, gpointer backup, GError **error) {
+  return go_on(backup, "records", done, total, error);
 }
 
 /* The transaction holds one state of the records: without it, each record that is added between two
@@ -56,9 +39,9 @@ static gboolean copy_snapshot(const Backup *backup, VelmDatabase *to, GError **e
   VelmDatabase *from = velm_store_begin_reading(backup->store, error);
   if (!from)
     return FALSE;
-  gboolean ok = velm_database_run(from, "BEGIN", error) &&
+  gboolean ok = velm_database_begin_reading(from, error) &&
                 velm_database_read_int(from, "SELECT count(*) FROM store", &version, error) &&
-                copy_pages(backup, from, to, error);
+                velm_sqlite_copy(from, to, go_on_copying, (gpointer)backup, error);
   velm_database_end(from, FALSE, NULL);
   velm_store_end_reading(backup->store, from);
   return ok;
@@ -67,8 +50,7 @@ static gboolean copy_snapshot(const Backup *backup, VelmDatabase *to, GError **e
 /* One file, without a log beside it, and whole on the disk when it gets its name. */
 static VelmDatabase *copy_records(const Backup *backup, const char *path, GError **error) {
   g_unlink(path);
-  g_autoptr(VelmDatabase) to = velm_database_open(
-      path, "the backup", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL, error);
+  g_autoptr(VelmDatabase) to = velm_sqlite_open(path, "the backup", TRUE, NULL, error);
   if (!to || g_chmod(path, 0600) != 0 || !copy_snapshot(backup, to, error) ||
       !velm_database_run(to, "PRAGMA journal_mode = DELETE", error))
     return NULL;
@@ -92,21 +74,22 @@ static gboolean copy_image(Backup *backup, const char *sha256, GError **error) {
 
 static gboolean copy_images(Backup *backup, VelmDatabase *copied, GError **error) {
   gint64 total = 0, done = 0;
-  g_autoptr(sqlite3_stmt) statement =
+  g_autoptr(VelmStatement) statement =
       velm_database_prepare(copied, "SELECT sha256 FROM images ORDER BY sha256", error);
-  int code = SQLITE_ERROR;
+  VelmStep step = VELM_STEP_FAILED;
   if (!velm_database_read_int(copied, "SELECT count(*) FROM images", &total, error))
     return FALSE;
-  while (statement && (code = velm_database_step(copied, statement, error)) == SQLITE_ROW) {
-    const char *sha256 = (const char *)sqlite3_column_text(statement, 0);
+  while (statement && (step = velm_statement_step(statement, error)) == VELM_STEP_ROW) {
+    const char *sha256 = velm_statement_peek_text(statement, 0);
     if (!velm_store_is_sha256(sha256)) {
-      velm_database_fail(copied, SQLITE_CORRUPT, error);
+      velm_database_fail(copied, VELM_DATABASE_DAMAGED, error,
+                         "the backup is damaged: an image has no name of one");
       return FALSE;
     }
     if (!copy_image(backup, sha256, error) || !go_on(backup, "images", ++done, total, error))
       return FALSE;
   }
-  return code == SQLITE_DONE;
+  return step == VELM_STEP_DONE;
 }
 
 /* ---- all ---- */
@@ -140,24 +123,23 @@ static gboolean is_settled(const Backup *backup, GError **error) {
   return FALSE;
 }
 
-static char *read_name(VelmDatabase *database, GError **error) {
-  g_autoptr(sqlite3_stmt) statement =
+char *velm_store_read_name(VelmDatabase *database, GError **error) {
+  g_autoptr(VelmStatement) statement =
       velm_database_prepare(database, "SELECT name FROM store", error);
-  if (!statement || velm_database_step(database, statement, error) != SQLITE_ROW)
+  if (!statement || velm_statement_step(statement, error) != VELM_STEP_ROW)
     return NULL;
-  return velm_database_column_text(statement, 0);
+  return velm_statement_text(statement, 0);
 }
 
 /* The name of the store whose records @path holds. */
 static char *read_name_of(const char *path, GError **error) {
-  g_autoptr(VelmDatabase) database =
-      velm_database_open(path, "the backup", SQLITE_OPEN_READWRITE, NULL, error);
-  return database ? read_name(database, error) : NULL;
+  g_autoptr(VelmDatabase) database = velm_sqlite_open(path, "the backup", FALSE, NULL, error);
+  return database ? velm_store_read_name(database, error) : NULL;
 }
 
 static gboolean is_of_store(const Backup *backup, GError **error) {
   VelmDatabase *reader = velm_store_begin_reading(backup->store, error);
-  g_autofree char *name = reader ? read_name(reader, error) : NULL;
+  g_autofree char *name = reader ? velm_store_read_name(reader, error) : NULL;
   if (reader)
     velm_store_end_reading(backup->store, reader);
   g_autofree char *other = name ? read_name_of(backup->database_path, NULL) : NULL;
@@ -195,6 +177,14 @@ static gboolean make_in_folder(Backup *backup, GError **error) {
 
 gboolean velm_store_backup(VelmStore *store, const char *folder, VelmProgress progress,
                            gpointer progress_data, gint64 *damaged, GError **error) {
+  if (damaged)
+    *damaged = 0;
+  if (velm_store_is_shared(store)) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
+                "%s: a shared store is backed up by pg_dump, and its images' folder by a copy",
+                store->name);
+    return FALSE;
+  }
   g_autofree char *absolute = g_canonicalize_filename(folder, NULL);
   g_autofree char *database_path = velm_store_database_path(absolute);
   g_autofree char *images = velm_store_images_path(absolute);

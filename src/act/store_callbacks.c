@@ -12,32 +12,34 @@ void velm_callback_free(VelmCallback *callback) {
 
 /* ---- reading ---- */
 
-static VelmCallback *read_row(sqlite3_stmt *statement) {
+static VelmCallback *read_row(VelmStatement *statement) {
   VelmCallback *callback = g_new0(VelmCallback, 1);
-  *callback = (VelmCallback){.record = sqlite3_column_int64(statement, 0),
-                             .url = velm_database_column_text(statement, 1),
-                             .due = sqlite3_column_int64(statement, 2),
-                             .attempts = sqlite3_column_int64(statement, 3),
-                             .message = velm_database_column_text(statement, 4)};
+  *callback = (VelmCallback){.record = velm_statement_int(statement, 0),
+                             .url = velm_statement_text(statement, 1),
+                             .due = velm_statement_int(statement, 2),
+                             .attempts = velm_statement_int(statement, 3),
+                             .message = velm_statement_text(statement, 4)};
   return callback;
 }
 
-static GPtrArray *list(VelmDatabase *database, gint64 until, guint limit, GError **error) {
+static GPtrArray *list(VelmDatabase *database, const char *station, gint64 until, guint limit,
+                       GError **error) {
   g_autoptr(GPtrArray) callbacks =
       g_ptr_array_new_with_free_func((GDestroyNotify)velm_callback_free);
-  g_autoptr(sqlite3_stmt) statement =
+  g_autoptr(VelmStatement) statement =
       velm_database_prepare(database,
                             "SELECT record, url, due, attempts, message FROM callbacks"
-                            " WHERE due <= ?1 ORDER BY due, record LIMIT ?2",
+                            " WHERE due <= ?1 AND station = ?3 ORDER BY due, record LIMIT ?2",
                             error);
-  int code;
+  VelmStep step;
   if (!statement)
     return NULL;
-  velm_database_bind_int(statement, 1, until);
-  velm_database_bind_int(statement, 2, limit);
-  while ((code = velm_database_step(database, statement, error)) == SQLITE_ROW)
+  velm_statement_bind_int(statement, 1, until);
+  velm_statement_bind_int(statement, 2, limit);
+  velm_statement_bind_text(statement, 3, station);
+  while ((step = velm_statement_step(statement, error)) == VELM_STEP_ROW)
     g_ptr_array_add(callbacks, read_row(statement));
-  return code == SQLITE_DONE ? g_steal_pointer(&callbacks) : NULL;
+  return step == VELM_STEP_DONE ? g_steal_pointer(&callbacks) : NULL;
 }
 
 GPtrArray *velm_store_list_callbacks(VelmStore *store, gint64 until, guint limit, GError **error) {
@@ -49,38 +51,42 @@ GPtrArray *velm_store_list_callbacks(VelmStore *store, gint64 until, guint limit
   VelmDatabase *database = velm_store_begin_reading(store, error);
   if (!database)
     return NULL;
-  GPtrArray *callbacks = list(database, until, limit, error);
+  GPtrArray *callbacks = list(database, store->station, until, limit, error);
   velm_store_end_reading(store, database);
   return callbacks;
 }
 
 /* ---- writing ---- */
 
-gboolean velm_store_write_callback(VelmDatabase *database, gint64 record, const char *url,
-                                   GError **error) {
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
+gboolean velm_store_write_callback(VelmDatabase *database, const char *station, gint64 record,
+                                   const char *url, GError **error) {
+  g_autoptr(VelmStatement) statement = velm_database_prepare(
       database,
-      "INSERT INTO callbacks (record, url, due) VALUES (?1, ?2, ?3)"
-      " ON CONFLICT (record) DO UPDATE SET url = excluded.url, due = excluded.due, attempts = 0,"
+      "INSERT INTO callbacks (record, url, due, station) VALUES (?1, ?2, ?3, ?4)"
+      " ON CONFLICT (record, station) DO UPDATE SET url = excluded.url, due = excluded.due, "
+      "attempts = 0,"
       " message = NULL",
       error);
   if (!statement)
     return FALSE;
-  velm_database_bind_int(statement, 1, record);
-  velm_database_bind_text(statement, 2, url);
-  velm_database_bind_int(statement, 3, g_get_real_time());
-  return velm_database_finish(database, statement, error);
+  velm_statement_bind_int(statement, 1, record);
+  velm_statement_bind_text(statement, 2, url);
+  velm_statement_bind_int(statement, 3, g_get_real_time());
+  velm_statement_bind_text(statement, 4, station);
+  return velm_statement_finish(statement, error);
 }
 
 /* By its URL too: another one that was given meanwhile is still to be told. */
-static gboolean remove_row(VelmDatabase *database, const VelmCallback *callback, GError **error) {
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
-      database, "DELETE FROM callbacks WHERE record = ?1 AND url = ?2", error);
+static gboolean remove_row(VelmDatabase *database, const char *station,
+                           const VelmCallback *callback, GError **error) {
+  g_autoptr(VelmStatement) statement = velm_database_prepare(
+      database, "DELETE FROM callbacks WHERE record = ?1 AND url = ?2 AND station = ?3", error);
   if (!statement)
     return FALSE;
-  velm_database_bind_int(statement, 1, callback->record);
-  velm_database_bind_text(statement, 2, callback->url);
-  return velm_database_finish(database, statement, error);
+  velm_statement_bind_text(statement, 3, station);
+  velm_statement_bind_int(statement, 1, callback->record);
+  velm_statement_bind_text(statement, 2, callback->url);
+  return velm_statement_finish(statement, error);
 }
 
 gboolean velm_store_callback_done(VelmStore *store, const VelmCallback *callback, GError **error) {
@@ -88,7 +94,7 @@ gboolean velm_store_callback_done(VelmStore *store, const VelmCallback *callback
   VelmDatabase *database = velm_store_begin_writing(store, error);
   if (!database)
     return FALSE;
-  gboolean ok = remove_row(database, callback, &cause);
+  gboolean ok = remove_row(database, store->station, callback, &cause);
   return velm_store_end_writing(store, ok, g_steal_pointer(&cause), error);
 }
 
@@ -97,21 +103,22 @@ static char *clean_message(const char *message) {
   return message ? g_utf8_make_valid(message, (gssize)strnlen(message, VELM_STORE_MAX_NOTE)) : NULL;
 }
 
-static gboolean put_off(VelmDatabase *database, const VelmCallback *callback, gint64 retry_at,
-                        const char *message, GError **error) {
+static gboolean put_off(VelmDatabase *database, const char *station, const VelmCallback *callback,
+                        gint64 retry_at, const char *message, GError **error) {
   g_autofree char *clean = clean_message(message);
-  g_autoptr(sqlite3_stmt) statement =
+  g_autoptr(VelmStatement) statement =
       velm_database_prepare(database,
                             "UPDATE callbacks SET due = ?3, message = ?4, attempts = attempts + 1"
-                            " WHERE record = ?1 AND url = ?2",
+                            " WHERE record = ?1 AND url = ?2 AND station = ?5",
                             error);
   if (!statement)
     return FALSE;
-  velm_database_bind_int(statement, 1, callback->record);
-  velm_database_bind_text(statement, 2, callback->url);
-  velm_database_bind_int(statement, 3, retry_at);
-  velm_database_bind_text(statement, 4, clean);
-  return velm_database_finish(database, statement, error);
+  velm_statement_bind_text(statement, 5, station);
+  velm_statement_bind_int(statement, 1, callback->record);
+  velm_statement_bind_text(statement, 2, callback->url);
+  velm_statement_bind_int(statement, 3, retry_at);
+  velm_statement_bind_text(statement, 4, clean);
+  return velm_statement_finish(statement, error);
 }
 
 gboolean velm_store_callback_failed(VelmStore *store, const VelmCallback *callback, gint64 retry_at,
@@ -120,6 +127,6 @@ gboolean velm_store_callback_failed(VelmStore *store, const VelmCallback *callba
   VelmDatabase *database = velm_store_begin_writing(store, error);
   if (!database)
     return FALSE;
-  gboolean ok = put_off(database, callback, retry_at, message, &cause);
+  gboolean ok = put_off(database, store->station, callback, retry_at, message, &cause);
   return velm_store_end_writing(store, ok, g_steal_pointer(&cause), error);
 }

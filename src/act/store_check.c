@@ -22,35 +22,54 @@ static void add_fault(VelmStoreCheck *check, char *fault) {
 /* ---- the database ---- */
 
 static gboolean check_structure(VelmDatabase *database, VelmStoreCheck *check, GError **error) {
-  g_autoptr(sqlite3_stmt) statement =
+  g_autoptr(VelmStatement) statement =
       velm_database_prepare(database, "PRAGMA integrity_check(100)", error);
-  int code = SQLITE_ERROR;
-  while (statement && (code = velm_database_step(database, statement, error)) == SQLITE_ROW) {
-    char *fault = velm_database_column_text(statement, 0);
+  VelmStep step = VELM_STEP_FAILED;
+  while (statement && (step = velm_statement_step(statement, error)) == VELM_STEP_ROW) {
+    char *fault = velm_statement_text(statement, 0);
     if (g_strcmp0(fault, "ok") == 0)
       g_free(fault);
     else
       add_fault(check, g_steal_pointer(&fault));
   }
-  return code == SQLITE_DONE;
+  return step == VELM_STEP_DONE;
 }
 
 /* Rows that refer to others that are not there, records without their document, and images that
  * have a record and wait for one too. */
+static const char references_in_file[] =
+    "SELECT \"table\" || ': row ' || rowid || ' lacks its ' || parent"
+    " FROM pragma_foreign_key_check"
+    " UNION ALL SELECT 'records: row ' || id || ' lacks its document'"
+    " FROM records WHERE id NOT IN (SELECT record FROM documents)"
+    " UNION ALL SELECT 'queue: row ' || id || ' has a record already'"
+    " FROM queue WHERE key IN (SELECT key FROM records)";
+
+/* What the server does not see to itself. */
+static const char references_on_server[] =
+    "SELECT 'records: row ' || id || ' lacks its document' FROM records WHERE NOT EXISTS"
+    " (SELECT 1 FROM documents WHERE record = id AND documents.time = records.time)"
+    " UNION ALL SELECT 'documents: row ' || record || ' lacks its record' FROM documents"
+    " WHERE NOT EXISTS (SELECT 1 FROM records WHERE id = record AND records.time = documents.time)"
+    " UNION ALL SELECT 'records: row ' || id || ' lacks its key' FROM records WHERE NOT EXISTS"
+    " (SELECT 1 FROM keys WHERE keys.id = records.id AND keys.time = records.time AND"
+    " keys.key = records.key)"
+    " UNION ALL SELECT 'keys: row ' || id || ' lacks its record' FROM keys WHERE NOT EXISTS"
+    " (SELECT 1 FROM records WHERE records.id = keys.id AND records.time = keys.time)"
+    " UNION ALL SELECT 'records: row ' || id || ' lacks its image' FROM records WHERE NOT EXISTS"
+    " (SELECT 1 FROM images WHERE sha256 = image)"
+    " UNION ALL SELECT 'weeks: ' || name || ' has another number of records' FROM weeks"
+    " WHERE records <> (SELECT count(*) FROM records AS r WHERE r.time >= first"
+    " AND r.time < first + 604800000000)";
+
 static gboolean check_references(VelmDatabase *database, VelmStoreCheck *check, GError **error) {
-  g_autoptr(sqlite3_stmt) statement =
-      velm_database_prepare(database,
-                            "SELECT \"table\" || ': row ' || rowid || ' lacks its ' || parent"
-                            " FROM pragma_foreign_key_check"
-                            " UNION ALL SELECT 'records: row ' || id || ' lacks its document'"
-                            " FROM records WHERE id NOT IN (SELECT record FROM documents)"
-                            " UNION ALL SELECT 'queue: row ' || id || ' has a record already'"
-                            " FROM queue WHERE key IN (SELECT key FROM records)",
-                            error);
-  int code = SQLITE_ERROR;
-  while (statement && (code = velm_database_step(database, statement, error)) == SQLITE_ROW)
-    add_fault(check, velm_database_column_text(statement, 0));
-  return code == SQLITE_DONE;
+  g_autoptr(VelmStatement) statement = velm_database_prepare(
+      database, velm_store_is_on_server(database) ? references_on_server : references_in_file,
+      error);
+  VelmStep step = VELM_STEP_FAILED;
+  while (statement && (step = velm_statement_step(statement, error)) == VELM_STEP_ROW)
+    add_fault(check, velm_statement_text(statement, 0));
+  return step == VELM_STEP_DONE;
 }
 
 /* ---- images ---- */
@@ -67,19 +86,19 @@ static void image_clear(Image *image) { g_free(image->sha256); }
 static GArray *list_images(VelmDatabase *database, const char *after, GError **error) {
   g_autoptr(GArray) images = g_array_new(FALSE, FALSE, sizeof(Image));
   g_array_set_clear_func(images, (GDestroyNotify)image_clear);
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
+  g_autoptr(VelmStatement) statement = velm_database_prepare(
       database, "SELECT sha256, bytes FROM images WHERE sha256 > ?1 ORDER BY sha256 LIMIT ?2",
       error);
-  int code = SQLITE_ERROR;
+  VelmStep step = VELM_STEP_FAILED;
   if (!statement)
     return NULL;
-  velm_database_bind_text(statement, 1, after);
-  velm_database_bind_int(statement, 2, IMAGES_A_PAGE);
-  while ((code = velm_database_step(database, statement, error)) == SQLITE_ROW) {
-    Image image = {velm_database_column_text(statement, 0), sqlite3_column_int64(statement, 1)};
+  velm_statement_bind_text(statement, 1, after);
+  velm_statement_bind_int(statement, 2, IMAGES_A_PAGE);
+  while ((step = velm_statement_step(statement, error)) == VELM_STEP_ROW) {
+    Image image = {velm_statement_text(statement, 0), velm_statement_int(statement, 1)};
     g_array_append_val(images, image);
   }
-  return code == SQLITE_DONE ? g_steal_pointer(&images) : NULL;
+  return step == VELM_STEP_DONE ? g_steal_pointer(&images) : NULL;
 }
 
 static void check_image(VelmStore *store, const Image *image, VelmStoreCheck *check) {
@@ -134,7 +153,7 @@ static gboolean go_on(VelmDatabase *database, VelmStoreCheck *check, gboolean ok
 static gboolean check_all(VelmStore *store, VelmDatabase *database, VelmProgress progress,
                           gpointer progress_data, VelmStoreCheck *check, GError **error) {
   GError *cause = NULL;
-  gboolean ok = check_structure(database, check, &cause);
+  gboolean ok = velm_store_is_shared(store) || check_structure(database, check, &cause);
   if (!go_on(database, check, ok, g_steal_pointer(&cause), error))
     return FALSE;
   ok = check_references(database, check, &cause);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define SHA256_DIGITS 64
+#define SHARED_FOR_S 3600 /* that an image without a record may be another process's */
 
 gboolean velm_store_is_sha256(const char *text) {
   return text && strlen(text) == SHA256_DIGITS && strspn(text, "0123456789abcdef") == SHA256_DIGITS;
@@ -91,9 +92,12 @@ gboolean velm_store_write_file(const char *images, const char *sha256, GBytes *b
                                VelmDatabaseState *state, GError **error) {
   g_autofree char *folder = folder_of(images, sha256);
   g_autofree char *path = velm_store_file_of(images, sha256);
-  if (has_bytes(path, bytes))
+  if (has_bytes(path, bytes)) {
+    /* Its time tells that somebody is about to give it a record. */
+    g_utime(path, NULL);
     /* Whoever wrote it may not have got so far yet. */
     return velm_store_sync_folder(folder, state, error);
+  }
   g_autofree char *unfinished = write_unfinished(images, bytes, state, error);
   if (!unfinished)
     return FALSE;
@@ -173,7 +177,8 @@ char *velm_store_put_image(VelmStore *store, GBytes *bytes, GError **error) {
 }
 
 void velm_store_release_image(VelmStore *store, const char *sha256) {
-  if (!let_go(store, sha256))
+  /* In a shared store, others may be at the same image: retention looks after it. */
+  if (!let_go(store, sha256) || velm_store_is_shared(store))
     return;
   VelmDatabase *database = velm_store_begin_reading(store, NULL);
   if (!database) {
@@ -218,14 +223,20 @@ GBytes *velm_store_read_image(VelmStore *store, const char *sha256, GError **err
 /* Whether a record or the queue has the image. */
 static gboolean is_used(VelmDatabase *database, const char *sha256, gboolean *used,
                         GError **error) {
-  g_autoptr(sqlite3_stmt) statement =
+  g_autoptr(VelmStatement) statement =
       velm_database_prepare(database, "SELECT 1 FROM images WHERE sha256 = ?", error);
   if (!statement)
     return FALSE;
-  velm_database_bind_text(statement, 1, sha256);
-  int code = velm_database_step(database, statement, error);
-  *used = code == SQLITE_ROW;
-  return code == SQLITE_ROW || code == SQLITE_DONE;
+  velm_statement_bind_text(statement, 1, sha256);
+  return velm_statement_find(statement, used, error);
+}
+
+/* Whether the file was put there by another process a while ago. One that takes longer than this
+ * finds the file gone when it writes the record, and puts it there anew. */
+static gboolean is_old(const char *path) {
+  GStatBuf status;
+  return g_stat(path, &status) == 0 &&
+         g_get_real_time() / G_USEC_PER_SEC - status.st_mtime > SHARED_FOR_S;
 }
 
 /* Who is about to give it a record holds it, and has either held it before this looks, or finds
@@ -234,7 +245,8 @@ void velm_store_remove_unused(VelmStore *store, VelmDatabase *database, const ch
   gboolean used = FALSE;
   g_autofree char *path = velm_store_file_of(store->images, sha256);
   g_mutex_lock(&store->holding);
-  if (!g_hash_table_contains(store->held, sha256)) {
+  if (!g_hash_table_contains(store->held, sha256) &&
+      (!velm_store_is_shared(store) || is_old(path))) {
     if (!is_used(database, sha256, &used, NULL) ||
         (!used && g_unlink(path) != 0 && errno != ENOENT))
       g_atomic_int_set(&store->clean, FALSE); /* the next opening looks */
@@ -272,6 +284,72 @@ gboolean velm_store_sweep(const char *images, VelmDatabase *database, GError **e
     g_snprintf(name, sizeof name, "%02x", i);
     g_autofree char *folder = g_build_filename(images, name, NULL);
     if (!sweep_shard(folder, database, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* ---- sweeping a shared folder ---- */
+
+/* Those of @names that nothing has. */
+static gboolean find_unused(VelmDatabase *database, const GPtrArray *names, GPtrArray *unused,
+                            GError **error) {
+  VelmStep step;
+  g_autoptr(GHashTable) used = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr(GString) sql = g_string_new("SELECT sha256 FROM images WHERE sha256 IN ");
+  velm_store_add_places(sql, names->len);
+  g_autoptr(VelmStatement) statement = velm_database_prepare(database, sql->str, error);
+  if (!statement)
+    return FALSE;
+  velm_store_bind_places(statement, 1, names);
+  while ((step = velm_statement_step(statement, error)) == VELM_STEP_ROW)
+    g_hash_table_add(used, velm_statement_text(statement, 0));
+  for (guint i = 0; i < names->len; i++)
+    if (!g_hash_table_contains(used, names->pdata[i]))
+      g_ptr_array_add(unused, names->pdata[i]);
+  return step == VELM_STEP_DONE;
+}
+
+/* Looks without the lock which may go, and again with it at those few. */
+static gboolean sweep_names(VelmStore *store, const GPtrArray *names, GError **error) {
+  g_autoptr(GPtrArray) unused = g_ptr_array_new();
+  g_autoptr(GError) cause = NULL;
+  VelmDatabase *database = velm_store_begin_writing(store, error);
+  if (!database)
+    return FALSE;
+  gboolean ok = find_unused(database, names, unused, &cause);
+  if (!ok || unused->len == 0)
+    return velm_store_end_writing(store, ok, g_steal_pointer(&cause), error);
+  ok = velm_database_begin(database, &cause);
+  for (guint i = 0; ok && i < unused->len; i++)
+    velm_store_remove_unused(store, database, unused->pdata[i]);
+  return velm_store_end_transaction(store, ok, g_steal_pointer(&cause), error);
+}
+
+static gboolean sweep_folder(VelmStore *store, const char *folder, GError **error) {
+  g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+  const char *name = NULL;
+  do {
+    name = dir ? g_dir_read_name(dir) : NULL;
+    g_autofree char *path = name ? g_build_filename(folder, name, NULL) : NULL;
+    if (name && velm_store_is_sha256(name) && is_old(path))
+      g_ptr_array_add(names, g_strdup(name));
+    if (names->len == VELM_STORE_MAX_BATCH || (!name && names->len > 0)) {
+      if (!sweep_names(store, names, error))
+        return FALSE;
+      g_ptr_array_set_size(names, 0);
+    }
+  } while (name);
+  return TRUE;
+}
+
+gboolean velm_store_sweep_shared(VelmStore *store, guint first, guint n, GError **error) {
+  for (guint i = 0; i < n; i++) {
+    char name[3];
+    g_snprintf(name, sizeof name, "%02x", (first + i) % 256);
+    g_autofree char *folder = g_build_filename(store->images, name, NULL);
+    if (!sweep_folder(store, folder, error))
       return FALSE;
   }
   return TRUE;

@@ -73,7 +73,8 @@ char *velm_store_page_sql(const VelmStoreQuery *query, gboolean goes_on) {
   const Order *order = &orders[query->order];
   const char *direction = order->descending ? "DESC" : "ASC";
   GString *sql = g_string_new("SELECT " VELM_STORE_COLUMNS);
-  g_string_append_printf(sql, ", records.%s FROM (SELECT id AS chosen FROM records", order->column);
+  g_string_append_printf(sql, ", records.%s FROM (SELECT id AS chosen, time AS at FROM records",
+                         order->column);
   velm_store_add_filters(sql, query);
   if (order->condition)
     velm_store_add_condition(sql, order->condition);
@@ -83,36 +84,36 @@ char *velm_store_page_sql(const VelmStoreQuery *query, gboolean goes_on) {
     velm_store_add_condition(sql, after);
   }
   g_string_append_printf(sql,
-                         " ORDER BY %s %s, id %s LIMIT ?)"
-                         " JOIN records ON records.id = chosen"
+                         " ORDER BY %s %s, id %s LIMIT ?) AS page"
+                         " JOIN records ON records.id = chosen AND records.time = at"
                          " JOIN images ON images.sha256 = records.image"
                          " ORDER BY records.%s %s, records.id %s",
                          order->column, direction, direction, order->column, direction, direction);
   return g_string_free(sql, FALSE);
 }
 
-static void bind_position(sqlite3_stmt *statement, int index, const Order *order,
+static void bind_position(VelmStatement *statement, int index, const Order *order,
                           const Position *position) {
   if (order->real)
-    velm_database_bind_double(statement, index, double_of(position->bits));
+    velm_statement_bind_double(statement, index, double_of(position->bits));
   else
-    velm_database_bind_int(statement, index, (gint64)position->bits);
-  velm_database_bind_int(statement, index + 1, position->id);
+    velm_statement_bind_int(statement, index, (gint64)position->bits);
+  velm_statement_bind_int(statement, index + 1, position->id);
 }
 
-static Position position_of(sqlite3_stmt *statement, const Order *order) {
+static Position position_of(VelmStatement *statement, const Order *order) {
   const int column = VELM_STORE_N_COLUMNS;
-  return (Position){.id = sqlite3_column_int64(statement, 0),
-                    .bits = order->real ? bits_of(sqlite3_column_double(statement, column))
-                                        : (guint64)sqlite3_column_int64(statement, column)};
+  return (Position){.id = velm_statement_int(statement, 0),
+                    .bits = order->real ? bits_of(velm_statement_double(statement, column))
+                                        : (guint64)velm_statement_int(statement, column)};
 }
 
 /* Reads up to @limit rows. One more tells that there is a next page. */
-static gboolean read_page(VelmDatabase *database, sqlite3_stmt *statement, const Order *order,
+static gboolean read_page(VelmDatabase *database, VelmStatement *statement, const Order *order,
                           guint limit, GPtrArray *records, char **next, GError **error) {
   Position last = {0};
-  int code;
-  while ((code = velm_database_step(database, statement, error)) == SQLITE_ROW) {
+  VelmStep step;
+  while ((step = velm_statement_step(statement, error)) == VELM_STEP_ROW) {
     if (records->len == limit) {
       *next = print_cursor(order, &last);
       return TRUE;
@@ -120,7 +121,7 @@ static gboolean read_page(VelmDatabase *database, sqlite3_stmt *statement, const
     g_ptr_array_add(records, velm_store_read_row(statement));
     last = position_of(statement, order);
   }
-  return code == SQLITE_DONE;
+  return step == VELM_STEP_DONE;
 }
 
 static GPtrArray *list(VelmDatabase *database, const VelmStoreQuery *query, const Order *order,
@@ -128,7 +129,7 @@ static GPtrArray *list(VelmDatabase *database, const VelmStoreQuery *query, cons
   g_autoptr(GPtrArray) records =
       g_ptr_array_new_with_free_func((GDestroyNotify)velm_stored_record_free);
   g_autofree char *sql = velm_store_page_sql(query, after != NULL);
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(database, sql, error);
+  g_autoptr(VelmStatement) statement = velm_database_prepare(database, sql, error);
   if (!statement)
     return NULL;
   int parameter = velm_store_bind_filters(statement, query);
@@ -136,7 +137,7 @@ static GPtrArray *list(VelmDatabase *database, const VelmStoreQuery *query, cons
     bind_position(statement, parameter, order, after);
     parameter += 2;
   }
-  velm_database_bind_int(statement, parameter, (gint64)limit + 1);
+  velm_statement_bind_int(statement, parameter, (gint64)limit + 1);
   if (!read_page(database, statement, order, limit, records, next, error))
     return NULL;
   return g_steal_pointer(&records);
@@ -169,13 +170,13 @@ static gboolean count_rows(VelmDatabase *database, const VelmStoreQuery *query, 
                            GError **error) {
   g_autoptr(GString) sql = g_string_new("SELECT count(*) FROM records");
   velm_store_add_filters(sql, query);
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(database, sql->str, error);
+  g_autoptr(VelmStatement) statement = velm_database_prepare(database, sql->str, error);
   if (!statement)
     return FALSE;
   velm_store_bind_filters(statement, query);
-  if (velm_database_step(database, statement, error) != SQLITE_ROW)
+  if (velm_statement_step(statement, error) != VELM_STEP_ROW)
     return FALSE;
-  *count = sqlite3_column_int64(statement, 0);
+  *count = velm_statement_int(statement, 0);
   return TRUE;
 }
 

@@ -5,16 +5,18 @@
 
 /* The smallest number over @after; 0 where there is none. */
 static gboolean find_next(VelmDatabase *database, gint64 after, gint64 *id, GError **error) {
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
-      database, "SELECT id FROM records WHERE id > ? ORDER BY id LIMIT 1", error);
+  gboolean found = FALSE;
+  g_autoptr(VelmStatement) statement = velm_database_prepare(
+      database, "SELECT id FROM keys WHERE id > ? ORDER BY id LIMIT 1", error);
   *id = 0;
   if (!statement)
     return FALSE;
-  velm_database_bind_int(statement, 1, after);
-  int code = velm_database_step(database, statement, error);
-  if (code == SQLITE_ROW)
-    *id = sqlite3_column_int64(statement, 0);
-  return code == SQLITE_ROW || code == SQLITE_DONE;
+  velm_statement_bind_int(statement, 1, after);
+  if (!velm_statement_find(statement, &found, error))
+    return FALSE;
+  if (found)
+    *id = velm_statement_int(statement, 0);
+  return TRUE;
 }
 
 gboolean velm_store_next(VelmStore *store, gint64 after, VelmStoredRecord **record,
@@ -32,31 +34,28 @@ gboolean velm_store_next(VelmStore *store, gint64 after, VelmStoredRecord **reco
 
 /* ---- marks ---- */
 
-static gboolean run_for(VelmDatabase *database, const char *sql, const char *name, gint64 record,
-                        GError **error) {
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(database, sql, error);
+/* @record: (nullable): the statement has no parameter for it. @found: the value of the row that it
+ * gives, where it gives one. */
+static gboolean run_for(VelmDatabase *database, const char *sql, const char *station,
+                        const char *name, const gint64 *record, gint64 *found, GError **error) {
+  gboolean is_found = FALSE;
+  g_autoptr(VelmStatement) statement = velm_database_prepare(database, sql, error);
   if (!statement)
     return FALSE;
-  velm_database_bind_text(statement, 1, name);
-  velm_database_bind_int(statement, 2, record);
-  return velm_database_finish(database, statement, error);
-}
-
-static gboolean read_mark(VelmDatabase *database, const char *name, gint64 *record,
-                          GError **error) {
-  g_autoptr(sqlite3_stmt) statement =
-      velm_database_prepare(database, "SELECT record FROM marks WHERE name = ?", error);
-  if (!statement)
+  velm_statement_bind_text(statement, 1, station);
+  velm_statement_bind_text(statement, 2, name);
+  if (record)
+    velm_statement_bind_int(statement, 3, *record);
+  if (!velm_statement_find(statement, &is_found, error))
     return FALSE;
-  velm_database_bind_text(statement, 1, name);
-  int code = velm_database_step(database, statement, error);
-  if (code == SQLITE_ROW)
-    *record = sqlite3_column_int64(statement, 0);
-  return code == SQLITE_ROW || code == SQLITE_DONE;
+  if (is_found)
+    *found = velm_statement_int(statement, 0);
+  return TRUE;
 }
 
-static gboolean write_mark(VelmStore *store, const char *sql, const char *name, gint64 *record,
-                           GError **error) {
+/* @given: (nullable): what is written; else it is the statement's to find. */
+static gboolean write_mark(VelmStore *store, const char *sql, const char *name, const gint64 *given,
+                           gint64 *record, GError **error) {
   g_autoptr(GError) cause = NULL;
   VelmDatabase *database = velm_store_check_text(name, "mark", VELM_STORE_MAX_NAME, FALSE, error)
                                ? velm_store_begin_writing(store, error)
@@ -64,8 +63,9 @@ static gboolean write_mark(VelmStore *store, const char *sql, const char *name, 
   if (!database)
     return FALSE;
   gboolean ok = velm_database_begin(database, &cause) &&
-                run_for(database, sql, name, *record, &cause) &&
-                read_mark(database, name, record, &cause);
+                run_for(database, sql, store->station, name, given, record, &cause) &&
+                run_for(database, "SELECT record FROM marks WHERE station = ?1 AND name = ?2",
+                        store->station, name, NULL, record, &cause);
   return velm_store_end_transaction(store, ok, g_steal_pointer(&cause), error);
 }
 
@@ -73,11 +73,16 @@ gboolean velm_store_begin_mark(VelmStore *store, const char *name, gint64 *recor
   /* The number that the last record had, also where it has gone. */
   *record = 0;
   return write_mark(store,
-                    "INSERT INTO marks SELECT ?1, coalesce((SELECT seq FROM sqlite_sequence"
-                    " WHERE name = 'records'), ?2) WHERE true ON CONFLICT DO NOTHING",
-                    name, record, error);
+                    "INSERT INTO marks (station, name, record)"
+                    " SELECT CAST(?1 AS TEXT), CAST(?2 AS TEXT), last_record FROM store"
+                    " WHERE true ON CONFLICT DO NOTHING",
+                    name, NULL, record, error);
 }
 
 gboolean velm_store_set_mark(VelmStore *store, const char *name, gint64 record, GError **error) {
-  return write_mark(store, "INSERT OR REPLACE INTO marks VALUES (?1, ?2)", name, &record, error);
+  gint64 written = record;
+  return write_mark(store,
+                    "INSERT INTO marks (station, name, record) VALUES (?1, ?2, ?3)"
+                    " ON CONFLICT (station, name) DO UPDATE SET record = excluded.record",
+                    name, &record, &written, error);
 }

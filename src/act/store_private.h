@@ -5,6 +5,7 @@
 #pragma once
 
 #include "act/store.h"
+#include "core/database.h"
 
 /* Folder of images that are still being written, in that of the images. */
 #define VELM_STORE_UNFINISHED "unfinished"
@@ -14,8 +15,11 @@
 
 struct _VelmStore {
   char *folder, *images;
-  int lock;  /* file descriptor */
-  int clean; /* atomic: the folder has nothing that the next opening must look for */
+  char *url;     /* of the shared database, maybe with a password; NULL for one in the folder */
+  char *name;    /* of the store for messages */
+  char *station; /* whose rows of the queue, callbacks and marks are this one's; "" where all are */
+  int lock;      /* file descriptor; -1 where it is shared */
+  int clean;     /* atomic: the folder has nothing that the next opening must look for */
 
   GMutex writing; /* held by who uses writer */
   VelmDatabase *writer;
@@ -32,6 +36,11 @@ struct _VelmStore {
   GMutex judging; /* of health */
   VelmStoreHealth health;
 };
+
+/** Whether other processes use the store too, and its database is on a server. */
+gboolean velm_store_is_shared(const VelmStore *store);
+/** The same of one of its connections. */
+gboolean velm_store_is_on_server(const VelmDatabase *database);
 
 /* ---- connections ---- */
 
@@ -89,8 +98,11 @@ gboolean velm_store_sync_folder(const char *folder, VelmDatabaseState *state, GE
  * writing. */
 gboolean velm_store_sweep(const char *images, VelmDatabase *database, GError **error);
 /** Removes the file of an image, unless it is held, or a record or the queue of @database
- * has it. */
+ * has it. Where the store is shared, @database must be in a transaction that writes, and the file
+ * stays if somebody may be about to give it a record. */
 void velm_store_remove_unused(VelmStore *store, VelmDatabase *database, const char *sha256);
+/** Removes images of a shared store that nothing has, in @n of its 256 folders from @first on. */
+gboolean velm_store_sweep_shared(VelmStore *store, guint first, guint n, GError **error);
 
 /* ---- rows ---- */
 
@@ -100,13 +112,60 @@ void velm_store_remove_unused(VelmStore *store, VelmDatabase *database, const ch
   " images.bytes, records.decision, records.class, records.detected_class, records.score,"         \
   " records.threshold, records.confidence, records.verdict, records.part"
 #define VELM_STORE_N_COLUMNS 15
-#define VELM_STORE_FROM " FROM records JOIN images ON images.sha256 = records.image"
 
 /** Returns: (transfer full): the row that @statement is at. */
-VelmStoredRecord *velm_store_read_row(sqlite3_stmt *statement);
+VelmStoredRecord *velm_store_read_row(VelmStatement *statement);
 /** The record whose @column ("id" or "key") is the only parameter; within a transaction too. */
 gboolean velm_store_read_record(VelmDatabase *database, const char *key, gint64 id,
                                 VelmStoredRecord **record, GError **error);
+/** The records of @keys (1 to VELM_STORE_MAX_BATCH). Returns: (transfer full): key -> record. */
+GHashTable *velm_store_find_records(VelmDatabase *database, const GPtrArray *keys, GError **error);
+
+/** Adds places for @n (1 to VELM_STORE_MAX_BATCH) parameters to @sql, in brackets: some more, so
+ * that there are few different statements. */
+void velm_store_add_places(GString *sql, guint n);
+/** Binds @texts to them, the first of which is parameter @first. */
+void velm_store_bind_places(VelmStatement *statement, int first, const GPtrArray *texts);
+
+/**
+ * VelmStoreRow: a record as it gets into the database; all borrowed.
+ * @image: its SHA-256; @image_bytes: its size, or -1 where the image is noted already
+ * @llm_requests: -1 where no language model was asked
+ * @id: (out)
+ */
+typedef struct {
+  const char *key, *product, *part;
+  gint64 time;
+  const char *image, *media_type;
+  gint64 image_bytes;
+  const char *decision, *class_name, *detected_class;
+  double score, threshold, confidence, certainty, ms;
+  VelmReviewVerdict verdict;
+  gint64 llm_requests, llm_tokens;
+  double llm_usd;
+  const char *json, *prompt;
+  GBytes *map;
+  gint64 id;
+} VelmStoreRow;
+
+/** Adds @rows (1 to VELM_STORE_MAX_BATCH) with their documents and images, in a transaction that
+ * writes. None of their keys has a record. */
+gboolean velm_store_write_rows(VelmDatabase *database, VelmStoreRow *rows, gsize n, GError **error);
+
+/* ---- weeks: the parts that the records on a server are kept in ---- */
+
+/** The beginning of the week of @time: a Monday, by UTC. */
+gint64 velm_store_week_of(gint64 time);
+/** Records came or went: makes the parts that they need. @changes: (element-type gint64 gint64):
+ * beginning of a week -> records more or, negative, fewer. */
+gboolean velm_store_note_weeks(VelmDatabase *database, GHashTable *changes, GError **error);
+/** Adds @n to that of the week of @time. */
+void velm_store_count_in_week(GHashTable *changes, gint64 time, gint64 n);
+/** Returns: (transfer full): for velm_store_count_in_week(). */
+GHashTable *velm_store_new_weeks(void);
+/** Drops the parts of weeks that are over at @now and have no record any more. Those that somebody
+ * reads stay for another time. */
+gboolean velm_store_drop_weeks(VelmDatabase *database, gint64 now, GError **error);
 
 /** Checks what a query holds. Returns: FALSE with VELM_ERROR_USAGE. */
 gboolean velm_store_check_query(const VelmStoreQuery *query, GError **error);
@@ -116,28 +175,47 @@ void velm_store_add_condition(GString *sql, const char *condition);
  * must be the first of the statement. */
 void velm_store_add_filters(GString *sql, const VelmStoreQuery *query);
 /** Returns: the number of the next parameter. */
-int velm_store_bind_filters(sqlite3_stmt *statement, const VelmStoreQuery *query);
+int velm_store_bind_filters(VelmStatement *statement, const VelmStoreQuery *query);
 
 /** Notes an image that is on the disk, unless it is noted already: as long as it is, its file
  * stays. */
-gboolean velm_store_write_image(VelmDatabase *database, const char *sha256, const char *media_type,
-                                GBytes *bytes, GError **error);
+gboolean velm_store_write_image(VelmStore *store, VelmDatabase *database, const char *sha256,
+                                const char *media_type, GBytes *bytes, GError **error);
+/** In a shared folder, another process may have removed a file before the transaction of @database
+ * began: writes it anew then. */
+gboolean velm_store_keep_file(VelmStore *store, VelmDatabase *database, const char *sha256,
+                              GBytes *bytes, GError **error);
 /** A key stands for one submission: another image under it is a mistake that must not pass for a
  * repetition. @sha256: (nullable): whatever @other_sha256 is. Returns: FALSE with
  * VELM_ERROR_USAGE. */
 gboolean velm_store_check_same(const char *key, const char *product, const char *sha256,
                                const char *other_product, const char *other_sha256, GError **error);
 
-/** The row of the queue with @key. @queued: (out) (transfer full): NULL where there is none. */
-gboolean velm_store_read_queued(VelmDatabase *database, const char *key, VelmQueued **queued,
-                                GError **error);
+/** The rows of the queue of @station with @keys (1 to VELM_STORE_MAX_BATCH). Returns: (transfer
+ * full): key -> VelmQueued. */
+GHashTable *velm_store_find_queued(VelmDatabase *database, const char *station,
+                                   const GPtrArray *keys, GError **error);
 /** Removes the row, in the transaction that gives its key the record @record. Its callback is due
  * from then on. */
-gboolean velm_store_end_queued(VelmDatabase *database, const VelmQueued *queued, gint64 record,
-                               GError **error);
+gboolean velm_store_end_queued(VelmDatabase *database, const char *station,
+                               const VelmQueued *queued, gint64 record, GError **error);
 /** Somebody is to be told of @record at @url, at once. */
-gboolean velm_store_write_callback(VelmDatabase *database, gint64 record, const char *url,
-                                   GError **error);
+gboolean velm_store_write_callback(VelmDatabase *database, const char *station, gint64 record,
+                                   const char *url, GError **error);
+
+/** Writes a review, a spec or a version, without its entry in the audit log. @id: (out). */
+gboolean velm_store_write_review(VelmDatabase *database, const VelmReview *review, gint64 time,
+                                 GError **error);
+gboolean velm_store_write_spec(VelmDatabase *database, const VelmStoredSpec *spec, gint64 time,
+                               GError **error);
+gboolean velm_store_write_version(VelmDatabase *database, const VelmStoredVersion *version,
+                                  gint64 time, gint64 *id, GError **error);
+/** velm_store_list_reviews() of @database. */
+GPtrArray *velm_store_read_reviews(VelmDatabase *database, gint64 record, GError **error);
+/** Which store it is. Returns: (transfer full). */
+char *velm_store_read_name(VelmDatabase *database, GError **error);
+/** velm_store_measure() of @database. */
+gboolean velm_store_measure_database(VelmDatabase *database, VelmStoreSize *size, GError **error);
 
 /** The statement of a page, for a look at how it is found. @goes_on: it is not the first page.
  * Returns: (transfer full). */

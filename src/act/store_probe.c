@@ -44,3 +44,14 @@ gboolean velm_store_probe(VelmStore *store, GError **error) {
   velm_store_note(store, VELM_DATABASE_FINE, NULL);
   return TRUE;
 }
+
+/* What fails is noted by what it fails at. */
+void velm_store_watch(VelmStore *store) {
+  gint64 one = 0;
+  VelmDatabase *database =
+      velm_store_is_shared(store) ? velm_store_begin_reading(store, NULL) : NULL;
+  if (!database)
+    return;
+  velm_database_read_int(database, "SELECT 1", &one, NULL);
+  velm_store_end_reading(store, database);
+}

@@ -52,7 +52,7 @@ void velm_store_add_filters(GString *sql, const VelmStoreQuery *query) {
                                                                          : "verdict = 0");
 }
 
-int velm_store_bind_filters(sqlite3_stmt *statement, const VelmStoreQuery *query) {
+int velm_store_bind_filters(VelmStatement *statement, const VelmStoreQuery *query) {
   Filter filters[MAX_FILTERS];
   int next = 1;
   list_filters(query, filters);
@@ -60,11 +60,11 @@ int velm_store_bind_filters(sqlite3_stmt *statement, const VelmStoreQuery *query
     if (!filters[i].wanted)
       continue;
     if (filters[i].kind == 't')
-      velm_database_bind_text(statement, next, filters[i].text);
+      velm_statement_bind_text(statement, next, filters[i].text);
     else if (filters[i].kind == 'i')
-      velm_database_bind_int(statement, next, filters[i].number);
+      velm_statement_bind_int(statement, next, filters[i].number);
     else
-      velm_database_bind_double(statement, next, filters[i].real);
+      velm_statement_bind_double(statement, next, filters[i].real);
     next++;
   }
   return next;

@@ -34,48 +34,55 @@ static gboolean check(const VelmQueued *queued, GError **error) {
 
 #define SELECT_QUEUED                                                                              \
   "SELECT id, key, product, time, media_type, name, callback, image, part"                         \
-  " FROM queue JOIN images ON sha256 = image"
+  " FROM queue JOIN images ON sha256 = image WHERE station = ?"
 
-static VelmQueued *read_row(sqlite3_stmt *statement) {
+static VelmQueued *read_row(VelmStatement *statement) {
   VelmQueued *queued = g_new0(VelmQueued, 1);
-  *queued = (VelmQueued){.id = sqlite3_column_int64(statement, 0),
-                         .key = velm_database_column_text(statement, 1),
-                         .product = velm_database_column_text(statement, 2),
-                         .time = sqlite3_column_int64(statement, 3),
-                         .media_type = velm_database_column_text(statement, 4),
-                         .name = velm_database_column_text(statement, 5),
-                         .callback = velm_database_column_text(statement, 6),
-                         .image = velm_database_column_text(statement, 7),
-                         .part = velm_database_column_text(statement, 8)};
+  *queued = (VelmQueued){.id = velm_statement_int(statement, 0),
+                         .key = velm_statement_text(statement, 1),
+                         .product = velm_statement_text(statement, 2),
+                         .time = velm_statement_int(statement, 3),
+                         .media_type = velm_statement_text(statement, 4),
+                         .name = velm_statement_text(statement, 5),
+                         .callback = velm_statement_text(statement, 6),
+                         .image = velm_statement_text(statement, 7),
+                         .part = velm_statement_text(statement, 8)};
   return queued;
 }
 
-gboolean velm_store_read_queued(VelmDatabase *database, const char *key, VelmQueued **queued,
-                                GError **error) {
-  g_autoptr(sqlite3_stmt) statement =
-      velm_database_prepare(database, SELECT_QUEUED " WHERE key = ?", error);
-  *queued = NULL;
-  if (!statement)
-    return FALSE;
-  velm_database_bind_text(statement, 1, key);
-  int code = velm_database_step(database, statement, error);
-  if (code == SQLITE_ROW)
-    *queued = read_row(statement);
-  return code == SQLITE_ROW || code == SQLITE_DONE;
-}
-
-static GPtrArray *list(VelmDatabase *database, gint64 after, guint limit, GError **error) {
-  g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func((GDestroyNotify)velm_queued_free);
-  g_autoptr(sqlite3_stmt) statement =
-      velm_database_prepare(database, SELECT_QUEUED " WHERE id > ?1 ORDER BY id LIMIT ?2", error);
-  int code;
+GHashTable *velm_store_find_queued(VelmDatabase *database, const char *station,
+                                   const GPtrArray *keys, GError **error) {
+  VelmStep step;
+  g_autoptr(GHashTable) found =
+      g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)velm_queued_free);
+  g_autoptr(GString) sql = g_string_new(SELECT_QUEUED " AND key IN ");
+  velm_store_add_places(sql, keys->len);
+  g_autoptr(VelmStatement) statement = velm_database_prepare(database, sql->str, error);
   if (!statement)
     return NULL;
-  velm_database_bind_int(statement, 1, after);
-  velm_database_bind_int(statement, 2, limit);
-  while ((code = velm_database_step(database, statement, error)) == SQLITE_ROW)
+  velm_statement_bind_text(statement, 1, station);
+  velm_store_bind_places(statement, 2, keys);
+  while ((step = velm_statement_step(statement, error)) == VELM_STEP_ROW) {
+    VelmQueued *queued = read_row(statement);
+    g_hash_table_replace(found, queued->key, queued);
+  }
+  return step == VELM_STEP_DONE ? g_steal_pointer(&found) : NULL;
+}
+
+static GPtrArray *list(VelmDatabase *database, const char *station, gint64 after, guint limit,
+                       GError **error) {
+  g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func((GDestroyNotify)velm_queued_free);
+  g_autoptr(VelmStatement) statement =
+      velm_database_prepare(database, SELECT_QUEUED " AND id > ? ORDER BY id LIMIT ?", error);
+  VelmStep step;
+  if (!statement)
+    return NULL;
+  velm_statement_bind_text(statement, 1, station);
+  velm_statement_bind_int(statement, 2, after);
+  velm_statement_bind_int(statement, 3, limit);
+  while ((step = velm_statement_step(statement, error)) == VELM_STEP_ROW)
     g_ptr_array_add(rows, read_row(statement));
-  return code == SQLITE_DONE ? g_steal_pointer(&rows) : NULL;
+  return step == VELM_STEP_DONE ? g_steal_pointer(&rows) : NULL;
 }
 
 GPtrArray *velm_store_list_queued(VelmStore *store, gint64 after, guint limit, GError **error) {
@@ -87,98 +94,117 @@ GPtrArray *velm_store_list_queued(VelmStore *store, gint64 after, guint limit, G
   VelmDatabase *database = velm_store_begin_reading(store, error);
   if (!database)
     return NULL;
-  GPtrArray *rows = list(database, after, limit, error);
+  GPtrArray *rows = list(database, store->station, after, limit, error);
   velm_store_end_reading(store, database);
   return rows;
 }
 
-static gboolean find_queued(VelmDatabase *database, const char *key, gboolean *queued,
-                            GError **error) {
-  g_autoptr(sqlite3_stmt) statement =
-      velm_database_prepare(database, "SELECT 1 FROM queue WHERE key = ?", error);
+static gboolean find_queued(VelmDatabase *database, const char *station, const char *key,
+                            gboolean *queued, GError **error) {
+  g_autoptr(VelmStatement) statement =
+      velm_database_prepare(database, "SELECT 1 FROM queue WHERE station = ? AND key = ?", error);
   if (!statement)
     return FALSE;
-  velm_database_bind_text(statement, 1, key);
-  int code = velm_database_step(database, statement, error);
-  *queued = code == SQLITE_ROW;
-  return code == SQLITE_ROW || code == SQLITE_DONE;
+  velm_statement_bind_text(statement, 1, station);
+  velm_statement_bind_text(statement, 2, key);
+  return velm_statement_find(statement, queued, error);
 }
 
 gboolean velm_store_is_queued(VelmStore *store, const char *key, gboolean *queued, GError **error) {
   VelmDatabase *database = velm_store_begin_reading(store, error);
   if (!database)
     return FALSE;
-  gboolean ok = find_queued(database, key, queued, error);
+  gboolean ok = find_queued(database, store->station, key, queued, error);
   velm_store_end_reading(store, database);
   return ok;
+}
+
+static gboolean count_queued(VelmDatabase *database, const char *station, gint64 *count,
+                             GError **error) {
+  gboolean found = FALSE;
+  g_autoptr(VelmStatement) statement =
+      velm_database_prepare(database, "SELECT count(*) FROM queue WHERE station = ?", error);
+  if (!statement)
+    return FALSE;
+  velm_statement_bind_text(statement, 1, station);
+  if (!velm_statement_find(statement, &found, error))
+    return FALSE;
+  *count = velm_statement_int(statement, 0);
+  return TRUE;
 }
 
 gboolean velm_store_count_queued(VelmStore *store, gint64 *count, GError **error) {
   VelmDatabase *database = velm_store_begin_reading(store, error);
   if (!database)
     return FALSE;
-  gboolean ok = velm_database_read_int(database, "SELECT count(*) FROM queue", count, error);
+  gboolean ok = count_queued(database, store->station, count, error);
   velm_store_end_reading(store, database);
   return ok;
 }
 
 /* ---- writing ---- */
 
-static gboolean write_row(VelmDatabase *database, const VelmQueued *queued, const char *sha256,
-                          GError **error) {
-  g_autoptr(sqlite3_stmt) statement =
+static gboolean write_row(VelmDatabase *database, const char *station, const VelmQueued *queued,
+                          const char *sha256, GError **error) {
+  g_autoptr(VelmStatement) statement =
       velm_database_prepare(database,
-                            "INSERT INTO queue (key, product, time, image, name, callback, part)"
-                            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                            "INSERT INTO queue (key, product, time, image, name, callback, part,"
+                            " station) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                             error);
   if (!statement)
     return FALSE;
-  velm_database_bind_text(statement, 1, queued->key);
-  velm_database_bind_text(statement, 2, queued->product);
-  velm_database_bind_int(statement, 3, queued->time);
-  velm_database_bind_text(statement, 4, sha256);
-  velm_database_bind_text(statement, 5, queued->name);
-  velm_database_bind_text(statement, 6, queued->callback);
-  velm_database_bind_text(statement, 7, queued->part);
-  return velm_database_finish(database, statement, error);
+  velm_statement_bind_text(statement, 1, queued->key);
+  velm_statement_bind_text(statement, 2, queued->product);
+  velm_statement_bind_int(statement, 3, queued->time);
+  velm_statement_bind_text(statement, 4, sha256);
+  velm_statement_bind_text(statement, 5, queued->name);
+  velm_statement_bind_text(statement, 6, queued->callback);
+  velm_statement_bind_text(statement, 7, queued->part);
+  velm_statement_bind_text(statement, 8, station);
+  return velm_statement_finish(statement, error);
 }
 
 static gboolean change_callback(VelmDatabase *database, gint64 id, const char *url,
                                 GError **error) {
-  g_autoptr(sqlite3_stmt) statement =
+  g_autoptr(VelmStatement) statement =
       velm_database_prepare(database, "UPDATE queue SET callback = ?2 WHERE id = ?1", error);
   if (!statement)
     return FALSE;
-  velm_database_bind_int(statement, 1, id);
-  velm_database_bind_text(statement, 2, url);
-  return velm_database_finish(database, statement, error);
+  velm_statement_bind_int(statement, 1, id);
+  velm_statement_bind_text(statement, 2, url);
+  return velm_statement_finish(statement, error);
 }
 
 /* Who sends again had no answer, and may not have been told of the record either. */
-static gboolean repeat(VelmDatabase *database, const VelmQueued *queued, const char *sha256,
-                       const VelmStoredRecord *record, const VelmQueued *waiting, GError **error) {
+static gboolean repeat(VelmDatabase *database, const char *station, const VelmQueued *queued,
+                       const char *sha256, const VelmStoredRecord *record,
+                       const VelmQueued *waiting, GError **error) {
   if (!velm_store_check_same(queued->key, queued->product, sha256,
                              record ? record->product : waiting->product,
                              record ? record->image : waiting->image, error))
     return FALSE;
   if (!queued->callback)
     return TRUE;
-  return record ? velm_store_write_callback(database, record->id, queued->callback, error)
+  return record ? velm_store_write_callback(database, station, record->id, queued->callback, error)
                 : change_callback(database, waiting->id, queued->callback, error);
 }
 
-static gboolean write_queued(VelmDatabase *database, const VelmQueued *queued, GBytes *image,
-                             const char *sha256, gboolean *existed, GError **error) {
+static gboolean write_queued(VelmStore *store, VelmDatabase *database, const VelmQueued *queued,
+                             GBytes *image, const char *sha256, gboolean *existed, GError **error) {
   g_autoptr(VelmStoredRecord) record = NULL;
-  g_autoptr(VelmQueued) waiting = NULL;
-  if (!velm_store_read_record(database, queued->key, 0, &record, error) ||
-      !velm_store_read_queued(database, queued->key, &waiting, error))
+  g_autoptr(GPtrArray) keys = g_ptr_array_new();
+  g_ptr_array_add(keys, queued->key);
+  if (!velm_store_read_record(database, queued->key, 0, &record, error))
     return FALSE;
-  *existed = record || waiting;
+  g_autoptr(GHashTable) waiting = velm_store_find_queued(database, store->station, keys, error);
+  if (!waiting)
+    return FALSE;
+  const VelmQueued *same = g_hash_table_lookup(waiting, queued->key);
+  *existed = record || same;
   if (*existed)
-    return repeat(database, queued, sha256, record, waiting, error);
-  return velm_store_write_image(database, sha256, queued->media_type, image, error) &&
-         write_row(database, queued, sha256, error);
+    return repeat(database, store->station, queued, sha256, record, same, error);
+  return velm_store_write_image(store, database, sha256, queued->media_type, image, error) &&
+         write_row(database, store->station, queued, sha256, error);
 }
 
 static gboolean enqueue(VelmStore *store, const VelmQueued *queued, GBytes *image,
@@ -188,7 +214,7 @@ static gboolean enqueue(VelmStore *store, const VelmQueued *queued, GBytes *imag
   if (!database)
     return FALSE;
   gboolean ok = velm_database_begin(database, &cause) &&
-                write_queued(database, queued, image, sha256, existed, &cause);
+                write_queued(store, database, queued, image, sha256, existed, &cause);
   return velm_store_end_transaction(store, ok, g_steal_pointer(&cause), error);
 }
 
@@ -209,14 +235,14 @@ gboolean velm_store_enqueue(VelmStore *store, const VelmQueued *queued, GBytes *
   return ok;
 }
 
-gboolean velm_store_end_queued(VelmDatabase *database, const VelmQueued *queued, gint64 record,
-                               GError **error) {
-  g_autoptr(sqlite3_stmt) statement =
+gboolean velm_store_end_queued(VelmDatabase *database, const char *station,
+                               const VelmQueued *queued, gint64 record, GError **error) {
+  g_autoptr(VelmStatement) statement =
       velm_database_prepare(database, "DELETE FROM queue WHERE id = ?", error);
   if (!statement)
     return FALSE;
-  velm_database_bind_int(statement, 1, queued->id);
-  return velm_database_finish(database, statement, error) &&
+  velm_statement_bind_int(statement, 1, queued->id);
+  return velm_statement_finish(statement, error) &&
          (!queued->callback ||
-          velm_store_write_callback(database, record, queued->callback, error));
+          velm_store_write_callback(database, station, record, queued->callback, error));
 }

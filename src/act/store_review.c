@@ -32,37 +32,39 @@ static gboolean check(const VelmReview *review, GError **error) {
  * leaves it to the classifier. */
 static gboolean write_verdict(VelmDatabase *database, const VelmReview *review, gboolean *found,
                               GError **error) {
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
-      database,
-      "UPDATE records SET verdict = ?2, class = coalesce(?3, detected_class) WHERE id = ?1", error);
+  g_autoptr(VelmStatement) statement =
+      velm_database_prepare(database,
+                            "UPDATE records SET verdict = ?2, class = coalesce(?3, detected_class)"
+                            " WHERE id = ?1 AND time = (SELECT time FROM keys WHERE id = ?1)",
+                            error);
   if (!statement)
     return FALSE;
-  velm_database_bind_int(statement, 1, review->record);
-  velm_database_bind_int(statement, 2, review->verdict);
-  velm_database_bind_text(statement, 3,
-                          review->verdict == VELM_VERDICT_GOOD ? VELM_STORE_CLASS_GOOD
-                                                               : review->class_name);
-  gboolean ok = velm_database_finish(database, statement, error);
-  *found = ok && sqlite3_changes(database->handle) > 0;
+  velm_statement_bind_int(statement, 1, review->record);
+  velm_statement_bind_int(statement, 2, review->verdict);
+  velm_statement_bind_text(statement, 3,
+                           review->verdict == VELM_VERDICT_GOOD ? VELM_STORE_CLASS_GOOD
+                                                                : review->class_name);
+  gboolean ok = velm_statement_finish(statement, error);
+  *found = ok && velm_database_changes(database) > 0;
   return ok;
 }
 
-static gboolean write_review(VelmDatabase *database, const VelmReview *review, gint64 time,
-                             GError **error) {
-  g_autoptr(sqlite3_stmt) statement =
+gboolean velm_store_write_review(VelmDatabase *database, const VelmReview *review, gint64 time,
+                                 GError **error) {
+  g_autoptr(VelmStatement) statement =
       velm_database_prepare(database,
                             "INSERT INTO reviews (record, time, who, verdict, class, note)"
                             " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                             error);
   if (!statement)
     return FALSE;
-  velm_database_bind_int(statement, 1, review->record);
-  velm_database_bind_int(statement, 2, time);
-  velm_database_bind_text(statement, 3, review->who);
-  velm_database_bind_int(statement, 4, review->verdict);
-  velm_database_bind_text(statement, 5, review->class_name);
-  velm_database_bind_text(statement, 6, review->note);
-  return velm_database_finish(database, statement, error);
+  velm_statement_bind_int(statement, 1, review->record);
+  velm_statement_bind_int(statement, 2, time);
+  velm_statement_bind_text(statement, 3, review->who);
+  velm_statement_bind_int(statement, 4, review->verdict);
+  velm_statement_bind_text(statement, 5, review->class_name);
+  velm_statement_bind_text(statement, 6, review->note);
+  return velm_statement_finish(statement, error);
 }
 
 static gboolean write_entry(VelmDatabase *database, const VelmReview *review, gint64 time,
@@ -88,46 +90,46 @@ gboolean velm_store_review(VelmStore *store, const VelmReview *review, gboolean 
     return FALSE;
   gboolean ok = velm_database_begin(database, &cause) &&
                 write_verdict(database, review, found, &cause) &&
-                (!*found || (write_review(database, review, time, &cause) &&
+                (!*found || (velm_store_write_review(database, review, time, &cause) &&
                              write_entry(database, review, time, &cause)));
   return velm_store_end_transaction(store, ok, g_steal_pointer(&cause), error);
 }
 
 /* ---- reading ---- */
 
-static VelmReview *read_review(sqlite3_stmt *statement) {
+static VelmReview *read_review(VelmStatement *statement) {
   VelmReview *review = g_new0(VelmReview, 1);
-  *review = (VelmReview){.id = sqlite3_column_int64(statement, 0),
-                         .record = sqlite3_column_int64(statement, 1),
-                         .time = sqlite3_column_int64(statement, 2),
-                         .who = velm_database_column_text(statement, 3),
-                         .verdict = (VelmReviewVerdict)sqlite3_column_int(statement, 4),
-                         .class_name = velm_database_column_text(statement, 5),
-                         .note = velm_database_column_text(statement, 6)};
+  *review = (VelmReview){.id = velm_statement_int(statement, 0),
+                         .record = velm_statement_int(statement, 1),
+                         .time = velm_statement_int(statement, 2),
+                         .who = velm_statement_text(statement, 3),
+                         .verdict = (VelmReviewVerdict)velm_statement_int(statement, 4),
+                         .class_name = velm_statement_text(statement, 5),
+                         .note = velm_statement_text(statement, 6)};
   return review;
 }
 
-static GPtrArray *list(VelmDatabase *database, gint64 record, GError **error) {
+GPtrArray *velm_store_read_reviews(VelmDatabase *database, gint64 record, GError **error) {
   g_autoptr(GPtrArray) reviews = g_ptr_array_new_with_free_func((GDestroyNotify)velm_review_free);
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
+  g_autoptr(VelmStatement) statement = velm_database_prepare(
       database,
       "SELECT id, record, time, who, verdict, class, note FROM reviews WHERE record = ?"
       " ORDER BY id DESC",
       error);
   if (!statement)
     return NULL;
-  velm_database_bind_int(statement, 1, record);
-  int code;
-  while ((code = velm_database_step(database, statement, error)) == SQLITE_ROW)
+  velm_statement_bind_int(statement, 1, record);
+  VelmStep step;
+  while ((step = velm_statement_step(statement, error)) == VELM_STEP_ROW)
     g_ptr_array_add(reviews, read_review(statement));
-  return code == SQLITE_DONE ? g_steal_pointer(&reviews) : NULL;
+  return step == VELM_STEP_DONE ? g_steal_pointer(&reviews) : NULL;
 }
 
 GPtrArray *velm_store_list_reviews(VelmStore *store, gint64 record, GError **error) {
   VelmDatabase *database = velm_store_begin_reading(store, error);
   if (!database)
     return NULL;
-  GPtrArray *reviews = list(database, record, error);
+  GPtrArray *reviews = velm_store_read_reviews(database, record, error);
   velm_store_end_reading(store, database);
   return reviews;
 }

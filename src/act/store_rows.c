@@ -23,47 +23,75 @@ const char *velm_verdict_name(VelmReviewVerdict verdict) {
   return (guint)verdict < G_N_ELEMENTS(names) ? names[verdict] : names[0];
 }
 
-VelmStoredRecord *velm_store_read_row(sqlite3_stmt *statement) {
+VelmStoredRecord *velm_store_read_row(VelmStatement *statement) {
   VelmStoredRecord *record = g_new0(VelmStoredRecord, 1);
   *record = (VelmStoredRecord){
-      .id = sqlite3_column_int64(statement, 0),
-      .key = velm_database_column_text(statement, 1),
-      .product = velm_database_column_text(statement, 2),
-      .time = sqlite3_column_int64(statement, 3),
-      .image = velm_database_column_text(statement, 4),
-      .media_type = velm_database_column_text(statement, 5),
-      .image_bytes = sqlite3_column_int64(statement, 6),
-      .decision = velm_database_column_text(statement, 7),
-      .class_name = velm_database_column_text(statement, 8),
-      .detected_class = velm_database_column_text(statement, 9),
-      .score = velm_database_column_double(statement, 10),
-      .threshold = velm_database_column_double(statement, 11),
-      .confidence = velm_database_column_double(statement, 12),
-      .verdict = (VelmReviewVerdict)sqlite3_column_int(statement, 13),
-      .part = velm_database_column_text(statement, 14),
+      .id = velm_statement_int(statement, 0),
+      .key = velm_statement_text(statement, 1),
+      .product = velm_statement_text(statement, 2),
+      .time = velm_statement_int(statement, 3),
+      .image = velm_statement_text(statement, 4),
+      .media_type = velm_statement_text(statement, 5),
+      .image_bytes = velm_statement_int(statement, 6),
+      .decision = velm_statement_text(statement, 7),
+      .class_name = velm_statement_text(statement, 8),
+      .detected_class = velm_statement_text(statement, 9),
+      .score = velm_statement_double(statement, 10),
+      .threshold = velm_statement_double(statement, 11),
+      .confidence = velm_statement_double(statement, 12),
+      .verdict = (VelmReviewVerdict)velm_statement_int(statement, 13),
+      .part = velm_statement_text(statement, 14),
   };
+  return record;
+}
+
+/* By keys: a record is found by its number and its time, which tells where it lies. */
+#define SELECT_WHOLE                                                                               \
+  "SELECT " VELM_STORE_COLUMNS ", documents.json FROM keys"                                        \
+  " JOIN records ON records.id = keys.id AND records.time = keys.time"                             \
+  " JOIN images ON images.sha256 = records.image"                                                  \
+  " JOIN documents ON documents.record = keys.id AND documents.time = keys.time WHERE keys."
+
+static VelmStoredRecord *read_whole(VelmStatement *statement) {
+  VelmStoredRecord *record = velm_store_read_row(statement);
+  record->json = velm_statement_text(statement, VELM_STORE_N_COLUMNS);
   return record;
 }
 
 gboolean velm_store_read_record(VelmDatabase *database, const char *key, gint64 id,
                                 VelmStoredRecord **record, GError **error) {
-  static const char select[] = "SELECT " VELM_STORE_COLUMNS ", documents.json" VELM_STORE_FROM
-                               " JOIN documents ON documents.record = records.id WHERE records.";
-  g_autofree char *sql = g_strconcat(select, key ? "key = ?" : "id = ?", NULL);
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(database, sql, error);
+  gboolean found = FALSE;
+  g_autoptr(VelmStatement) statement =
+      velm_database_prepare(database, key ? SELECT_WHOLE "key = ?" : SELECT_WHOLE "id = ?", error);
   *record = NULL;
   if (!statement)
     return FALSE;
   if (key)
-    velm_database_bind_text(statement, 1, key);
+    velm_statement_bind_text(statement, 1, key);
   else
-    velm_database_bind_int(statement, 1, id);
-  int code = velm_database_step(database, statement, error);
-  if (code == SQLITE_ROW) {
-    *record = velm_store_read_row(statement);
-    (*record)->json = velm_database_column_text(statement, VELM_STORE_N_COLUMNS);
+    velm_statement_bind_int(statement, 1, id);
+  if (!velm_statement_find(statement, &found, error))
+    return FALSE;
+  if (found)
+    *record = read_whole(statement);
+  return TRUE;
+}
+
+GHashTable *velm_store_find_records(VelmDatabase *database, const GPtrArray *keys, GError **error) {
+  VelmStep step;
+  g_autoptr(GHashTable) found =
+      g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)velm_stored_record_free);
+  g_autoptr(GString) sql = g_string_new(SELECT_WHOLE "key IN ");
+  velm_store_add_places(sql, keys->len);
+  g_autoptr(VelmStatement) statement = velm_database_prepare(database, sql->str, error);
+  if (!statement)
+    return NULL;
+  velm_store_bind_places(statement, 1, keys);
+  while ((step = velm_statement_step(statement, error)) == VELM_STEP_ROW) {
+    VelmStoredRecord *record = read_whole(statement);
+    g_hash_table_replace(found, record->key, record);
   }
-  return code == SQLITE_ROW || code == SQLITE_DONE;
+  return step == VELM_STEP_DONE ? g_steal_pointer(&found) : NULL;
 }
 
 static gboolean read_record(VelmStore *store, const char *key, gint64 id, VelmStoredRecord **record,
@@ -85,19 +113,23 @@ gboolean velm_store_find(VelmStore *store, const char *key, VelmStoredRecord **r
   return read_record(store, key, 0, record, error);
 }
 
+#define SELECT_DOCUMENT(column)                                                                    \
+  "SELECT " column " FROM keys JOIN documents"                                                     \
+  " ON documents.record = keys.id AND documents.time = keys.time WHERE keys.id = ?"
+
 static gboolean read_map(VelmDatabase *database, gint64 id, GBytes **map, GError **error) {
-  g_autoptr(sqlite3_stmt) statement =
-      velm_database_prepare(database, "SELECT map FROM documents WHERE record = ?", error);
+  gboolean found = FALSE;
+  g_autoptr(VelmStatement) statement =
+      velm_database_prepare(database, SELECT_DOCUMENT("map"), error);
   *map = NULL;
   if (!statement)
     return FALSE;
-  velm_database_bind_int(statement, 1, id);
-  int code = velm_database_step(database, statement, error);
-  if (code == SQLITE_ROW && sqlite3_column_type(statement, 0) != SQLITE_NULL) {
-    const void *bytes = sqlite3_column_blob(statement, 0);
-    *map = g_bytes_new(bytes, (gsize)sqlite3_column_bytes(statement, 0));
-  }
-  return code == SQLITE_ROW || code == SQLITE_DONE;
+  velm_statement_bind_int(statement, 1, id);
+  if (!velm_statement_find(statement, &found, error))
+    return FALSE;
+  if (found)
+    *map = velm_statement_bytes(statement, 0);
+  return TRUE;
 }
 
 gboolean velm_store_get_map(VelmStore *store, gint64 id, GBytes **map, GError **error) {
@@ -110,16 +142,18 @@ gboolean velm_store_get_map(VelmStore *store, gint64 id, GBytes **map, GError **
 }
 
 static gboolean read_prompt(VelmDatabase *database, gint64 id, char **json, GError **error) {
-  g_autoptr(sqlite3_stmt) statement =
-      velm_database_prepare(database, "SELECT prompt FROM documents WHERE record = ?", error);
+  gboolean found = FALSE;
+  g_autoptr(VelmStatement) statement =
+      velm_database_prepare(database, SELECT_DOCUMENT("prompt"), error);
   *json = NULL;
   if (!statement)
     return FALSE;
-  velm_database_bind_int(statement, 1, id);
-  int code = velm_database_step(database, statement, error);
-  if (code == SQLITE_ROW)
-    *json = velm_database_column_text(statement, 0);
-  return code == SQLITE_ROW || code == SQLITE_DONE;
+  velm_statement_bind_int(statement, 1, id);
+  if (!velm_statement_find(statement, &found, error))
+    return FALSE;
+  if (found)
+    *json = velm_statement_text(statement, 0);
+  return TRUE;
 }
 
 gboolean velm_store_get_prompt(VelmStore *store, gint64 id, char **json, GError **error) {
@@ -133,16 +167,24 @@ gboolean velm_store_get_prompt(VelmStore *store, gint64 id, char **json, GError 
 
 /* ---- what rows are made of ---- */
 
-gboolean velm_store_write_image(VelmDatabase *database, const char *sha256, const char *media_type,
-                                GBytes *bytes, GError **error) {
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
+gboolean velm_store_keep_file(VelmStore *store, VelmDatabase *database, const char *sha256,
+                              GBytes *bytes, GError **error) {
+  g_autofree char *path = velm_store_file_of(store->images, sha256);
+  return !velm_store_is_shared(store) || g_file_test(path, G_FILE_TEST_IS_REGULAR) ||
+         velm_store_write_file(store->images, sha256, bytes, &database->state, error);
+}
+
+gboolean velm_store_write_image(VelmStore *store, VelmDatabase *database, const char *sha256,
+                                const char *media_type, GBytes *bytes, GError **error) {
+  g_autoptr(VelmStatement) statement = velm_database_prepare(
       database, "INSERT INTO images VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", error);
   if (!statement)
     return FALSE;
-  velm_database_bind_text(statement, 1, sha256);
-  velm_database_bind_text(statement, 2, media_type);
-  velm_database_bind_int(statement, 3, (gint64)g_bytes_get_size(bytes));
-  return velm_database_finish(database, statement, error);
+  velm_statement_bind_text(statement, 1, sha256);
+  velm_statement_bind_text(statement, 2, media_type);
+  velm_statement_bind_int(statement, 3, (gint64)g_bytes_get_size(bytes));
+  return velm_statement_finish(statement, error) &&
+         velm_store_keep_file(store, database, sha256, bytes, error);
 }
 
 gboolean velm_store_check_same(const char *key, const char *product, const char *sha256,

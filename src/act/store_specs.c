@@ -19,17 +19,17 @@ static gboolean check(const VelmStoredSpec *spec, GError **error) {
          velm_store_check_text(spec->text, "spec", VELM_SPEC_MAX_BYTES, TRUE, error);
 }
 
-static gboolean write_spec(VelmDatabase *database, const VelmStoredSpec *spec, gint64 time,
-                           GError **error) {
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
+gboolean velm_store_write_spec(VelmDatabase *database, const VelmStoredSpec *spec, gint64 time,
+                               GError **error) {
+  g_autoptr(VelmStatement) statement = velm_database_prepare(
       database, "INSERT INTO specs (product, time, who, text) VALUES (?1, ?2, ?3, ?4)", error);
   if (!statement)
     return FALSE;
-  velm_database_bind_text(statement, 1, spec->product);
-  velm_database_bind_int(statement, 2, time);
-  velm_database_bind_text(statement, 3, spec->who);
-  velm_database_bind_text(statement, 4, spec->text);
-  return velm_database_finish(database, statement, error);
+  velm_statement_bind_text(statement, 1, spec->product);
+  velm_statement_bind_int(statement, 2, time);
+  velm_statement_bind_text(statement, 3, spec->who);
+  velm_statement_bind_text(statement, 4, spec->text);
+  return velm_statement_finish(statement, error);
 }
 
 gboolean velm_store_add_spec(VelmStore *store, const VelmStoredSpec *spec, GError **error) {
@@ -39,38 +39,39 @@ gboolean velm_store_add_spec(VelmStore *store, const VelmStoredSpec *spec, GErro
   if (!database)
     return FALSE;
   g_autofree char *target = g_strconcat("product ", spec->product, NULL);
-  gboolean ok = velm_database_begin(database, &cause) && write_spec(database, spec, time, &cause) &&
+  gboolean ok = velm_database_begin(database, &cause) &&
+                velm_store_write_spec(database, spec, time, &cause) &&
                 velm_store_write_audit(database, time, spec->who, "spec", target, NULL, &cause);
   return velm_store_end_transaction(store, ok, g_steal_pointer(&cause), error);
 }
 
 /* ---- listing ---- */
 
-static VelmStoredSpec *read_spec(sqlite3_stmt *statement) {
+static VelmStoredSpec *read_spec(VelmStatement *statement) {
   VelmStoredSpec *spec = g_new(VelmStoredSpec, 1);
-  *spec = (VelmStoredSpec){.id = sqlite3_column_int64(statement, 0),
-                           .time = sqlite3_column_int64(statement, 1),
-                           .product = velm_database_column_text(statement, 2),
-                           .who = velm_database_column_text(statement, 3),
-                           .text = velm_database_column_text(statement, 4)};
+  *spec = (VelmStoredSpec){.id = velm_statement_int(statement, 0),
+                           .time = velm_statement_int(statement, 1),
+                           .product = velm_statement_text(statement, 2),
+                           .who = velm_statement_text(statement, 3),
+                           .text = velm_statement_text(statement, 4)};
   return spec;
 }
 
 static GPtrArray *list(VelmDatabase *database, const char *product, guint limit, GError **error) {
   g_autoptr(GPtrArray) specs =
       g_ptr_array_new_with_free_func((GDestroyNotify)velm_stored_spec_free);
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
+  g_autoptr(VelmStatement) statement = velm_database_prepare(
       database,
       "SELECT id, time, product, who, text FROM specs WHERE product = ?1 ORDER BY id DESC LIMIT ?2",
       error);
   if (!statement)
     return NULL;
-  velm_database_bind_text(statement, 1, product);
-  velm_database_bind_int(statement, 2, limit);
-  int code;
-  while ((code = velm_database_step(database, statement, error)) == SQLITE_ROW)
+  velm_statement_bind_text(statement, 1, product);
+  velm_statement_bind_int(statement, 2, limit);
+  VelmStep step;
+  while ((step = velm_statement_step(statement, error)) == VELM_STEP_ROW)
     g_ptr_array_add(specs, read_spec(statement));
-  return code == SQLITE_DONE ? g_steal_pointer(&specs) : NULL;
+  return step == VELM_STEP_DONE ? g_steal_pointer(&specs) : NULL;
 }
 
 GPtrArray *velm_store_list_specs(VelmStore *store, const char *product, guint limit,

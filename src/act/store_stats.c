@@ -62,24 +62,24 @@ static void lay_out_bins(VelmStoreStats *stats, double low, double high) {
 static gboolean read_reach(VelmDatabase *database, const VelmStoreQuery *query, Tally *tally,
                            GError **error) {
   VelmStoreStats *stats = tally->stats;
-  /* 9e999 is infinite: a score that is not finite has no place in a histogram. */
-  g_autoptr(GString) sql = g_string_new("SELECT count(*), min(time), max(time),"
-                                        " min(score) FILTER (WHERE score > -9e999),"
-                                        " max(score) FILTER (WHERE score < 9e999) FROM records");
+  /* The largest number there is: a score that is not finite has no place in a histogram. */
+  g_autoptr(GString) sql =
+      g_string_new("SELECT count(*), min(time), max(time),"
+                   " min(score) FILTER (WHERE score >= -1.7976931348623157e308),"
+                   " max(score) FILTER (WHERE score <= 1.7976931348623157e308) FROM records");
   velm_store_add_filters(sql, query);
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(database, sql->str, error);
+  g_autoptr(VelmStatement) statement = velm_database_prepare(database, sql->str, error);
   if (!statement)
     return FALSE;
   velm_store_bind_filters(statement, query);
-  if (velm_database_step(database, statement, error) != SQLITE_ROW)
+  if (velm_statement_step(statement, error) != VELM_STEP_ROW)
     return FALSE;
-  stats->total = sqlite3_column_int64(statement, 0);
-  stats->first = sqlite3_column_int64(statement, 1);
-  stats->last = sqlite3_column_int64(statement, 2);
+  stats->total = velm_statement_int(statement, 0);
+  stats->first = velm_statement_int(statement, 1);
+  stats->last = velm_statement_int(statement, 2);
   if (stats->total > 0)
     lay_out_spans(tally);
-  lay_out_bins(stats, velm_database_column_double(statement, 3),
-               velm_database_column_double(statement, 4));
+  lay_out_bins(stats, velm_statement_double(statement, 3), velm_statement_double(statement, 4));
   return TRUE;
 }
 
@@ -111,14 +111,14 @@ static void count_score(Tally *tally, gsize span, double score, gboolean good) {
 }
 
 /* Of the record whose time comes first. */
-static gsize span_of(const Tally *tally, sqlite3_stmt *statement) {
-  return (gsize)((sqlite3_column_int64(statement, 0) - tally->stats->first) / tally->span_us);
+static gsize span_of(const Tally *tally, VelmStatement *statement) {
+  return (gsize)((velm_statement_int(statement, 0) - tally->stats->first) / tally->span_us);
 }
 
-static void count_row(Tally *tally, sqlite3_stmt *statement) {
-  const char *decision = (const char *)sqlite3_column_text(statement, 1);
-  const char *class_name = (const char *)sqlite3_column_text(statement, 2);
-  double ms = velm_database_column_double(statement, 5);
+static void count_row(Tally *tally, VelmStatement *statement) {
+  const char *decision = velm_statement_peek_text(statement, 1);
+  const char *class_name = velm_statement_peek_text(statement, 2);
+  double ms = velm_statement_double(statement, 5);
   gsize at = span_of(tally, statement);
   VelmStoreSpan *span = &tally->stats->spans[at];
   gboolean good = g_str_equal(decision, velm_decision_name(VELM_DECISION_NORMAL)) ||
@@ -126,8 +126,8 @@ static void count_row(Tally *tally, sqlite3_stmt *statement) {
   span->total++;
   span->good += good;
   span->defect += g_str_equal(decision, velm_decision_name(VELM_DECISION_DEFECT));
-  tally->stats->reviewed += sqlite3_column_int(statement, 3) > 0;
-  count_score(tally, at, velm_database_column_double(statement, 4), good);
+  tally->stats->reviewed += velm_statement_int(statement, 3) > 0;
+  count_score(tally, at, velm_statement_double(statement, 4), good);
   if (isfinite(ms)) {
     span->mean_ms += ms; /* likewise */
     tally->n_ms[at]++;
@@ -148,14 +148,14 @@ char *velm_store_stats_sql(const VelmStoreQuery *query) {
 static gboolean count_rows(VelmDatabase *database, const VelmStoreQuery *query, Tally *tally,
                            GError **error) {
   g_autofree char *sql = velm_store_stats_sql(query);
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(database, sql, error);
-  int code;
+  g_autoptr(VelmStatement) statement = velm_database_prepare(database, sql, error);
+  VelmStep step;
   if (!statement)
     return FALSE;
   velm_store_bind_filters(statement, query);
-  while ((code = velm_database_step(database, statement, error)) == SQLITE_ROW)
+  while ((step = velm_statement_step(statement, error)) == VELM_STEP_ROW)
     count_row(tally, statement);
-  return code == SQLITE_DONE;
+  return step == VELM_STEP_DONE;
 }
 
 /* ---- language models ---- */
@@ -167,9 +167,9 @@ static void add_llm(VelmStoreLlm *sum, gint64 requests, gint64 tokens, double us
     sum->usd = isfinite(sum->usd) ? sum->usd + usd : usd;
 }
 
-static void count_llm(Tally *tally, sqlite3_stmt *statement) {
-  gint64 requests = sqlite3_column_int64(statement, 1), tokens = sqlite3_column_int64(statement, 2);
-  double usd = velm_database_column_double(statement, 3);
+static void count_llm(Tally *tally, VelmStatement *statement) {
+  gint64 requests = velm_statement_int(statement, 1), tokens = velm_statement_int(statement, 2);
+  double usd = velm_statement_double(statement, 3);
   add_llm(&tally->stats->llm, requests, tokens, usd);
   add_llm(&tally->stats->spans[span_of(tally, statement)].llm, requests, tokens, usd);
 }
@@ -177,18 +177,19 @@ static void count_llm(Tally *tally, sqlite3_stmt *statement) {
 static gboolean count_llms(VelmDatabase *database, const VelmStoreQuery *query, Tally *tally,
                            GError **error) {
   g_autoptr(GString) sql =
-      g_string_new("SELECT time, llm_requests, llm_tokens, llm_usd FROM records"
-                   " INDEXED BY records_by_llm");
-  int code;
+      g_string_new("SELECT time, llm_requests, llm_tokens, llm_usd FROM records");
+  VelmStep step;
+  if (!velm_store_is_on_server(database)) /* which finds the index by itself */
+    g_string_append(sql, " INDEXED BY records_by_llm");
   velm_store_add_condition(sql, "llm_requests IS NOT NULL");
   velm_store_add_filters(sql, query);
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(database, sql->str, error);
+  g_autoptr(VelmStatement) statement = velm_database_prepare(database, sql->str, error);
   if (!statement)
     return FALSE;
   velm_store_bind_filters(statement, query);
-  while ((code = velm_database_step(database, statement, error)) == SQLITE_ROW)
+  while ((step = velm_statement_step(statement, error)) == VELM_STEP_ROW)
     count_llm(tally, statement);
-  return code == SQLITE_DONE;
+  return step == VELM_STEP_DONE;
 }
 
 /* ---- the figures ---- */
@@ -235,7 +236,7 @@ static VelmStoreStats *count_all(VelmDatabase *database, const VelmStoreQuery *q
   Tally tally = {.stats = stats, .decisions = decisions, .classes = classes};
   /* Both passes see one state of the records: one that came between them would have no span. */
   gboolean ok =
-      velm_database_run(database, "BEGIN", error) && read_reach(database, query, &tally, error) &&
+      velm_database_begin_reading(database, error) && read_reach(database, query, &tally, error) &&
       count_rows(database, query, &tally, error) && count_llms(database, query, &tally, error);
   velm_database_end(database, FALSE, NULL);
   if (!ok)

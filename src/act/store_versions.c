@@ -26,25 +26,26 @@ static gboolean check(const VelmStoredVersion *version, GError **error) {
          velm_store_check_text(version->report, "report", VELM_STORE_MAX_REPORT, TRUE, error);
 }
 
-static gboolean write_version(VelmDatabase *database, const VelmStoredVersion *version, gint64 time,
-                              gint64 *id, GError **error) {
-  g_autoptr(sqlite3_stmt) statement =
+gboolean velm_store_write_version(VelmDatabase *database, const VelmStoredVersion *version,
+                                  gint64 time, gint64 *id, GError **error) {
+  gboolean found = FALSE;
+  g_autoptr(VelmStatement) statement =
       velm_database_prepare(database,
                             "INSERT INTO versions (product, time, who, kind, base, file, report)"
-                            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING id",
                             error);
   if (!statement)
     return FALSE;
-  velm_database_bind_text(statement, 1, version->product);
-  velm_database_bind_int(statement, 2, time);
-  velm_database_bind_text(statement, 3, version->who);
-  velm_database_bind_text(statement, 4, version->kind);
-  velm_database_bind_text(statement, 5, version->base);
-  velm_database_bind_text(statement, 6, version->file);
-  velm_database_bind_text(statement, 7, version->report);
-  if (!velm_database_finish(database, statement, error))
+  velm_statement_bind_text(statement, 1, version->product);
+  velm_statement_bind_int(statement, 2, time);
+  velm_statement_bind_text(statement, 3, version->who);
+  velm_statement_bind_text(statement, 4, version->kind);
+  velm_statement_bind_text(statement, 5, version->base);
+  velm_statement_bind_text(statement, 6, version->file);
+  velm_statement_bind_text(statement, 7, version->report);
+  if (!velm_statement_find(statement, &found, error))
     return FALSE;
-  *id = sqlite3_last_insert_rowid(database->handle);
+  *id = velm_statement_int(statement, 0);
   return TRUE;
 }
 
@@ -64,23 +65,24 @@ gboolean velm_store_add_version(VelmStore *store, const VelmStoredVersion *versi
   if (!database)
     return FALSE;
   gboolean ok =
-      velm_database_begin(database, &cause) && write_version(database, version, time, id, &cause) &&
+      velm_database_begin(database, &cause) &&
+      velm_store_write_version(database, version, time, id, &cause) &&
       write_entry(database, version->product, time, version->who, version->kind, *id, &cause);
   return velm_store_end_transaction(store, ok, g_steal_pointer(&cause), error);
 }
 
 /* ---- reading ---- */
 
-static VelmStoredVersion *read_version(sqlite3_stmt *statement) {
+static VelmStoredVersion *read_version(VelmStatement *statement) {
   VelmStoredVersion *version = g_new(VelmStoredVersion, 1);
-  *version = (VelmStoredVersion){.id = sqlite3_column_int64(statement, 0),
-                                 .product = velm_database_column_text(statement, 1),
-                                 .time = sqlite3_column_int64(statement, 2),
-                                 .who = velm_database_column_text(statement, 3),
-                                 .kind = velm_database_column_text(statement, 4),
-                                 .base = velm_database_column_text(statement, 5),
-                                 .file = velm_database_column_text(statement, 6),
-                                 .report = velm_database_column_text(statement, 7)};
+  *version = (VelmStoredVersion){.id = velm_statement_int(statement, 0),
+                                 .product = velm_statement_text(statement, 1),
+                                 .time = velm_statement_int(statement, 2),
+                                 .who = velm_statement_text(statement, 3),
+                                 .kind = velm_statement_text(statement, 4),
+                                 .base = velm_statement_text(statement, 5),
+                                 .file = velm_statement_text(statement, 6),
+                                 .report = velm_statement_text(statement, 7)};
   return version;
 }
 
@@ -89,15 +91,15 @@ static GPtrArray *list(VelmDatabase *database, const char *sql, const char *prod
                        GError **error) {
   g_autoptr(GPtrArray) versions =
       g_ptr_array_new_with_free_func((GDestroyNotify)velm_stored_version_free);
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(database, sql, error);
+  g_autoptr(VelmStatement) statement = velm_database_prepare(database, sql, error);
   if (!statement)
     return NULL;
-  velm_database_bind_text(statement, 1, product);
-  velm_database_bind_int(statement, 2, number);
-  int code;
-  while ((code = velm_database_step(database, statement, error)) == SQLITE_ROW)
+  velm_statement_bind_text(statement, 1, product);
+  velm_statement_bind_int(statement, 2, number);
+  VelmStep step;
+  while ((step = velm_statement_step(statement, error)) == VELM_STEP_ROW)
     g_ptr_array_add(versions, read_version(statement));
-  return code == SQLITE_DONE ? g_steal_pointer(&versions) : NULL;
+  return step == VELM_STEP_DONE ? g_steal_pointer(&versions) : NULL;
 }
 
 static GPtrArray *read_list(VelmStore *store, const char *sql, const char *product, gint64 number,
@@ -142,13 +144,16 @@ gboolean velm_store_get_used_version(VelmStore *store, const char *product,
 /* ---- using ---- */
 
 static gboolean write_use(VelmDatabase *database, const char *product, gint64 id, GError **error) {
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(
-      database, "INSERT OR REPLACE INTO used_versions (product, version) VALUES (?1, ?2)", error);
+  g_autoptr(VelmStatement) statement =
+      velm_database_prepare(database,
+                            "INSERT INTO used_versions (product, version) VALUES (?1, ?2)"
+                            " ON CONFLICT (product) DO UPDATE SET version = excluded.version",
+                            error);
   if (!statement)
     return FALSE;
-  velm_database_bind_text(statement, 1, product);
-  velm_database_bind_int(statement, 2, id);
-  return velm_database_finish(database, statement, error);
+  velm_statement_bind_text(statement, 1, product);
+  velm_statement_bind_int(statement, 2, id);
+  return velm_statement_finish(statement, error);
 }
 
 gboolean velm_store_use_version(VelmStore *store, const char *product, gint64 id, const char *who,

@@ -4,6 +4,7 @@
 #include "classify/classifier.h"
 #include "evaluate/run.h"
 #include "plant/broker.h"
+#include "plant/front.h"
 #include "plant/image_source.h"
 #include "serve/station.h"
 #include "velm.h"
@@ -39,6 +40,7 @@ int velm_cli_spec(int argc, char **argv);
 int velm_cli_serve(int argc, char **argv);
 int velm_cli_worker(int argc, char **argv);
 int velm_cli_submit(int argc, char **argv);
+int velm_cli_store(int argc, char **argv);
 
 /* What the command line says of the language model. */
 typedef struct {
@@ -108,6 +110,11 @@ gboolean velm_cli_add_products(VelmStation *station, const VelmCliProducts *prod
 void velm_cli_products_clear(VelmCliProducts *products);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmCliProducts, velm_cli_products_clear)
 
+/** Opens the station of @data, or, where @database is not NULL, of the store that is shared there,
+ * as
+ * @name (default: this machine's). Returns: (transfer full): NULL as velm_station_new(). */
+VelmStation *velm_cli_open_station(const char *data, const char *database, const char *name,
+                                   GError **error);
 /** A write to who has gone, or past a limit of file size, fails like any other from here on. */
 void velm_cli_ignore_write_signals(void);
 /** Says @ready and when each product is, and returns at SIGTERM or SIGINT; SIGHUP has models and
@@ -146,10 +153,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmCliReferences, velm_cli_references_clear)
 /** Whether these go with a station that is a front of the plant. Returns: FALSE after saying what
  * is wrong. */
 gboolean velm_cli_check_front(const VelmCliProducts *products, const VelmCliLlm *llm);
-/** Makes @station, without products yet, a front of the plant at @broker. @source: (nullable): as
- * in VelmFrontParams; both must outlive it. Returns: borrowed: the link; NULL with the error. */
+/** Makes @station, without products yet, a front of the plant. Returns: borrowed: the link; NULL
+ * with the error. */
 VelmLink *velm_cli_add_front(VelmStation *station, const VelmCliProducts *products,
-                             VelmBroker *broker, VelmImageSource *source, GError **error);
+                             const VelmFrontParams *params, GError **error);
 
 /** Prints "velm: message" on stderr, clear of the progress line. Returns: the exit code for it. */
 int velm_cli_fail(const GError *error);

@@ -1,5 +1,4 @@
 /* velm serve as a front of the plant. */
-#include "plant/front.h"
 #include "cli/cli.h"
 
 #include <stdio.h>
@@ -50,12 +49,11 @@ static gboolean add_product(VelmStation *station, const char *text, int queue, G
 }
 
 VelmLink *velm_cli_add_front(VelmStation *station, const VelmCliProducts *products,
-                             VelmBroker *broker, VelmImageSource *source, GError **error) {
+                             const VelmFrontParams *params, GError **error) {
   for (char **text = products->products; *text; text++)
     if (!add_product(station, *text, products->queue, error))
       return NULL;
-  const VelmFrontParams params = {.broker = broker, .source = source};
-  VelmLink *front = velm_front_new(station, &params);
+  VelmLink *front = velm_front_new(station, params);
   velm_station_add_link(station, front);
   return front;
 }

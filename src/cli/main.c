@@ -29,6 +29,8 @@ const VelmCommand velm_cli_commands[] = {
     {"demo", "[--out DIR]", "show all of it on made-up parts", velm_cli_demo},
     {"info", "MODEL.velm", "say what a model holds", velm_cli_info},
     {"spec", "check|import FILE", "check an inspection spec, or make one", velm_cli_spec},
+    {"store", "info|migrate", "say what a store holds, or copy it into a shared one",
+     velm_cli_store},
 };
 
 const gsize velm_cli_n_commands = G_N_ELEMENTS(velm_cli_commands);

@@ -6,6 +6,12 @@
 #include <glib-unix.h>
 #include <signal.h>
 
+VelmStation *velm_cli_open_station(const char *data, const char *database, const char *name,
+                                   GError **error) {
+  return database ? velm_station_new_shared(data, database, name ? name : g_get_host_name(), error)
+                  : velm_station_new(data, error);
+}
+
 static gboolean stop(gpointer loop) {
   g_main_loop_quit(loop);
   return G_SOURCE_CONTINUE;

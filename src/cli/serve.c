@@ -3,7 +3,6 @@
 #include "core/file.h"
 #include "core/http_prefix.h"
 #include "core/secret_file.h"
-#include "plant/front.h"
 #include "serve/api.h"
 #include "serve/callback_link.h"
 #include "serve/camera_link.h"
@@ -27,6 +26,7 @@
 #define GRACE_S 10
 
 typedef struct {
+  char *database, *name; /* of the shared store, of the station in it */
   char *listen, *backup, *modbus, *webhook, *webhook_key_file, *data, *tokens, *tls;
   char *shared, *mqtt, *mqtt_topic, *mqtt_ca, *mqtt_password_file, *mqtt_client, *mqtt_images;
   char **folders, **cameras, **callbacks;
@@ -38,6 +38,8 @@ typedef struct {
 } Options;
 
 static void options_clear(Options *options) {
+  g_free(options->database);
+  g_free(options->name);
   g_free(options->listen);
   g_free(options->backup);
   g_free(options->modbus);
@@ -110,6 +112,14 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
        "DIR"},
       {"data", 0, 0, G_OPTION_ARG_FILENAME, &options->data,
        "Folder of the records and images; made where there is none", "DIR"},
+      {"database", 0, 0, G_OPTION_ARG_STRING, &options->database,
+       "Share the store with other stations: records are in this PostgreSQL database, and --data "
+       "is "
+       "a folder of images that all of them see. The password may be in PGPASSWORD or a passfile",
+       "postgresql://[USER@]HOST[:PORT]/NAME"},
+      {"station", 0, 0, G_OPTION_ARG_STRING, &options->name,
+       "The station's name, which no other that shares the store has (default: this machine's)",
+       "NAME"},
       {"keep-days", 0, 0, G_OPTION_ARG_DOUBLE, &options->keep_days,
        "Remove records that are older, but for those that a person has reviewed (default: keep "
        "all)",
@@ -287,6 +297,10 @@ static gboolean read_tls(const Options *options, char **certificate, char **key,
 static gboolean check(const Options *options) {
   if (!options->data)
     fprintf(stderr, "velm serve: name the folder of the records with --data\n");
+  else if (options->name && !options->database)
+    fprintf(stderr, "velm serve: --station goes with --database\n");
+  else if (options->backup && options->database)
+    fprintf(stderr, "velm serve: a shared store is backed up by pg_dump, not by --backup\n");
   else if (options->max_mb < 0 || options->rate < 0)
     fprintf(stderr, "velm serve: numbers cannot be negative\n");
   else if (!(options->keep_days >= 0 && options->keep_days <= MOST_DAYS) ||
@@ -357,8 +371,9 @@ static gboolean add_products(VelmStation *station, const Options *options,
                              const VelmInspectorParams *base, Front *front, GError **error) {
   if (!front->broker)
     return velm_cli_add_products(station, &options->products, base, error);
-  front->link =
-      velm_cli_add_front(station, &options->products, front->broker, front->source, error);
+  const VelmFrontParams params = {
+      .broker = front->broker, .source = front->source, .shared = options->database != NULL};
+  front->link = velm_cli_add_front(station, &options->products, &params, error);
   return front->link != NULL;
 }
 
@@ -374,7 +389,8 @@ static gboolean serve(const Options *options, const VelmInspectorParams *base, G
   g_auto(Front) front = {0};
   if (!open_front(options, &front, error))
     return FALSE;
-  g_autoptr(VelmStation) station = velm_station_new(options->data, error);
+  g_autoptr(VelmStation) station =
+      velm_cli_open_station(options->data, options->database, options->name, error);
   if (!station || !add_products(station, options, base, &front, error) ||
       !add_folders(station, options, error) || !add_cameras(station, options, error) ||
       !add_modbus(station, options, error) || !add_mqtt(station, options, params.max_body, error) ||

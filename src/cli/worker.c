@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 typedef struct {
-  char *data, *role, *name, *listen, *tokens;
+  char *data, *database, *role, *name, *listen, *tokens;
   int jobs, max_mb;
   VelmCliBroker broker;
   VelmCliProducts products;
@@ -19,6 +19,7 @@ typedef struct {
 
 static void options_clear(Options *options) {
   g_free(options->data);
+  g_free(options->database);
   g_free(options->role);
   g_free(options->name);
   g_free(options->listen);
@@ -36,6 +37,10 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
        "Folder of the images, and of the records where there is no --database; made where there is "
        "none",
        "DIR"},
+      {"database", 0, 0, G_OPTION_ARG_STRING, &options->database,
+       "The plant's records are in this PostgreSQL database, and --data is a folder of images that "
+       "all who use it see. The password may be in PGPASSWORD or a passfile",
+       "postgresql://[USER@]HOST[:PORT]/NAME"},
       {"role", 0, 0, G_OPTION_ARG_STRING, &options->role,
        "all (the default): detect and classify; detect: detect, and leave what is suspect to who "
        "classifies; classify: only that",
@@ -159,7 +164,8 @@ static gboolean work(const Options *options, const VelmInspectorParams *base, GE
   g_autoptr(VelmBroker) broker =
       source ? velm_cli_connect_broker(&options->broker, name, TRUE, error) : NULL;
   g_autoptr(VelmAccess) access = NULL;
-  g_autoptr(VelmStation) station = broker ? velm_station_new(options->data, error) : NULL;
+  g_autoptr(VelmStation) station =
+      broker ? velm_cli_open_station(options->data, options->database, name, error) : NULL;
   g_autoptr(VelmApi) api = NULL;
   if (!station || !velm_cli_add_products(station, &options->products, &inspector, error))
     return FALSE;

@@ -257,7 +257,7 @@ static gboolean set_up(Mqtt *mqtt, const VelmMqttParams *params, GError **error)
   if (!check(params, &mqtt->url, error) ||
       (params->images && !(mqtt->images = velm_allowed_folder(params->images, error))) ||
       !(mqtt->session =
-            velm_mqtt_session_load(velm_station_get_folder(station), params->client, error)) ||
+            velm_mqtt_session_load(velm_station_get_own_folder(station), params->client, error)) ||
       !(mqtt->out = velm_mqtt_out_new(velm_station_get_store(station), mqtt->link.name,
                                       params->prefix, error)))
     return FALSE;

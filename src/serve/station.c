@@ -1,6 +1,7 @@
 #include "serve/station.h"
 
 #include "act/record.h"
+#include "core/file.h"
 #include "core/json_member.h"
 #include "serve/backlog_link.h"
 #include "serve/jobs.h"
@@ -11,12 +12,13 @@
 
 #include <string.h>
 
-/* Threads that write records: the disk takes one after the other, in the order in which they were
- * inspected, as who follows the records may count parts by them; a second has the next ready. */
-#define N_KEEPERS 2
+/* Records that are written together: while some are on their way to the disk, the next gather. */
+#define MOST_TOGETHER 64
+/* Letters of a station's name. */
+#define MOST_NAME 100
 
 struct _VelmStation {
-  char *folder;
+  char *folder, *own_folder;
   VelmStore *store;
   VelmEvents *events;
   VelmMetrics *metrics;
@@ -25,12 +27,12 @@ struct _VelmStation {
   VelmLink *backlog; /* one of them */
   VelmJobs *jobs;
   VelmStationPlant plant; /* without @inspect where there is none */
-  GThreadPool *keeping;   /* of Passage: inspected, to be kept */
+  GThread *keeper;
+  GAsyncQueue *inspected; /* of Passage: to be kept, in this order, as who follows the records may
+                             count parts by them */
 
   GMutex lock;
-  GCond turned;
-  GHashTable *coming;        /* key -> Coming */
-  guint64 n_inspected, turn; /* the next ticket; whose turn it is to be written */
+  GHashTable *coming; /* key -> Coming */
 };
 
 /* A key whose record comes from elsewhere: of those who wait for it, the first is told that it is
@@ -75,9 +77,9 @@ typedef struct {
   gint64 time;
   gboolean only_normal;
   VelmInspection *inspection;
-  Told *told;     /* what the plant says instead */
-  GError *error;  /* why there is none */
-  guint64 ticket; /* its place among those that were inspected */
+  Told *told;    /* what the plant says instead */
+  GError *error; /* why there is none */
+  GBytes *map;   /* of the inspection, as it is kept; NULL where there is none */
   VelmStationDone done;
   gpointer user_data;
 } Passage;
@@ -120,6 +122,7 @@ static void passage_free(Passage *passage) {
   told_free(passage->told);
   g_clear_error(&passage->error);
   g_clear_pointer(&passage->image, g_bytes_unref);
+  g_clear_pointer(&passage->map, g_bytes_unref);
   g_free(passage->sha256);
   g_free(passage->key);
   g_free(passage->name);
@@ -128,7 +131,10 @@ static void passage_free(Passage *passage) {
   g_free(passage);
 }
 
-static void keep(gpointer data, gpointer user_data);
+static gpointer keep_in_thread(gpointer data);
+
+/* What follows the last that was inspected. */
+static Passage no_more;
 
 static void link_free(gpointer data) {
   VelmLink *link = data;
@@ -137,12 +143,11 @@ static void link_free(gpointer data) {
 
 /* ---- the station ---- */
 
-VelmStation *velm_station_new(const char *folder, GError **error) {
-  VelmStore *store = velm_store_open(folder, error);
-  if (!store)
-    return NULL;
+/* Takes both. */
+static VelmStation *new_station(const char *folder, char *own_folder, VelmStore *store) {
   VelmStation *station = g_new0(VelmStation, 1);
   station->folder = g_strdup(folder);
+  station->own_folder = own_folder;
   station->store = store;
   station->events = velm_events_new();
   station->metrics = velm_metrics_new();
@@ -151,11 +156,39 @@ VelmStation *velm_station_new(const char *folder, GError **error) {
   station->backlog = velm_backlog_link_new(station);
   velm_station_add_link(station, station->backlog);
   station->jobs = velm_jobs_new(station);
-  station->coming = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  station->inspected = g_async_queue_new();
   g_mutex_init(&station->lock);
-  g_cond_init(&station->turned);
-  station->keeping = g_thread_pool_new(keep, station, N_KEEPERS, FALSE, NULL);
+  station->coming = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  station->keeper = g_thread_new("keeper", keep_in_thread, station);
   return station;
+}
+
+VelmStation *velm_station_new(const char *folder, GError **error) {
+  VelmStore *store = velm_store_open(folder, error);
+  return store ? new_station(folder, g_strdup(folder), store) : NULL;
+}
+
+/* It becomes a folder's name. */
+static gboolean check_name(const char *name, GError **error) {
+  if (g_ascii_isalnum(name[0]) && strlen(name) <= MOST_NAME &&
+      strspn(name, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "-_.") == strlen(name))
+    return TRUE;
+  g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
+              "the station's name is to be of at most %d letters, digits, \"-\", \"_\" and \".\"",
+              MOST_NAME);
+  return FALSE;
+}
+
+VelmStation *velm_station_new_shared(const char *folder, const char *database, const char *name,
+                                     GError **error) {
+  if (!check_name(name, error))
+    return NULL;
+  g_autofree char *own_folder = g_build_filename(folder, "stations", name, NULL);
+  VelmStore *store = velm_store_open_shared(folder, database, name, error);
+  if (store && velm_file_make_folder(own_folder, error))
+    return new_station(folder, g_steal_pointer(&own_folder), store);
+  velm_store_free(store);
+  return NULL;
 }
 
 void velm_station_free(VelmStation *station) {
@@ -169,16 +202,18 @@ void velm_station_free(VelmStation *station) {
   velm_jobs_free(station->jobs);
   for (guint i = 0; i < station->products->len; i++)
     velm_product_end(station->products->pdata[i]);
-  g_thread_pool_free(station->keeping, FALSE, TRUE); /* once the last is kept */
+  g_async_queue_push(station->inspected, &no_more);
+  g_thread_join(station->keeper);
   g_ptr_array_unref(station->links);
   g_ptr_array_unref(station->products);
   velm_store_free(station->store);
   velm_events_free(station->events);
   velm_metrics_free(station->metrics);
+  g_async_queue_unref(station->inspected);
   g_hash_table_unref(station->coming);
   g_mutex_clear(&station->lock);
-  g_cond_clear(&station->turned);
   g_free(station->folder);
+  g_free(station->own_folder);
   g_free(station);
 }
 
@@ -206,6 +241,8 @@ static void take_change(VelmProduct *product, gpointer user_data) {
 }
 
 const char *velm_station_get_folder(const VelmStation *station) { return station->folder; }
+
+const char *velm_station_get_own_folder(const VelmStation *station) { return station->own_folder; }
 
 void velm_station_set_plant(VelmStation *station, const VelmStationPlant *plant) {
   station->plant = *plant;
@@ -322,38 +359,18 @@ static void rename_in_error(Passage *passage) {
   passage->error->message = g_strjoinv(passage->name, parts);
 }
 
-/* The pool takes them in the order of their tickets: those before this one are being written. */
-static void wait_for_turn(VelmStation *station, guint64 ticket) {
-  g_mutex_lock(&station->lock);
-  while (station->turn != ticket)
-    g_cond_wait(&station->turned, &station->lock);
-  g_mutex_unlock(&station->lock);
-}
-
-static void end_turn(VelmStation *station) {
-  g_mutex_lock(&station->lock);
-  station->turn++;
-  g_cond_broadcast(&station->turned);
-  g_mutex_unlock(&station->lock);
-}
-
-/* @map: (nullable). */
-static VelmStoredRecord *write_record(Passage *passage, GBytes *map, gboolean *existed,
-                                      GError **error) {
-  rename_image(passage);
-  rename_in_error(passage);
-  const VelmSubmission submission = {.key = passage->key,
-                                     .product = velm_product_get_name(passage->product),
-                                     .time = passage->time,
-                                     .image = passage->image,
-                                     .media_type = passage->media_type,
-                                     .inspection = passage->inspection,
-                                     .json = passage->told ? passage->told->json : NULL,
-                                     .part = passage->part,
-                                     .name = passage->name,
-                                     .failure = passage->error ? passage->error->message : NULL,
-                                     .map = map};
-  return velm_store_add(passage->station->store, &submission, existed, error);
+static VelmSubmission submission_of(const Passage *passage) {
+  return (VelmSubmission){.key = passage->key,
+                          .product = velm_product_get_name(passage->product),
+                          .time = passage->time,
+                          .image = passage->image,
+                          .media_type = passage->media_type,
+                          .inspection = passage->inspection,
+                          .json = passage->told ? passage->told->json : NULL,
+                          .part = passage->part,
+                          .name = passage->name,
+                          .failure = passage->error ? passage->error->message : NULL,
+                          .map = passage->map};
 }
 
 /* The disk has lost the image while it waited in the queue: it would wait for ever. */
@@ -374,13 +391,6 @@ static gboolean deserves_record(const Passage *passage) {
   return !g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_CANCELLED);
 }
 
-/* Returns: (transfer full) (nullable). */
-static GBytes *get_map(const Passage *passage) {
-  if (passage->told)
-    return passage->told->map ? g_bytes_ref(passage->told->map) : NULL;
-  return passage->inspection ? velm_score_map_pack(passage->inspection) : NULL;
-}
-
 static gboolean read_told(Passage *passage, GError **error) {
   const Told *told = passage->told;
   if (!told || told->failed)
@@ -390,41 +400,43 @@ static gboolean read_told(Passage *passage, GError **error) {
          (!told->prompt || velm_record_read_prompt(passage->inspection, told->prompt, error));
 }
 
-/* What is to be there when the record is written. @record: (out): that of the plant, where the
- * workers and the station share the store. */
-static gboolean prepare(Passage *passage, VelmStoredRecord **record, GError **error) {
+/* The image of a record that is to be written: it is not, where the workers share the store. */
+static gboolean get_image(Passage *passage, GError **error) {
   VelmStore *store = passage->station->store;
-  *record = NULL;
-  if (!passage->coming || !deserves_record(passage))
+  g_autoptr(VelmStoredRecord) record = NULL;
+  if (!passage->coming || !passage->held)
     return TRUE;
-  if (!read_told(passage, error))
+  if (!velm_store_find(store, passage->key, &record, error))
     return FALSE;
-  if (!passage->held)
-    return TRUE;
-  if (!velm_store_find(store, passage->key, record, error))
-    return FALSE;
-  if (!*record)
+  if (!record)
     passage->image = velm_store_read_image(store, passage->sha256, error);
-  return *record || passage->image;
+  return record || passage->image;
 }
 
-static void keep(gpointer data, gpointer user_data) {
-  Passage *passage = data;
-  VelmStation *station = user_data;
-  VelmStoredRecord *record = NULL;
-  gboolean existed = FALSE;
-  g_autoptr(GError) error = NULL;
-  gint64 start = g_get_monotonic_time();
-  g_autoptr(GBytes) map = get_map(passage);
-  gboolean ready = prepare(passage, &record, &error);
-  wait_for_turn(station, passage->ticket);
-  if (ready && !record && deserves_record(passage))
-    record = write_record(passage, map, &existed, &error);
-  end_turn(station);
+static gboolean prepare(Passage *passage, GError **error) {
+  const Told *told = passage->told;
+  if (!deserves_record(passage))
+    return TRUE;
+  if (!read_told(passage, error) || !get_image(passage, error))
+    return FALSE;
+  rename_image(passage);
+  rename_in_error(passage);
+  if (told)
+    passage->map = told->map ? g_bytes_ref(told->map) : NULL;
+  else
+    passage->map = passage->inspection ? velm_score_map_pack(passage->inspection) : NULL;
+  return TRUE;
+}
+
+/* @added: (nullable): what came of it; @error: (nullable): why nothing did. */
+static void end_passage(Passage *passage, VelmStoreAdded *added, const GError *error) {
+  VelmStation *station = passage->station;
+  VelmStoredRecord *record = added ? g_steal_pointer(&added->record) : NULL;
+  gboolean existed = added && added->existed;
+  if (added && added->error)
+    error = added->error;
   if (record && passage->coming)
     existed = note_told(passage);
-  velm_metrics_observe(station->metrics, VELM_METRIC_KEEP_SECONDS, NULL,
-                       velm_timing_since(start) / 1000);
   if (record && !existed) {
     count(passage, record);
     tell(station, "record", record);
@@ -436,20 +448,63 @@ static void keep(gpointer data, gpointer user_data) {
   passage_free(passage);
 }
 
-static void push(Passage *passage) {
-  VelmStation *station = passage->station;
-  g_mutex_lock(&station->lock);
-  passage->ticket = station->n_inspected++;
-  g_thread_pool_push(station->keeping, passage, NULL);
-  g_mutex_unlock(&station->lock);
+/* @passages: (element-type Passage): each of them deserves a record. */
+static void keep_records(VelmStation *station, const GPtrArray *passages) {
+  VelmSubmission submissions[MOST_TOGETHER];
+  VelmStoreAdded added[MOST_TOGETHER] = {0};
+  g_autoptr(GError) error = NULL;
+  gint64 start = g_get_monotonic_time();
+  for (guint i = 0; i < passages->len; i++)
+    submissions[i] = submission_of(passages->pdata[i]);
+  velm_store_add_many(station->store, submissions, passages->len, added, &error);
+  for (guint i = 0; i < passages->len; i++) {
+    velm_metrics_observe(station->metrics, VELM_METRIC_KEEP_SECONDS, NULL,
+                         velm_timing_since(start) / 1000);
+    end_passage(passages->pdata[i], error ? NULL : &added[i], error);
+    velm_store_added_clear(&added[i]);
+  }
 }
+
+/* The next that were inspected, after waiting for one. @goes_on: (out): whether more may follow.
+ * Returns: (transfer full) (element-type Passage). */
+static GPtrArray *next_passages(VelmStation *station, gboolean *goes_on) {
+  GPtrArray *passages = g_ptr_array_new();
+  Passage *passage = g_async_queue_pop(station->inspected);
+  while (passage && passage != &no_more) {
+    g_ptr_array_add(passages, passage);
+    passage = passages->len < MOST_TOGETHER ? g_async_queue_try_pop(station->inspected) : NULL;
+  }
+  *goes_on = passage != &no_more;
+  return passages;
+}
+
+static gpointer keep_in_thread(gpointer data) {
+  VelmStation *station = data;
+  for (gboolean goes_on = TRUE; goes_on;) {
+    g_autoptr(GPtrArray) passages = next_passages(station, &goes_on);
+    g_autoptr(GPtrArray) kept = g_ptr_array_new();
+    for (guint i = 0; i < passages->len; i++) {
+      Passage *passage = passages->pdata[i];
+      g_autoptr(GError) error = NULL;
+      if (prepare(passage, &error) && deserves_record(passage))
+        g_ptr_array_add(kept, passage);
+      else
+        end_passage(passage, NULL, error);
+    }
+    if (kept->len > 0)
+      keep_records(station, kept);
+  }
+  return NULL;
+}
+
+/* ---- inspecting here ---- */
 
 /* In the product's thread, which is not to wait for the disk. */
 static void take_inspection(VelmInspection *inspection, const GError *error, gpointer user_data) {
   Passage *passage = user_data;
   passage->inspection = inspection;
   passage->error = error ? g_error_copy(error) : NULL;
-  push(passage);
+  g_async_queue_push(passage->station->inspected, passage);
 }
 
 /* ---- inspecting elsewhere ---- */
@@ -471,7 +526,7 @@ static void take_told(const VelmPlantRecord *record, const GError *error, gpoint
     passage->error = read_failure(record->json);
   else
     passage->error = error ? g_error_copy(error) : NULL;
-  push(passage);
+  g_async_queue_push(passage->station->inspected, passage);
 }
 
 /* Hands @image to the plant. It may take long: meanwhile the image is on the disk alone. */
@@ -524,7 +579,9 @@ static gboolean begin(Passage *passage, const char *path, GError **error) {
 
 /* An image of the queue has its record, which another process made. */
 static gboolean leave_queue(Passage *passage, GError **error) {
-  g_autoptr(VelmStoredRecord) record = write_record(passage, NULL, NULL, error);
+  const VelmSubmission submission = submission_of(passage);
+  g_autoptr(VelmStoredRecord) record =
+      velm_store_add(passage->station->store, &submission, NULL, error);
   return record != NULL;
 }
 

@@ -12,6 +12,11 @@
 
 /** Opens the store in @folder. Returns: (transfer full): NULL as velm_store_open(). */
 VelmStation *velm_station_new(const char *folder, GError **error);
+/** Opens the store that stations share at @database, with images in @folder. @name: the station's,
+ * of letters, digits, "-", "_" and ".", the first one of the former two; there it also keeps what
+ * is its own alone. Returns: (transfer full): NULL as velm_store_open_shared(). */
+VelmStation *velm_station_new_shared(const char *folder, const char *database, const char *name,
+                                     GError **error);
 /** Ends when what was handed in is done and kept. */
 void velm_station_free(VelmStation *station);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStation, velm_station_free)
@@ -39,8 +44,10 @@ const GPtrArray *velm_station_get_products(const VelmStation *station);
 /** Returns: borrowed; NULL where there is none. */
 VelmProduct *velm_station_find_product(const VelmStation *station, const char *name);
 
-/** Where its data is. */
+/** Where its data is, of stations that share a store the same. */
 const char *velm_station_get_folder(const VelmStation *station);
+/** Where what is no other station's is. */
+const char *velm_station_get_own_folder(const VelmStation *station);
 VelmStore *velm_station_get_store(VelmStation *station);
 VelmEvents *velm_station_get_events(VelmStation *station);
 VelmMetrics *velm_station_get_metrics(VelmStation *station);

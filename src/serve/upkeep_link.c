@@ -112,8 +112,13 @@ static void do_when_late(Upkeep *upkeep, Chore *chore) {
 /* An image would find out too, but none may come to a line that stands still because of it. */
 static void probe(Upkeep *upkeep) {
   VelmStore *store = velm_station_get_store(upkeep->link.station);
-  g_auto(VelmStoreHealth) health = velm_store_get_health(store);
-  if (health.state != VELM_DATABASE_FINE && velm_store_probe(store, NULL))
+  g_auto(VelmStoreHealth) before = velm_store_get_health(store);
+  if (before.state == VELM_DATABASE_FINE)
+    velm_store_watch(store);
+  else
+    velm_store_probe(store, NULL);
+  g_auto(VelmStoreHealth) after = velm_store_get_health(store);
+  if ((before.state == VELM_DATABASE_FINE) != (after.state == VELM_DATABASE_FINE))
     velm_station_tell_state(upkeep->link.station);
 }
 

@@ -1,5 +1,8 @@
 #include "act/store_fixture.h"
 
+#include "core/database_postgres.h"
+#include "core/database_sqlite.h"
+#include "core/postgres_server.h"
 #include "core/scratch.h"
 
 #include <fcntl.h>
@@ -11,9 +14,11 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <utime.h>
 
-void store_set_up(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
+void store_set_up(StoreFixture *f, gconstpointer data) {
   f->folder = scratch_new();
+  f->url = data == STORE_SHARED ? postgres_server_new_database() : NULL;
   f->path = g_build_filename(f->folder, "station", NULL);
   store_reopen(f);
 }
@@ -21,13 +26,15 @@ void store_set_up(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
 void store_tear_down(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
   velm_store_free(f->store);
   g_clear_error(&f->error);
+  g_free(f->url);
   g_free(f->path);
   scratch_remove(f->folder);
 }
 
 void store_reopen(StoreFixture *f) {
   g_clear_pointer(&f->store, velm_store_free);
-  f->store = velm_store_open(f->path, &f->error);
+  f->store = f->url ? velm_store_open_shared(f->path, f->url, "station 1", &f->error)
+                    : velm_store_open(f->path, &f->error);
   g_assert_no_error(f->error);
   g_assert_nonnull(f->store);
 }
@@ -51,6 +58,8 @@ VelmInspection *store_inspection(const char *class_name, double confidence, doub
   return inspection;
 }
 
+static void skip(void) { g_test_skip("PostgreSQL is not installed"); }
+
 VelmStoredRecord *store_add(StoreFixture *f, const char *key, guint image, gint64 time,
                             const VelmInspection *inspection) {
   g_autoptr(GBytes) bytes = store_image(image, 2000);
@@ -61,7 +70,24 @@ VelmStoredRecord *store_add(StoreFixture *f, const char *key, guint image, gint6
                                      .media_type = "image/png",
                                      .inspection = inspection,
                                      .failure = "not an image"};
-  return velm_store_add(f->store, &submission, NULL, &f->error);
+  VelmStoredRecord *record = velm_store_add(f->store, &submission, NULL, &f->error);
+  if (record && f->url)
+    store_age_image(f, record->image);
+  return record;
+}
+
+void store_age_image(const StoreFixture *f, const char *sha256) {
+  g_autofree char *path = velm_store_image_path(f->store, sha256);
+  const struct utimbuf times = {0};
+  g_assert_cmpint(g_utime(path, (struct utimbuf *)&times), ==, 0);
+}
+
+gboolean store_add_shared(void) {
+  if (postgres_server_is_installed())
+    return TRUE;
+  g_test_message("without a PostgreSQL: the programs of the server are not installed");
+  g_test_add_func("/store/shared", skip);
+  return FALSE;
 }
 
 gint64 store_add_part(StoreFixture *f, const char *key, guint image, gint64 time) {
@@ -73,21 +99,24 @@ gint64 store_add_part(StoreFixture *f, const char *key, guint image, gint64 time
   return record->id;
 }
 
-void store_run_sql(const StoreFixture *f, const char *sql) {
-  sqlite3 *db = NULL;
-  char *message = NULL;
+VelmDatabase *store_connect(StoreFixture *f) {
   g_autofree char *path = g_build_filename(f->path, "records.sqlite", NULL);
-  g_assert_cmpint(sqlite3_open(path, &db), ==, SQLITE_OK);
-  sqlite3_exec(db, sql, NULL, NULL, &message);
-  g_assert_cmpstr(message, ==, NULL);
-  sqlite3_close(db);
+  VelmDatabase *database = f->url
+                               ? velm_postgres_open(f->url, "the store", 1, FALSE, NULL, &f->error)
+                               : velm_sqlite_open(path, "the store", TRUE, NULL, &f->error);
+  g_assert_no_error(f->error);
+  return database;
+}
+
+void store_run_sql(StoreFixture *f, const char *sql) {
+  g_autoptr(VelmDatabase) database = store_connect(f);
+  velm_database_run_script(database, sql, &f->error);
+  g_assert_no_error(f->error);
 }
 
 gint64 store_read_int(StoreFixture *f, const char *sql) {
   gint64 value = -1;
-  g_autofree char *path = g_build_filename(f->path, "records.sqlite", NULL);
-  g_autoptr(VelmDatabase) database =
-      velm_database_open(path, "the store", SQLITE_OPEN_READWRITE, NULL, &f->error);
+  g_autoptr(VelmDatabase) database = store_connect(f);
   velm_database_read_int(database, sql, &value, &f->error);
   g_assert_no_error(f->error);
   return value;

@@ -6,9 +6,13 @@
 typedef struct {
   char *folder; /* of the test */
   char *path;   /* of the store, in it */
+  char *url;    /* of the store's database; NULL for one in the folder */
   VelmStore *store;
   GError *error;
 } StoreFixture;
+
+/* The data of a test whose store is a shared one. */
+#define STORE_SHARED GINT_TO_POINTER(1)
 
 void store_set_up(StoreFixture *f, gconstpointer data);
 void store_tear_down(StoreFixture *f, gconstpointer data);
@@ -30,8 +34,25 @@ VelmStoredRecord *store_add(StoreFixture *f, const char *key, guint image, gint6
 /** Likewise, a part of product "bracket" with a scratch; it must succeed. Returns: its number. */
 gint64 store_add_part(StoreFixture *f, const char *key, guint image, gint64 time);
 
-/** Runs SQL on the database beside the store. */
-void store_run_sql(const StoreFixture *f, const char *sql);
+/** Makes the image of a shared store look as if it was put there long ago; store_add() does. */
+void store_age_image(const StoreFixture *f, const char *sha256);
+
+/** Whether there can be tests of a shared store; where not, adds one that is skipped. */
+gboolean store_add_shared(void);
+
+/* Adds a test of both kinds of store; @shared is what store_add_shared() returned. */
+#define STORE_ADD_BOTH(shared, path, name, set_up, function)                                       \
+  do {                                                                                             \
+    g_test_add(path name, StoreFixture, NULL, set_up, function, store_tear_down);                  \
+    if (shared)                                                                                    \
+      g_test_add(path "shared/" name, StoreFixture, STORE_SHARED, set_up, function,                \
+                 store_tear_down);                                                                 \
+  } while (0)
+
+/** Connects to the database beside the store. Returns: (transfer full). */
+VelmDatabase *store_connect(StoreFixture *f);
+/** Runs SQL on it. */
+void store_run_sql(StoreFixture *f, const char *sql);
 /** The whole number that SQL gives, beside the store. */
 gint64 store_read_int(StoreFixture *f, const char *sql);
 /** The files of images that are there. */

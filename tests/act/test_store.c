@@ -2,6 +2,7 @@
 
 #include "act/store_fixture.h"
 #include "act/store_schema.h"
+#include "core/database_sqlite.h"
 #include "core/file.h"
 #include "core/scratch.h"
 
@@ -323,11 +324,9 @@ static void test_audit(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
 
 static void test_audit_stays(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
   static const char *const changes[] = {"DELETE FROM audit", "UPDATE audit SET who = 'nobody'"};
-  g_autofree char *path = g_build_filename(f->path, "records.sqlite", NULL);
   g_assert_true(velm_store_audit(f->store, "Ben", "spec", "x", NULL, &f->error));
   for (gsize i = 0; i < G_N_ELEMENTS(changes); i++) {
-    g_autoptr(VelmDatabase) database =
-        velm_database_open(path, "the store", SQLITE_OPEN_READWRITE, NULL, &f->error);
+    g_autoptr(VelmDatabase) database = store_connect(f);
     g_assert_false(velm_database_run(database, changes[i], &f->error));
     assert_failure(&f->error, VELM_ERROR_FILE, "the audit log is not");
   }
@@ -527,8 +526,7 @@ static const char *const two_versions[] = {
 
 static VelmDatabase *open_scratch(StoreFixture *f) {
   g_autofree char *path = g_build_filename(f->folder, "m.sqlite", NULL);
-  VelmDatabase *database = velm_database_open(
-      path, "the store", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL, &f->error);
+  VelmDatabase *database = velm_sqlite_open(path, "the store", TRUE, NULL, &f->error);
   g_assert_no_error(f->error);
   return database;
 }
@@ -574,33 +572,35 @@ static void test_migration_that_fails(StoreFixture *f, G_GNUC_UNUSED gconstpoint
 
 #define ADD(name, function)                                                                        \
   g_test_add("/store/" name, StoreFixture, NULL, store_set_up, function, store_tear_down)
+#define BOTH(name, function) STORE_ADD_BOTH(shared, "/store/", name, store_set_up, function)
 
 int main(int argc, char *argv[]) {
   g_test_init(&argc, &argv, NULL);
-  ADD("add", test_add);
-  ADD("missing", test_missing);
-  ADD("failed-image", test_failed_image);
-  ADD("map", test_map);
-  ADD("same-key", test_same_key);
-  ADD("existed", test_existed);
+  gboolean shared = store_add_shared();
+  BOTH("add", test_add);
+  BOTH("missing", test_missing);
+  BOTH("failed-image", test_failed_image);
+  BOTH("map", test_map);
+  BOTH("same-key", test_same_key);
+  BOTH("existed", test_existed);
   ADD("key-of-another", test_key_of_another);
-  ADD("bad-submissions", test_bad_submissions);
-  ADD("one-file-for-equal-images", test_one_file_for_equal_images);
+  BOTH("bad-submissions", test_bad_submissions);
+  BOTH("one-file-for-equal-images", test_one_file_for_equal_images);
   ADD("held-image", test_held_image);
-  ADD("image-with-record-stays", test_image_with_record_stays);
-  ADD("names-of-images", test_names_of_images);
-  ADD("damaged-image", test_damaged_image);
-  ADD("missing-image", test_missing_image);
-  ADD("review", test_review);
-  ADD("bad-reviews", test_bad_reviews);
-  ADD("audit", test_audit);
-  ADD("audit-stays", test_audit_stays);
-  ADD("retain-by-age", test_retain_by_age);
-  ADD("retain-by-size", test_retain_by_size);
-  ADD("retain-keeps-reviewed", test_retain_keeps_reviewed);
-  ADD("retain-keeps-shared-images", test_retain_keeps_shared_images);
-  ADD("retain-keeps-held-images", test_retain_keeps_held_images);
-  ADD("bad-retention", test_bad_retention);
+  BOTH("image-with-record-stays", test_image_with_record_stays);
+  BOTH("names-of-images", test_names_of_images);
+  BOTH("damaged-image", test_damaged_image);
+  BOTH("missing-image", test_missing_image);
+  BOTH("review", test_review);
+  BOTH("bad-reviews", test_bad_reviews);
+  BOTH("audit", test_audit);
+  BOTH("audit-stays", test_audit_stays);
+  BOTH("retain-by-age", test_retain_by_age);
+  BOTH("retain-by-size", test_retain_by_size);
+  BOTH("retain-keeps-reviewed", test_retain_keeps_reviewed);
+  BOTH("retain-keeps-shared-images", test_retain_keeps_shared_images);
+  BOTH("retain-keeps-held-images", test_retain_keeps_held_images);
+  BOTH("bad-retention", test_bad_retention);
   ADD("in-use", test_in_use);
   ADD("only-the-user-reads", test_only_the_user_reads);
   ADD("foreign", test_foreign);

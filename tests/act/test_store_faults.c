@@ -460,9 +460,11 @@ static void test_same_keys_at_once(StoreFixture *f, G_GNUC_UNUSED gconstpointer 
 
 #define ADD(name, function)                                                                        \
   g_test_add("/store/faults/" name, StoreFixture, NULL, store_set_up, function, store_tear_down)
+#define BOTH(name, function) STORE_ADD_BOTH(shared, "/store/faults/", name, store_set_up, function)
 
 int main(int argc, char *argv[]) {
   g_test_init(&argc, &argv, NULL);
+  gboolean shared = store_add_shared();
   ADD("killed", test_killed);
   ADD("killed-and-sent-again", test_killed_and_sent_again);
   ADD("no-file-may-grow", test_no_file_may_grow);
@@ -474,6 +476,6 @@ int main(int argc, char *argv[]) {
   ADD("backup-is-brought-up-to-date", test_backup_is_brought_up_to_date);
   ADD("backup-of-damaged-image", test_backup_of_damaged_image);
   ADD("backup-elsewhere", test_backup_elsewhere);
-  ADD("same-keys-at-once", test_same_keys_at_once);
+  BOTH("same-keys-at-once", test_same_keys_at_once);
   return g_test_run();
 }

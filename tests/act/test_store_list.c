@@ -242,9 +242,9 @@ static char *plan_of(VelmDatabase *database, const VelmStoreQuery *query, gboole
   GString *plan = g_string_new(NULL);
   g_autofree char *page = velm_store_page_sql(query, goes_on);
   g_autofree char *sql = g_strconcat("EXPLAIN QUERY PLAN ", page, NULL);
-  g_autoptr(sqlite3_stmt) statement = velm_database_prepare(database, sql, NULL);
-  while (velm_database_step(database, statement, NULL) == SQLITE_ROW)
-    g_string_append_printf(plan, "%s\n", sqlite3_column_text(statement, 3));
+  g_autoptr(VelmStatement) statement = velm_database_prepare(database, sql, NULL);
+  while (velm_statement_step(statement, NULL) == VELM_STEP_ROW)
+    g_string_append_printf(plan, "%s\n", velm_statement_peek_text(statement, 3));
   return g_string_free(plan, FALSE);
 }
 
@@ -292,16 +292,18 @@ static void test_plans(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
 
 #define ADD(name, function)                                                                        \
   g_test_add("/store/list/" name, StoreFixture, NULL, fill, function, store_tear_down)
+#define BOTH(name, function) STORE_ADD_BOTH(shared, "/store/list/", name, fill, function)
 
 int main(int argc, char *argv[]) {
   g_test_init(&argc, &argv, NULL);
-  ADD("orders", test_orders);
-  ADD("filters", test_filters);
-  ADD("failed", test_failed);
-  ADD("reviewed", test_reviewed);
-  ADD("changes-between-pages", test_changes_between_pages);
-  ADD("bad-cursors", test_bad_cursors);
-  ADD("bad-queries", test_bad_queries);
+  gboolean shared = store_add_shared();
+  BOTH("orders", test_orders);
+  BOTH("filters", test_filters);
+  BOTH("failed", test_failed);
+  BOTH("reviewed", test_reviewed);
+  BOTH("changes-between-pages", test_changes_between_pages);
+  BOTH("bad-cursors", test_bad_cursors);
+  BOTH("bad-queries", test_bad_queries);
   ADD("plans", test_plans);
   return g_test_run();
 }

@@ -139,17 +139,17 @@ static void test_names(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_assert_cmpint(begin(f, "it's \"one\"; \xc3\xa4"), ==, 8);
 }
 
-#define ADD(name, function)                                                                        \
-  g_test_add("/store/marks/" name, StoreFixture, NULL, store_set_up, function, store_tear_down)
+#define BOTH(name, function) STORE_ADD_BOTH(shared, "/store/marks/", name, store_set_up, function)
 
 int main(int argc, char *argv[]) {
   g_test_init(&argc, &argv, NULL);
-  ADD("next", test_next);
-  ADD("next-is-whole", test_next_is_whole);
-  ADD("next-of-a-gap", test_next_of_a_gap);
-  ADD("begin", test_begin);
-  ADD("begin-after-retention", test_begin_after_retention);
-  ADD("set", test_set);
-  ADD("names", test_names);
+  gboolean shared = store_add_shared();
+  BOTH("next", test_next);
+  BOTH("next-is-whole", test_next_is_whole);
+  BOTH("next-of-a-gap", test_next_of_a_gap);
+  BOTH("begin", test_begin);
+  BOTH("begin-after-retention", test_begin_after_retention);
+  BOTH("set", test_set);
+  BOTH("names", test_names);
   return g_test_run();
 }

@@ -237,7 +237,8 @@ static void test_failed(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
 /* A score that is none, or far off, takes no others with it. */
 static void test_odd_scores(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
   const VelmStoreQuery query = velm_store_query_default();
-  static const char *const changes[] = {"9e999", "-9e999", "1.7e308", "-1.7e308"};
+  const char *const changes[] = {f->url ? "'Infinity'" : "9e999", f->url ? "'-Infinity'" : "-9e999",
+                                 "1.7e308", "-1.7e308"};
   for (gsize i = 0; i < G_N_ELEMENTS(changes); i++) {
     gint64 in_bins = 0;
     g_autofree char *sql =
@@ -270,29 +271,30 @@ static void test_plans(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
     query.since = bits & 2 ? 1000 : 0;
     g_autofree char *select = velm_store_stats_sql(&query);
     g_autofree char *sql = g_strconcat("EXPLAIN QUERY PLAN ", select, NULL);
-    g_autoptr(sqlite3_stmt) statement = velm_database_prepare(database, sql, &f->error);
+    g_autoptr(VelmStatement) statement = velm_database_prepare(database, sql, &f->error);
     g_assert_no_error(f->error);
-    g_assert_cmpint(velm_database_step(database, statement, NULL), ==, SQLITE_ROW);
-    g_test_message("%s", sqlite3_column_text(statement, 3));
-    g_assert_nonnull(
-        strstr((const char *)sqlite3_column_text(statement, 3), " USING COVERING INDEX "));
-    g_assert_cmpint(velm_database_step(database, statement, NULL), ==, SQLITE_DONE);
+    g_assert_cmpint(velm_statement_step(statement, NULL), ==, VELM_STEP_ROW);
+    g_test_message("%s", velm_statement_peek_text(statement, 3));
+    g_assert_nonnull(strstr(velm_statement_peek_text(statement, 3), " USING COVERING INDEX "));
+    g_assert_cmpint(velm_statement_step(statement, NULL), ==, VELM_STEP_DONE);
   }
   velm_store_end_reading(f->store, database);
 }
 
 #define ADD(name, function)                                                                        \
   g_test_add("/store/stats/" name, StoreFixture, NULL, fill, function, store_tear_down)
+#define BOTH(name, function) STORE_ADD_BOTH(shared, "/store/stats/", name, fill, function)
 
 int main(int argc, char *argv[]) {
   g_test_init(&argc, &argv, NULL);
-  ADD("filters", test_filters);
-  ADD("reviewed", test_reviewed);
-  ADD("none", test_none);
-  ADD("one", test_one);
-  ADD("failed", test_failed);
-  ADD("odd-scores", test_odd_scores);
-  ADD("bad-query", test_bad_query);
+  gboolean shared = store_add_shared();
+  BOTH("filters", test_filters);
+  BOTH("reviewed", test_reviewed);
+  BOTH("none", test_none);
+  BOTH("one", test_one);
+  BOTH("failed", test_failed);
+  BOTH("odd-scores", test_odd_scores);
+  BOTH("bad-query", test_bad_query);
   ADD("plans", test_plans);
   return g_test_run();
 }

@@ -1,6 +1,7 @@
 /* velm serve as it runs at a line: started, ended, killed under load, and started again. */
 #include "act/store.h"
 #include "cli/command.h"
+#include "core/postgres_server.h"
 #include "core/scratch.h"
 #include "serve/station_fixture.h"
 
@@ -15,7 +16,7 @@
 /* A folder with what a station needs. @model: its own copy. */
 typedef struct {
   StationFixture station; /* never started: its folder, model and pipe */
-  char *data;
+  char *data, *database;  /* the latter: of a shared store; or NULL */
   GSubprocess *process;
   GDataInputStream *err;
   char *url;
@@ -29,6 +30,7 @@ static void set_up(Fixture *f, gconstpointer data) {
 static void tear_down(Fixture *f, gconstpointer data) {
   g_assert_null(f->process);
   g_free(f->data);
+  g_free(f->database);
   station_tear_down(&f->station, data);
 }
 
@@ -50,9 +52,10 @@ static char *read_line(Fixture *f, const char *start) {
 /* Starts the station of the product @product, NAME=MODEL[,SPEC], and waits until it listens. */
 static void serve(Fixture *f, const char *product) {
   g_autoptr(GError) error = NULL;
-  f->process = g_subprocess_new(G_SUBPROCESS_FLAGS_STDERR_PIPE, &error, g_getenv("VELM_BIN"),
-                                "serve", "--product", product, "--data", f->data, "--listen",
-                                "127.0.0.1:0", "--parallel", "1", NULL);
+  f->process =
+      g_subprocess_new(G_SUBPROCESS_FLAGS_STDERR_PIPE, &error, g_getenv("VELM_BIN"), "serve",
+                       "--product", product, "--data", f->data, "--listen", "127.0.0.1:0",
+                       "--parallel", "1", f->database ? "--database" : NULL, f->database, NULL);
   g_assert_no_error(error);
   f->err = g_data_input_stream_new(g_subprocess_get_stderr_pipe(f->process));
   f->url = read_line(f, "velm: listening at ");
@@ -118,6 +121,43 @@ static void test_default_name(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   f->err = g_data_input_stream_new(g_subprocess_get_stderr_pipe(f->process));
   g_autofree char *url = read_line(f, "velm: listening at ");
   g_autofree char *ready = read_line(f, "velm: left_side is ready");
+  end_well(f);
+}
+
+/* Waits until the part "store" of the station is in @state. */
+static void wait_for_store(Fixture *f, const char *state) {
+  g_autofree char *wanted = g_strdup_printf("{\"name\":\"store\",\"state\":\"%s\"", state);
+  gint64 end = g_get_monotonic_time() + LONGEST_WAIT_US;
+  for (;;) {
+    g_autoptr(HttpReply) reply = http_get(f->url, "/readyz");
+    g_autofree char *text = g_strndup((const char *)reply->body->data, reply->body->len);
+    if (strstr(text, wanted))
+      return;
+    if (g_get_monotonic_time() > end)
+      g_error("the store is not %s: %s", state, text);
+    g_usleep(50000);
+  }
+}
+
+/* Its database goes, and comes back; nobody has to do anything. */
+static void test_shared(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_autoptr(GBytes) image = small_product_image("scratch", 0);
+  g_autoptr(GBytes) other = small_product_image("dent", 0);
+  if (!postgres_server_is_installed()) {
+    g_test_skip("PostgreSQL is not installed");
+    return;
+  }
+  f->database = postgres_server_new_database();
+  serve_model(f);
+  g_autofree char *ready = read_line(f, "velm: " PRODUCT " is ready");
+  g_assert_cmpint(station_add(&f->station, "k", image), ==, 1);
+  postgres_server_stop();
+  g_autoptr(HttpReply) refused = station_inspect(&f->station, "l", other);
+  g_assert_cmpuint(refused->status, ==, 503);
+  wait_for_store(f, "failed");
+  postgres_server_start();
+  wait_for_store(f, "ready");
+  g_assert_cmpint(station_add(&f->station, "l", other), ==, 2);
   end_well(f);
 }
 

@@ -1,5 +1,6 @@
 #include "serve/line_fixture.h"
 
+#include "core/database_sqlite.h"
 #include "core/file.h"
 #include "core/image.h"
 #include "core/json.h"
@@ -262,14 +263,12 @@ char *line_free_address(void) {
 }
 
 void line_run_sql(const LineFixture *f, const char *sql) {
-  sqlite3 *db = NULL;
-  char *message = NULL;
+  g_autoptr(GError) error = NULL;
   g_autofree char *path = g_build_filename(f->data, "records.sqlite", NULL);
-  g_assert_cmpint(sqlite3_open(path, &db), ==, SQLITE_OK);
-  sqlite3_busy_timeout(db, 10000);
-  sqlite3_exec(db, sql, NULL, NULL, &message);
-  g_assert_cmpstr(message, ==, NULL);
-  sqlite3_close(db);
+  g_autoptr(VelmDatabase) database = velm_sqlite_open(path, "the store", FALSE, NULL, &error);
+  g_assert_no_error(error);
+  velm_database_run_script(database, sql, &error);
+  g_assert_no_error(error);
 }
 
 void line_pause(gint64 end, const char *condition, const char *where) {
