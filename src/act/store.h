@@ -135,6 +135,8 @@ GBytes *velm_store_read_image(VelmStore *store, const char *sha256, GError **err
  * not read: they may be damaged
  * @media_type: such as "image/png"
  * @inspection: the record; NULL where it could not be inspected
+ * @json: (nullable): the record's JSON, where another process made it: @inspection is then what
+ * velm_record_read() and velm_record_read_prompt() say of it
  * @part: (nullable): the part that it shows, where the submitter names it: other images may show it
  * @name: (nullable): of the image that could not be, for its record
  * @failure: why it could not
@@ -146,7 +148,7 @@ typedef struct {
   GBytes *image;
   const char *media_type, *part;
   const VelmInspection *inspection;
-  const char *name, *failure;
+  const char *json, *name, *failure;
   GBytes *map;
 } VelmSubmission;
 
@@ -190,7 +192,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStoredRecord, velm_stored_record_free)
  * Keeps an image with its record; both are on the disk when it returns. Where the key is queued,
  * its row goes in the same transaction, and its callback is due.
  * @existed: (out) (nullable): the key had a record, of the very same product and image; that one
- * stays as it is, and is returned
+ * stays as it is, and is returned. It may be queued all the same, where another process made the
+ * record
  * Returns: (transfer full): the record; NULL with VELM_ERROR_USAGE where the key was used or
  * is queued for another product or image, where there is no image, or a text is missing, too long
  * or no UTF-8; else VELM_ERROR_FILE, and there is then no record of the key

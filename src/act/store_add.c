@@ -54,11 +54,12 @@ static void fill_from_inspection(VelmStoreRow *row, const VelmInspection *inspec
 }
 
 static char *print_document(const VelmSubmission *submission) {
-  return submission->inspection
-             ? velm_inspection_to_json(submission->inspection)
-             : velm_record_error_json(submission->name ? submission->name : submission->key,
-                                      submission->failure ? submission->failure
-                                                          : "no reason given");
+  if (submission->json)
+    return g_strdup(submission->json);
+  if (submission->inspection)
+    return velm_inspection_to_json(submission->inspection);
+  return velm_record_error_json(submission->name ? submission->name : submission->key,
+                                submission->failure ? submission->failure : "no reason given");
 }
 
 /* ---- one submission of a batch ---- */

@@ -4,6 +4,7 @@
 #include "classify/classifier.h"
 #include "evaluate/run.h"
 #include "plant/broker.h"
+#include "plant/front.h"
 #include "plant/image_source.h"
 #include "serve/station.h"
 #include "velm.h"
@@ -160,6 +161,14 @@ GOptionGroup *velm_cli_reference_options(VelmCliReferences *references);
 VelmImageSource *velm_cli_open_references(const VelmCliReferences *references, GError **error);
 void velm_cli_references_clear(VelmCliReferences *references);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmCliReferences, velm_cli_references_clear)
+
+/** Whether these go with a station that is a front of the plant. Returns: FALSE after saying what
+ * is wrong. */
+gboolean velm_cli_check_front(const VelmCliProducts *products, const VelmCliLlm *llm);
+/** Makes @station, without products yet, a front of the plant. Returns: borrowed: the link; NULL
+ * with the error. */
+VelmLink *velm_cli_add_front(VelmStation *station, const VelmCliProducts *products,
+                             const VelmFrontParams *params, GError **error);
 
 /** Prints "velm: message" on stderr, clear of the progress line. Returns: the exit code for it. */
 int velm_cli_fail(const GError *error);

@@ -22,15 +22,18 @@
 #define MOST_GB 1000000
 /* Files besides those of connections: the store's, the models', the networks'. */
 #define OTHER_FILES 256
+/* What a front that ends leaves to images whose records are to come. */
+#define GRACE_S 10
 
 typedef struct {
   char *database, *name; /* of the shared store, of the station in it */
   char *listen, *backup, *modbus, *webhook, *webhook_key_file, *data, *tokens, *tls;
-  char *mqtt, *mqtt_topic, *mqtt_ca, *mqtt_password_file, *mqtt_client, *mqtt_images;
+  char *shared, *mqtt, *mqtt_topic, *mqtt_ca, *mqtt_password_file, *mqtt_client, *mqtt_images;
   char **folders, **cameras, **callbacks;
   int max_mb;
   double rate, keep_days, keep_gb;
   VelmCliProducts products;
+  VelmCliBroker broker;
   VelmCliLlm llm;
 } Options;
 
@@ -45,6 +48,7 @@ static void options_clear(Options *options) {
   g_free(options->data);
   g_free(options->tokens);
   g_free(options->tls);
+  g_free(options->shared);
   g_free(options->mqtt);
   g_free(options->mqtt_topic);
   g_free(options->mqtt_ca);
@@ -55,6 +59,7 @@ static void options_clear(Options *options) {
   g_strfreev(options->cameras);
   g_strfreev(options->callbacks);
   velm_cli_products_clear(&options->products);
+  velm_cli_broker_clear(&options->broker);
   velm_cli_llm_clear(&options->llm);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
@@ -101,6 +106,10 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
        "Sign what is sent with the key in this file (default: the environment's VELM_WEBHOOK_KEY, "
        "where there is one)",
        "FILE"},
+      {"shared", 0, 0, G_OPTION_ARG_FILENAME, &options->shared,
+       "Of a front: folder that the plant's workers share, for images that are larger than the "
+       "broker takes",
+       "DIR"},
       {"data", 0, 0, G_OPTION_ARG_FILENAME, &options->data,
        "Folder of the records and images; made where there is none", "DIR"},
       {"database", 0, 0, G_OPTION_ARG_STRING, &options->database,
@@ -142,9 +151,13 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
       "and takes reviews. GET /openapi.yaml describes the API. SIGTERM ends it when what was "
       "handed "
       "in is done;\n"
-      "SIGHUP has models and specs read again.",
+      "SIGHUP has models and specs read again. With --nats the station is a front of the plant: "
+      "its "
+      "images become\n"
+      "the workers' jobs, and --product NAME[,SPEC.yaml] names what they show.",
       entries,
       (GOptionGroup *[]){velm_cli_product_options(&options->products),
+                         velm_cli_broker_options(&options->broker),
                          velm_cli_llm_options(&options->llm), NULL},
       0, 0, code);
 }
@@ -297,6 +310,9 @@ static gboolean check(const Options *options) {
            (options->mqtt_topic || options->mqtt_ca || options->mqtt_password_file ||
             options->mqtt_client || options->mqtt_images))
     fprintf(stderr, "velm serve: the options --mqtt-... go with --mqtt\n");
+  else if (!options->broker.url &&
+           (options->broker.credentials || options->broker.ca || options->shared))
+    fprintf(stderr, "velm serve: --shared and the options --nats-... go with --nats\n");
   else
     return TRUE;
   return FALSE;
@@ -318,6 +334,48 @@ static VelmApiParams api_params(const Options *options, const VelmAccess *access
   return params;
 }
 
+/* A station inspects, or is a front of the plant, if it is told so: an address in the environment
+ * alone makes it none. */
+static gboolean is_front(const Options *options) { return options->broker.url != NULL; }
+
+static gboolean check_products(const Options *options) {
+  return is_front(options) ? velm_cli_check_front(&options->products, &options->llm)
+                           : velm_cli_check_products(&options->products);
+}
+
+/* What a front needs; all NULL where it is none. @link: borrowed. */
+typedef struct {
+  VelmBroker *broker;
+  VelmImageSource *source;
+  VelmLink *link;
+} Front;
+
+static void front_clear(Front *front) {
+  g_clear_pointer(&front->source, velm_image_source_free);
+  g_clear_pointer(&front->broker, velm_broker_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Front, front_clear)
+
+static gboolean open_front(const Options *options, Front *front, GError **error) {
+  const VelmCliReferences references = {.shared = options->shared};
+  if (!is_front(options))
+    return TRUE;
+  if (options->shared && !(front->source = velm_cli_open_references(&references, error)))
+    return FALSE;
+  front->broker = velm_cli_connect_broker(&options->broker, "velm serve", TRUE, error);
+  return front->broker != NULL;
+}
+
+static gboolean add_products(VelmStation *station, const Options *options,
+                             const VelmInspectorParams *base, Front *front, GError **error) {
+  if (!front->broker)
+    return velm_cli_add_products(station, &options->products, base, error);
+  const VelmFrontParams params = {
+      .broker = front->broker, .source = front->source, .shared = options->database != NULL};
+  front->link = velm_cli_add_front(station, &options->products, &params, error);
+  return front->link != NULL;
+}
+
 static gboolean serve(const Options *options, const VelmInspectorParams *base, GError **error) {
   g_autofree char *certificate = NULL, *key = NULL;
   g_autoptr(VelmAccess) access = NULL;
@@ -327,11 +385,14 @@ static gboolean serve(const Options *options, const VelmInspectorParams *base, G
   VelmApiParams params = api_params(options, access);
   params.http.certificate = certificate;
   params.http.key = key;
+  g_auto(Front) front = {0};
+  if (!open_front(options, &front, error))
+    return FALSE;
   g_autoptr(VelmStation) station =
       velm_cli_open_station(options->data, options->database, options->name, error);
   if (station)
     velm_station_set_name(station, options->name);
-  if (!station || !velm_cli_add_products(station, &options->products, base, error) ||
+  if (!station || !add_products(station, options, base, &front, error) ||
       !add_folders(station, options, error) || !add_cameras(station, options, error) ||
       !add_modbus(station, options, error) || !add_mqtt(station, options, params.max_body, error) ||
       !add_hooks(station, options, error) || !add_upkeep(station, options))
@@ -342,6 +403,8 @@ static gboolean serve(const Options *options, const VelmInspectorParams *base, G
   velm_station_start(station);
   g_autofree char *ready = g_strconcat("listening at ", velm_api_get_url(api), NULL);
   velm_cli_run_station(station, ready);
+  if (front.link)
+    velm_front_end(front.link, GRACE_S);
   return TRUE;
 }
 
@@ -352,7 +415,7 @@ int velm_cli_serve(int argc, char **argv) {
   if (!arguments)
     return code;
   VelmInspectorParams inspector = velm_inspector_params_default();
-  if (!check(&options) || !velm_cli_check_products(&options.products) ||
+  if (!check(&options) || !check_products(&options) ||
       !velm_cli_llm_params(&options.llm, &inspector.llm))
     return VELM_CLI_USAGE;
   velm_cli_ignore_write_signals();

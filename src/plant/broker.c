@@ -96,6 +96,9 @@ static natsStatus set_tls(natsOptions *options, const VelmBrokerParams *params) 
   return status;
 }
 
+/* The library waits in the background only where there is somebody to tell. */
+static void ignore_connected(natsConnection *connection, void *closure) {}
+
 /* Publishing goes into a buffer while the broker is away only as far as it is known to be: what
  * matters is acknowledged. */
 static natsStatus set_options(natsOptions *options, const VelmBrokerParams *params, char **urls) {
@@ -120,7 +123,7 @@ static natsStatus set_options(natsOptions *options, const VelmBrokerParams *para
   if (status == NATS_OK)
     status = natsOptions_SetSendAsap(options, true);
   if (status == NATS_OK && params->patient)
-    status = natsOptions_SetRetryOnFailedConnect(options, true, NULL, NULL);
+    status = natsOptions_SetRetryOnFailedConnect(options, true, ignore_connected, NULL);
   if (status == NATS_OK)
     status = set_user(options, params);
   if (status == NATS_OK)

@@ -29,13 +29,14 @@ static char *identify(const VelmMessagePlace *place, VelmStage stage) {
 
 gboolean velm_dead_letter_send(VelmBroker *broker, natsMsg *message, VelmStage stage,
                                const char *product, const char *reason, const char *worker,
-                               GError **error) {
+                               gint64 record, GError **error) {
   const VelmMessagePlace place = velm_message_place(message);
   g_autoptr(natsMsg) letter = NULL;
   g_autofree char *subject = velm_dead_subject(stage, product);
   g_autofree char *id = identify(&place, stage);
   g_autofree char *line = g_strdelimit(g_strdup(reason), "\r\n", ' ');
   g_autofree char *count = g_strdup_printf("%" G_GUINT64_FORMAT, place.tries);
+  g_autofree char *number = record ? g_strdup_printf("%" G_GINT64_FORMAT, record) : NULL;
   jsPubOptions options;
   jsErrCode code = 0;
   jsPubOptions_Init(&options);
@@ -49,6 +50,8 @@ gboolean velm_dead_letter_send(VelmBroker *broker, natsMsg *message, VelmStage s
     status = natsMsgHeader_Set(letter, "Velm-Origin", natsMsg_GetSubject(message));
   if (status == NATS_OK)
     status = natsMsgHeader_Set(letter, "Velm-Tries", count);
+  if (status == NATS_OK && number)
+    status = natsMsgHeader_Set(letter, "Velm-Record", number);
   if (status == NATS_OK)
     status = js_PublishMsg(NULL, velm_broker_get_jetstream(broker), letter, &options, &code);
   return velm_broker_check(broker, status, code, "a dead letter cannot be kept", error);

@@ -6,15 +6,17 @@
  *   Velm-Worker   who gave it up
  *   Velm-Origin   the subject that it came by
  *   Velm-Tries    how often a worker had it
+ *   Velm-Record   (where there is one) the number of the record that says so
  */
 #pragma once
 
 #include "plant/job.h"
 
-/** Keeps @message, from its stage's stream, as a dead letter, once however often it is tried. */
+/** Keeps @message, from its stage's stream, as a dead letter, once however often it is tried.
+ * @record: the number of the record that says so; 0 where there is none */
 gboolean velm_dead_letter_send(VelmBroker *broker, natsMsg *message, VelmStage stage,
                                const char *product, const char *reason, const char *worker,
-                               GError **error);
+                               gint64 record, GError **error);
 
 /**
  * VelmDeadLetter: @number: in its stream

@@ -10,6 +10,7 @@
 #define PART "Velm-Part"
 #define TIME "Velm-Time"
 #define IMAGE "Velm-Image"
+#define WHOLE "Velm-Whole"
 
 void velm_plant_job_free(VelmPlantJob *job) {
   if (!job)
@@ -79,6 +80,8 @@ static natsStatus set_headers(natsMsg *message, const VelmPlantJob *job) {
     status = set_header(message, TIME, time);
   if (status == NATS_OK)
     status = set_header(message, IMAGE, job->reference);
+  if (status == NATS_OK)
+    status = set_header(message, WHOLE, job->whole ? "1" : NULL);
   return status;
 }
 
@@ -123,6 +126,8 @@ static gboolean read_time(natsMsg *message, gint64 *time, GError **error) {
 VelmPlantJob *velm_plant_job_read(natsMsg *message, GError **error) {
   g_autoptr(VelmPlantJob) job = g_new0(VelmPlantJob, 1);
   int size = natsMsg_GetDataLength(message);
+  g_autofree char *whole = get_header(message, WHOLE);
+  job->whole = g_strcmp0(whole, "1") == 0;
   job->key = get_header(message, KEY);
   job->product = g_strdup(velm_plant_job_product(natsMsg_GetSubject(message)));
   job->name = get_header(message, NAME);

@@ -6,6 +6,8 @@
  *   Velm-Name   what to call the image
  *   Velm-Part   (optional) the part that it shows
  *   Velm-Time   (optional) when it was taken, in microseconds since 1970
+ *   Velm-Whole  (optional) 1: whoever waits for the record keeps it: it is to be told with all that
+ *               belongs to it
  *   Velm-Image  (instead of a body) where the image is, as for VelmImageSource
  */
 #pragma once
@@ -16,11 +18,13 @@
  * VelmPlantJob: @key, @name, @part: as in a VelmArrival
  * @reference: (nullable): where the image is; else @image is the file as it came
  * @time: when it was taken, in microseconds of g_get_real_time()
+ * @whole: the record is to be told as velm_record_message_send() tells a whole one
  */
 typedef struct {
   char *key, *product, *name, *part, *reference;
   GBytes *image;
   gint64 time;
+  gboolean whole;
 } VelmPlantJob;
 
 void velm_plant_job_free(VelmPlantJob *job);

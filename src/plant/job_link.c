@@ -196,7 +196,7 @@ static gboolean send_dead_letter(Task *task, GError **error) {
   JobLink *link = task->link;
   return velm_dead_letter_send(link->params.broker, task->message, link->params.stage,
                                velm_product_get_name(link->product), task->error->message,
-                               link->worker, error);
+                               link->worker, task->record ? task->record->id : 0, error);
 }
 
 static gboolean is_failure(const VelmStoredRecord *record) {
@@ -211,7 +211,7 @@ static gboolean send_record(Task *task, GError **error) {
     g_set_error(&task->error, VELM_ERROR, VELM_ERROR_IMAGE, "the image could not be inspected");
   return (!failed || send_dead_letter(task, error)) &&
          velm_record_message_send(link->params.broker, velm_station_get_store(link->link.station),
-                                  task->record, link->worker, error);
+                                  task->record, link->worker, task->job->whole, error);
 }
 
 static VelmJobEnd end_of(const Task *task) {

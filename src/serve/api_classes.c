@@ -126,9 +126,10 @@ static VelmResponse *add_class(VelmCall *call, VelmProduct *product, Wish *wish,
 }
 
 VelmResponse *velm_api_add_class(VelmCall *call, GError **error) {
-  VelmProduct *product = velm_station_find_product(call->context->station, call->argument);
+  VelmResponse *problem = NULL;
+  VelmProduct *product = velm_call_own_product(call, &problem);
   if (!product)
-    return velm_response_new_problem(404, "there is no such product");
+    return problem;
   g_autoptr(GArray) records = g_array_new(FALSE, FALSE, sizeof(gint64));
   Wish wish = {.records = records};
   return add_class(call, product, &wish, error);

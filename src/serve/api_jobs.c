@@ -27,11 +27,12 @@ static gboolean read_kind(JsonNode *body, VelmJobKind *kind, GError **error) {
 VelmResponse *velm_api_add_job(VelmCall *call, GError **error) {
   static const char *const names[] = {"kind", "who", NULL};
   VelmStation *station = call->context->station;
-  VelmProduct *product = velm_station_find_product(station, call->argument);
+  VelmResponse *problem = NULL;
+  VelmProduct *product = velm_call_own_product(call, &problem);
   VelmJobKind kind = VELM_JOB_TEACH;
   const char *who = NULL;
   if (!product)
-    return velm_response_new_problem(404, "there is no such product");
+    return problem;
   g_autoptr(JsonNode) body = velm_call_json(call, names, error);
   if (!body || !read_kind(body, &kind, error) || !velm_call_who(call, body, &who, error))
     return NULL;

@@ -53,6 +53,12 @@ VelmResponse *velm_api_list_products(VelmCall *call, GError **error) {
   return velm_response_new_json(200, builder);
 }
 
+static const char *describe_model(const VelmProduct *product, const VelmProductText *text) {
+  if (velm_product_is_elsewhere(product))
+    return "the plant's workers inspect this product\n";
+  return text->model ? text->model : "";
+}
+
 VelmResponse *velm_api_get_product(VelmCall *call, GError **error) {
   VelmProduct *product = velm_station_find_product(call->context->station, call->argument);
   if (!product)
@@ -61,16 +67,17 @@ VelmResponse *velm_api_get_product(VelmCall *call, GError **error) {
   g_autoptr(JsonBuilder) builder = json_builder_new();
   json_builder_begin_object(builder);
   build_product(builder, product, &text);
-  velm_json_set_string(builder, "model", text.model ? text.model : "");
+  velm_json_set_string(builder, "model", describe_model(product, &text));
   velm_json_set_string(builder, "spec", text.spec);
   json_builder_end_object(builder);
   return velm_response_new_json(200, builder);
 }
 
 VelmResponse *velm_api_reload_product(VelmCall *call, GError **error) {
-  VelmProduct *product = velm_station_find_product(call->context->station, call->argument);
+  VelmResponse *problem = NULL;
+  VelmProduct *product = velm_call_own_product(call, &problem);
   if (!product)
-    return velm_response_new_problem(404, "there is no such product");
+    return problem;
   g_autofree char *target = g_strconcat("product ", call->argument, NULL);
   if (!velm_store_audit(velm_station_get_store(call->context->station),
                         call->who ? call->who : "local", "reload", target, NULL, error))

@@ -151,10 +151,11 @@ VelmResponse *velm_api_check_spec(VelmCall *call, GError **error) {
 VelmResponse *velm_api_put_spec(VelmCall *call, GError **error) {
   static const char *const names[] = {"spec", "who", NULL};
   VelmStation *station = call->context->station;
-  VelmProduct *product = velm_station_find_product(station, call->argument);
+  VelmResponse *problem = NULL;
+  VelmProduct *product = velm_call_own_product(call, &problem);
   const char *text = NULL, *who = NULL;
   if (!product)
-    return velm_response_new_problem(404, "there is no such product");
+    return problem;
   g_autoptr(JsonNode) body = read_body(call, names, &text, error);
   if (!body || !velm_call_who(call, body, &who, error) ||
       !velm_spec_use(station, product, text, who, error))

@@ -26,12 +26,24 @@ static void build_version(JsonBuilder *builder, const VelmStoredVersion *version
   json_builder_end_object(builder);
 }
 
+static VelmResponse *respond_none(void) {
+  g_autoptr(JsonBuilder) builder = json_builder_new();
+  json_builder_begin_object(builder);
+  json_builder_set_member_name(builder, "versions");
+  json_builder_begin_array(builder);
+  json_builder_end_array(builder);
+  json_builder_end_object(builder);
+  return velm_response_new_json(200, builder);
+}
+
 VelmResponse *velm_api_list_versions(VelmCall *call, GError **error) {
   VelmStation *station = call->context->station;
   VelmProduct *product = velm_station_find_product(station, call->argument);
   gint64 used = 0;
   if (!product)
     return velm_response_new_problem(404, "there is no such product");
+  if (velm_product_is_elsewhere(product))
+    return respond_none();
   g_autoptr(GPtrArray) versions = velm_store_list_versions(
       velm_station_get_store(station), call->argument, VELM_STORE_MAX_PAGE, error);
   g_autofree char *base = velm_product_get_given_sha256(product, NULL);
@@ -67,13 +79,14 @@ static gboolean read_version(JsonNode *body, gint64 *version, GError **error) {
 VelmResponse *velm_api_put_version(VelmCall *call, GError **error) {
   static const char *const names[] = {"version", "who", NULL};
   VelmStation *station = call->context->station;
-  VelmProduct *product = velm_station_find_product(station, call->argument);
+  VelmResponse *problem = NULL;
+  VelmProduct *product = velm_call_own_product(call, &problem);
   g_autoptr(GError) cause = NULL;
   const char *who = NULL;
   gint64 version = 0;
   gboolean found = FALSE;
   if (!product)
-    return velm_response_new_problem(404, "there is no such product");
+    return problem;
   g_autoptr(JsonNode) body = velm_call_json(call, names, error);
   if (!body || !read_version(body, &version, error) || !velm_call_who(call, body, &who, error))
     return NULL;

@@ -2,8 +2,10 @@
 
 #include "serve/worker.h"
 
-/* Handed in at a time; images that come by themselves are not to wait behind a long queue. */
+/* Handed in at a time; images that come by themselves are not to wait behind a long queue. The
+ * plant has a queue of its own, and many hands. */
 #define MOST_ON_WAY 4
+#define MOST_IN_PLANT 64
 #define PAGE 100
 /* How long before what could not be inspected is tried again. */
 #define WAIT_S 2
@@ -46,7 +48,8 @@ static void take_record(VelmStoredRecord *record, gboolean existed, const GError
 static gboolean begin(Backlog *backlog, const char *key, gboolean *known) {
   g_mutex_lock(&backlog->lock);
   *known = g_hash_table_contains(backlog->on_way, key);
-  gboolean room = g_hash_table_size(backlog->on_way) < MOST_ON_WAY;
+  guint most = velm_station_has_plant(backlog->link.station) ? MOST_IN_PLANT : MOST_ON_WAY;
+  gboolean room = g_hash_table_size(backlog->on_way) < most;
   room = room && !velm_worker_is_ending(&backlog->worker);
   if (room && !*known)
     g_hash_table_add(backlog->on_way, g_strdup(key));

@@ -35,6 +35,16 @@ VelmStoredRecord *velm_call_record(const VelmCall *call, VelmResponse **response
   return record;
 }
 
+VelmProduct *velm_call_own_product(const VelmCall *call, VelmResponse **response) {
+  VelmProduct *product = velm_station_find_product(call->context->station, call->argument);
+  if (product && !velm_product_is_elsewhere(product))
+    return product;
+  *response = product ? velm_response_new_problem(409, "the product is inspected by the plant: its "
+                                                       "model and its spec are not the station's")
+                      : velm_response_new_problem(404, "there is no such product");
+  return NULL;
+}
+
 VelmResponse *velm_call_respond_record(const VelmCall *call, guint status,
                                        const VelmStoredRecord *record, GError **error) {
   char *json =

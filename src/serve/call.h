@@ -71,6 +71,10 @@ gint64 velm_call_id(const VelmCall *call);
  * @response where there is none. */
 VelmStoredRecord *velm_call_record(const VelmCall *call, VelmResponse **response, GError **error);
 
+/** The product that the argument names, which has its model here. Returns: borrowed; NULL with
+ * @response where there is none, or others inspect it. */
+VelmProduct *velm_call_own_product(const VelmCall *call, VelmResponse **response);
+
 /** @record, whole. Returns: NULL with the error. */
 VelmResponse *velm_call_respond_record(const VelmCall *call, guint status,
                                        const VelmStoredRecord *record, GError **error);

@@ -40,6 +40,7 @@ struct _VelmProduct {
   char *name;
   VelmInspectorParams inspector;
   guint most_queued;
+  gboolean elsewhere;
   VelmProductChanged changed;
   gpointer user_data;
   GThread *opener, *thread;
@@ -88,6 +89,12 @@ static void set_state(VelmProduct *product, VelmState state, const char *reason)
 
 VelmStatus velm_product_get_status(VelmProduct *product) {
   return velm_status_get(&product->status);
+}
+
+gboolean velm_product_is_elsewhere(const VelmProduct *product) { return product->elsewhere; }
+
+void velm_product_set_status(VelmProduct *product, VelmState state, const char *reason) {
+  set_state(product, state, reason);
 }
 
 gboolean velm_product_get_llm(VelmProduct *product, char **place, VelmStatus *status) {
@@ -407,7 +414,7 @@ static void task_free(Task *task) {
 static void take_result(VelmInspection *inspection, const GError *error, gpointer user_data) {
   Task *task = user_data;
   task->product->on_way--;
-  g_atomic_int_add(&task->product->queued, -1);
+  velm_product_give_place(task->product);
   if (inspection) /* its setup is in use until all its images are done */
     inspection->made_by = velm_made_by_copy(&task->product->setup->made_by);
   task->done(inspection, error, task->user_data);
@@ -522,6 +529,14 @@ static gboolean is_name(const char *name) {
          strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == length;
 }
 
+/* The spec of a product that is inspected elsewhere, for its classes. */
+static gboolean read_classes(VelmProduct *product, GError **error) {
+  g_autoptr(VelmSpec) spec = velm_spec_load(product->spec_path, error);
+  if (spec)
+    product->text.spec = g_strdup(velm_spec_get_text(spec));
+  return spec != NULL;
+}
+
 VelmProduct *velm_product_new(const VelmProductParams *params, VelmProductChanged changed,
                               gpointer user_data, GError **error) {
   if (!is_name(params->name)) {
@@ -537,6 +552,7 @@ VelmProduct *velm_product_new(const VelmProductParams *params, VelmProductChange
   product->spec_path = g_strdup(params->spec);
   product->inspector = params->inspector;
   product->most_queued = params->most_queued;
+  product->elsewhere = params->elsewhere;
   product->changed = changed;
   product->user_data = user_data;
   velm_status_cell_init(&product->status, VELM_STATE_STARTING);
@@ -545,10 +561,16 @@ VelmProduct *velm_product_new(const VelmProductParams *params, VelmProductChange
   g_mutex_init(&product->lock);
   g_cond_init(&product->wished);
   product->tasks = g_async_queue_new();
+  if (product->elsewhere && product->spec_path && !read_classes(product, error)) {
+    velm_product_free(product);
+    return NULL;
+  }
   return product;
 }
 
 void velm_product_start(VelmProduct *product) {
+  if (product->elsewhere)
+    return;
   product->opener = g_thread_new("opener", open_in_thread, product);
   product->thread = g_thread_new("product", inspect_in_thread, product);
 }
@@ -595,6 +617,17 @@ void velm_product_free(VelmProduct *product) {
   g_free(product);
 }
 
+gboolean velm_product_take_place(VelmProduct *product, GError **error) {
+  if (g_atomic_int_add(&product->queued, 1) < (gint)product->most_queued)
+    return TRUE;
+  g_atomic_int_add(&product->queued, -1);
+  g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "%u images of %s wait already",
+              product->most_queued, product->name);
+  return FALSE;
+}
+
+void velm_product_give_place(VelmProduct *product) { g_atomic_int_add(&product->queued, -1); }
+
 gboolean velm_product_inspect(VelmProduct *product, const char *path, VelmProductDone done,
                               gpointer user_data, GError **error) {
   g_auto(VelmStatus) status = velm_status_get(&product->status);
@@ -602,12 +635,8 @@ gboolean velm_product_inspect(VelmProduct *product, const char *path, VelmProduc
     g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "%s", status.reason);
     return FALSE;
   }
-  if (g_atomic_int_add(&product->queued, 1) >= (gint)product->most_queued) {
-    g_atomic_int_add(&product->queued, -1);
-    g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "%u images of %s wait already",
-                product->most_queued, product->name);
+  if (!velm_product_take_place(product, error))
     return FALSE;
-  }
   Task *task = g_new(Task, 1);
   *task = (Task){g_strdup(path), done, user_data, product};
   g_async_queue_push(product->tasks, task);

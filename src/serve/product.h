@@ -18,17 +18,22 @@ typedef struct _VelmProduct VelmProduct;
  * @model: path of the model file, NULL where that is to come by velm_product_give(); @spec: of the
  * spec, NULL for the model's own
  * @most_queued: images that may wait; more are refused
+ * @elsewhere: others inspect it: it has no model here, and its spec, where there is one, says what
+ * its classes are
  */
 typedef struct {
   const char *name, *model, *spec;
   VelmInspectorParams inspector;
   guint most_queued;
+  gboolean elsewhere;
 } VelmProductParams;
 
 /** What changed about a product; called in its threads. */
 typedef void (*VelmProductChanged)(VelmProduct *product, gpointer user_data);
 
-/** Returns: (transfer full): NULL with VELM_ERROR_USAGE where the name will not do. */
+/** Returns: (transfer full): NULL with VELM_ERROR_USAGE where the name will not do; or, of a
+ * product that is inspected elsewhere, with VELM_ERROR_SPEC or VELM_ERROR_FILE where the spec will
+ * not. */
 VelmProduct *velm_product_new(const VelmProductParams *params, VelmProductChanged changed,
                               gpointer user_data, GError **error);
 /** Starts to open the model, in a thread of the product's. */
@@ -50,6 +55,10 @@ VelmStatus velm_product_get_status(VelmProduct *product);
  * Returns: FALSE where none is asked
  */
 gboolean velm_product_get_llm(VelmProduct *product, char **place, VelmStatus *status);
+/** Whether others inspect it. */
+gboolean velm_product_is_elsewhere(const VelmProduct *product);
+/** How they do: for a product that is inspected elsewhere. @reason: (nullable). */
+void velm_product_set_status(VelmProduct *product, VelmState state, const char *reason);
 /** Images that wait or are looked at. */
 guint velm_product_get_queued(VelmProduct *product);
 
@@ -122,6 +131,11 @@ void velm_product_reload(VelmProduct *product);
  */
 typedef void (*VelmProductDone)(VelmInspection *inspection, const GError *error,
                                 gpointer user_data);
+
+/** Takes a place among the images that wait, for one that is inspected elsewhere. Returns: FALSE
+ * with VELM_ERROR_CANCELLED where too many do; else velm_product_give_place() must follow. */
+gboolean velm_product_take_place(VelmProduct *product, GError **error);
+void velm_product_give_place(VelmProduct *product);
 
 /**
  * Hands in the image at @path; it must stay there until @done, which is called in the product's

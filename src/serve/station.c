@@ -1,6 +1,8 @@
 #include "serve/station.h"
 
+#include "act/record.h"
 #include "core/file.h"
+#include "core/json_member.h"
 #include "serve/backlog_link.h"
 #include "serve/jobs.h"
 #include "serve/readiness.h"
@@ -24,31 +26,100 @@ struct _VelmStation {
   GPtrArray *links;  /* of VelmLink */
   VelmLink *backlog; /* one of them */
   VelmJobs *jobs;
+  VelmStationPlant plant; /* without @inspect where there is none */
   GThread *keeper;
   GAsyncQueue *inspected; /* of Passage: to be kept, in this order, as who follows the records may
                              count parts by them */
+
+  GMutex lock;
+  GHashTable *coming; /* key -> Coming */
 };
+
+/* A key whose record comes from elsewhere: of those who wait for it, the first is told that it is
+ * new, as it is to all but the process that made it. */
+typedef struct {
+  guint n; /* who wait */
+  gboolean told;
+} Coming;
+
+/* A record that the plant made. */
+typedef struct {
+  char *json, *prompt;
+  GBytes *map;
+  gboolean failed;
+} Told;
+
+static Told *told_new(const VelmPlantRecord *record) {
+  Told *told = g_new(Told, 1);
+  *told = (Told){g_strdup(record->json), g_strdup(record->prompt),
+                 record->map ? g_bytes_ref(record->map) : NULL, record->failed};
+  return told;
+}
+
+static void told_free(Told *told) {
+  if (!told)
+    return;
+  g_free(told->json);
+  g_free(told->prompt);
+  g_clear_pointer(&told->map, g_bytes_unref);
+  g_free(told);
+}
 
 /* An image on its way to its record. */
 typedef struct {
   VelmStation *station;
   VelmProduct *product;
   char *key, *name, *part, *media_type;
-  GBytes *image; /* NULL where it is in the store's queue */
+  GBytes *image; /* NULL where it is in the store's queue, or waits for the plant */
   char *sha256;
+  gboolean held;  /* the store keeps the image for this passage */
+  Coming *coming; /* of its key, where the product is inspected elsewhere */
   gint64 time;
   gboolean only_normal;
   VelmInspection *inspection;
+  Told *told;    /* what the plant says instead */
   GError *error; /* why there is none */
   GBytes *map;   /* of the inspection, as it is kept; NULL where there is none */
   VelmStationDone done;
   gpointer user_data;
 } Passage;
 
+static Coming *come(VelmStation *station, const char *key) {
+  g_mutex_lock(&station->lock);
+  Coming *coming = g_hash_table_lookup(station->coming, key);
+  if (!coming) {
+    coming = g_new0(Coming, 1);
+    g_hash_table_insert(station->coming, g_strdup(key), coming);
+  }
+  coming->n++;
+  g_mutex_unlock(&station->lock);
+  return coming;
+}
+
+static void leave(Passage *passage) {
+  VelmStation *station = passage->station;
+  g_mutex_lock(&station->lock);
+  if (--passage->coming->n == 0)
+    g_hash_table_remove(station->coming, passage->key);
+  g_mutex_unlock(&station->lock);
+}
+
+/* Returns: whether it was told before. */
+static gboolean note_told(const Passage *passage) {
+  g_mutex_lock(&passage->station->lock);
+  gboolean before = passage->coming->told;
+  passage->coming->told = TRUE;
+  g_mutex_unlock(&passage->station->lock);
+  return before;
+}
+
 static void passage_free(Passage *passage) {
-  if (passage->image && passage->sha256)
+  if (passage->coming)
+    leave(passage);
+  if (passage->held)
     velm_store_release_image(passage->station->store, passage->sha256);
   velm_inspection_free(passage->inspection);
+  told_free(passage->told);
   g_clear_error(&passage->error);
   g_clear_pointer(&passage->image, g_bytes_unref);
   g_clear_pointer(&passage->map, g_bytes_unref);
@@ -86,6 +157,8 @@ static VelmStation *new_station(const char *folder, char *own_folder, VelmStore 
   velm_station_add_link(station, station->backlog);
   station->jobs = velm_jobs_new(station);
   station->inspected = g_async_queue_new();
+  g_mutex_init(&station->lock);
+  station->coming = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   station->keeper = g_thread_new("keeper", keep_in_thread, station);
   return station;
 }
@@ -151,6 +224,8 @@ void velm_station_free(VelmStation *station) {
   velm_events_free(station->events);
   velm_metrics_free(station->metrics);
   g_async_queue_unref(station->inspected);
+  g_hash_table_unref(station->coming);
+  g_mutex_clear(&station->lock);
   g_free(station->folder);
   g_free(station->own_folder);
   g_free(station->name);
@@ -189,7 +264,17 @@ const char *velm_station_get_folder(const VelmStation *station) { return station
 
 const char *velm_station_get_own_folder(const VelmStation *station) { return station->own_folder; }
 
+void velm_station_set_plant(VelmStation *station, const VelmStationPlant *plant) {
+  station->plant = *plant;
+}
+
+gboolean velm_station_has_plant(const VelmStation *station) {
+  return station->plant.inspect != NULL;
+}
+
 void velm_station_reload(VelmStation *station, VelmProduct *product) {
+  if (velm_product_is_elsewhere(product))
+    return;
   velm_versions_settle(station, product);
   velm_product_reload(product);
 }
@@ -209,11 +294,13 @@ gboolean velm_station_add_product(VelmStation *station, const VelmProductParams 
   VelmProduct *product = velm_product_new(params, take_change, station, error);
   if (!product)
     return FALSE;
+  g_ptr_array_add(station->products, product);
+  if (params->elsewhere)
+    return TRUE;
   g_autofree char *own = velm_station_own_spec_path(station, params->name);
   if (!params->spec && g_file_test(own, G_FILE_TEST_EXISTS))
     velm_product_set_spec_path(product, own);
   velm_versions_settle(station, product);
-  g_ptr_array_add(station->products, product);
   return TRUE;
 }
 
@@ -237,7 +324,8 @@ const GPtrArray *velm_station_get_links(const VelmStation *station) { return sta
 
 static void count(const Passage *passage, const VelmStoredRecord *record) {
   VelmMetrics *metrics = passage->station->metrics;
-  const VelmInspection *inspection = passage->inspection;
+  /* What the plant's workers did, they count. */
+  const VelmInspection *inspection = passage->told ? NULL : passage->inspection;
   velm_metrics_add(metrics, VELM_METRIC_INSPECTIONS, record->product, record->decision, 1);
   for (VelmTiming i = 0; inspection && i < VELM_N_TIMINGS; i++)
     velm_metrics_observe(metrics, VELM_METRIC_STAGE_SECONDS, velm_timing_name(i),
@@ -265,6 +353,10 @@ static void tell_links(VelmStation *station, const VelmStoredRecord *record) {
   }
 }
 
+void velm_station_tell_others(VelmStation *station, const char *json) {
+  velm_events_publish(station->events, "record", json);
+}
+
 void velm_station_tell_review(VelmStation *station, const VelmStoredRecord *record) {
   tell(station, "review", record);
 }
@@ -276,6 +368,8 @@ static void set_names(Passage *passage) {
     return;
   g_free(inspection->path);
   inspection->path = g_strdup(passage->name);
+  if (passage->told)
+    return; /* another made it */
   g_free(inspection->made_by.worker);
   inspection->made_by.worker = g_strdup(passage->station->name);
 }
@@ -297,6 +391,7 @@ static VelmSubmission submission_of(const Passage *passage) {
                           .image = passage->image,
                           .media_type = passage->media_type,
                           .inspection = passage->inspection,
+                          .json = passage->told ? passage->told->json : NULL,
                           .part = passage->part,
                           .name = passage->name,
                           .failure = passage->error ? passage->error->message : NULL,
@@ -306,22 +401,56 @@ static VelmSubmission submission_of(const Passage *passage) {
 /* The disk has lost the image while it waited in the queue: it would wait for ever. */
 static gboolean is_lost(const Passage *passage) {
   g_autofree char *path = velm_store_image_path(passage->station->store, passage->sha256);
-  return !passage->image && !g_file_test(path, G_FILE_TEST_EXISTS);
+  return !passage->held && !g_file_test(path, G_FILE_TEST_EXISTS);
 }
 
 /* What failed because the station stops, or cannot take more, says nothing of the image. */
 static gboolean deserves_record(const Passage *passage) {
   if (passage->only_normal && passage->inspection && passage->inspection->anomalous)
     return FALSE;
+  if (passage->coming && passage->held &&
+      g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_USAGE))
+    return FALSE; /* the key has a record, of another image: who handed this one in is told */
   if (g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_FILE))
     return is_lost(passage);
   return !g_error_matches(passage->error, VELM_ERROR, VELM_ERROR_CANCELLED);
 }
 
-static void prepare(Passage *passage) {
+static gboolean read_told(Passage *passage, GError **error) {
+  const Told *told = passage->told;
+  if (!told || told->failed)
+    return TRUE;
+  passage->inspection = velm_record_read(told->json, error);
+  return passage->inspection &&
+         (!told->prompt || velm_record_read_prompt(passage->inspection, told->prompt, error));
+}
+
+/* The image of a record that is to be written: it is not, where the workers share the store. */
+static gboolean get_image(Passage *passage, GError **error) {
+  VelmStore *store = passage->station->store;
+  g_autoptr(VelmStoredRecord) record = NULL;
+  if (!passage->coming || !passage->held)
+    return TRUE;
+  if (!velm_store_find(store, passage->key, &record, error))
+    return FALSE;
+  if (!record)
+    passage->image = velm_store_read_image(store, passage->sha256, error);
+  return record || passage->image;
+}
+
+static gboolean prepare(Passage *passage, GError **error) {
+  const Told *told = passage->told;
+  if (!deserves_record(passage))
+    return TRUE;
+  if (!read_told(passage, error) || !get_image(passage, error))
+    return FALSE;
   set_names(passage);
   rename_in_error(passage);
-  passage->map = passage->inspection ? velm_score_map_pack(passage->inspection) : NULL;
+  if (told)
+    passage->map = told->map ? g_bytes_ref(told->map) : NULL;
+  else
+    passage->map = passage->inspection ? velm_score_map_pack(passage->inspection) : NULL;
+  return TRUE;
 }
 
 /* @added: (nullable): what came of it; @error: (nullable): why nothing did. */
@@ -331,6 +460,8 @@ static void end_passage(Passage *passage, VelmStoreAdded *added, const GError *e
   gboolean existed = added && added->existed;
   if (added && added->error)
     error = added->error;
+  if (record && passage->coming)
+    existed = note_told(passage);
   if (record && !existed) {
     count(passage, record);
     tell(station, "record", record);
@@ -379,11 +510,11 @@ static gpointer keep_in_thread(gpointer data) {
     g_autoptr(GPtrArray) kept = g_ptr_array_new();
     for (guint i = 0; i < passages->len; i++) {
       Passage *passage = passages->pdata[i];
-      prepare(passage);
-      if (deserves_record(passage))
+      g_autoptr(GError) error = NULL;
+      if (prepare(passage, &error) && deserves_record(passage))
         g_ptr_array_add(kept, passage);
       else
-        end_passage(passage, NULL, NULL);
+        end_passage(passage, NULL, error);
     }
     if (kept->len > 0)
       keep_records(station, kept);
@@ -391,7 +522,7 @@ static gpointer keep_in_thread(gpointer data) {
   return NULL;
 }
 
-/* ---- inspecting ---- */
+/* ---- inspecting here ---- */
 
 /* In the product's thread, which is not to wait for the disk. */
 static void take_inspection(VelmInspection *inspection, const GError *error, gpointer user_data) {
@@ -400,6 +531,57 @@ static void take_inspection(VelmInspection *inspection, const GError *error, gpo
   passage->error = error ? g_error_copy(error) : NULL;
   g_async_queue_push(passage->station->inspected, passage);
 }
+
+/* ---- inspecting elsewhere ---- */
+
+/* Why the record says that the image could not be inspected. */
+static GError *read_failure(const char *json) {
+  g_autoptr(JsonNode) node = velm_json_parse_object(json, strlen(json));
+  const char *why = node ? velm_json_string_member(json_node_get_object(node), "error") : NULL;
+  return g_error_new_literal(VELM_ERROR, VELM_ERROR_IMAGE,
+                             why ? why : "the image could not be inspected");
+}
+
+/* In a thread of the plant's, which is not to wait for the disk. */
+static void take_told(const VelmPlantRecord *record, const GError *error, gpointer user_data) {
+  Passage *passage = user_data;
+  velm_product_give_place(passage->product);
+  passage->told = record ? told_new(record) : NULL;
+  if (record && record->failed)
+    passage->error = read_failure(record->json);
+  else
+    passage->error = error ? g_error_copy(error) : NULL;
+  g_async_queue_push(passage->station->inspected, passage);
+}
+
+/* Hands @image to the plant. It may take long: meanwhile the image is on the disk alone. */
+static gboolean hand_over(Passage *passage, GError **error) {
+  VelmStation *station = passage->station;
+  g_auto(VelmStatus) status = velm_product_get_status(passage->product);
+  if (status.state != VELM_STATE_READY) {
+    g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "%s",
+                status.reason ? status.reason : "the plant is not there yet");
+    return FALSE;
+  }
+  g_autoptr(GBytes) image = passage->image
+                                ? g_steal_pointer(&passage->image)
+                                : velm_store_read_image(station->store, passage->sha256, error);
+  if (!image || !velm_product_take_place(passage->product, error))
+    return FALSE;
+  const VelmPlantImage given = {.key = passage->key,
+                                .product = velm_product_get_name(passage->product),
+                                .name = passage->name,
+                                .part = passage->part,
+                                .sha256 = passage->sha256,
+                                .image = image,
+                                .time = passage->time};
+  if (station->plant.inspect(station->plant.plant, &given, take_told, passage, error))
+    return TRUE;
+  velm_product_give_place(passage->product);
+  return FALSE;
+}
+
+/* ---- inspecting ---- */
 
 /* Whether the key has a record: then the image need not be inspected again. */
 static gboolean find_earlier(Passage *passage, VelmStoredRecord **record, GError **error) {
@@ -414,16 +596,33 @@ static gboolean find_earlier(Passage *passage, VelmStoredRecord **record, GError
   return FALSE;
 }
 
+static gboolean begin(Passage *passage, const char *path, GError **error) {
+  return velm_product_is_elsewhere(passage->product)
+             ? hand_over(passage, error)
+             : velm_product_inspect(passage->product, path, take_inspection, passage, error);
+}
+
+/* An image of the queue has its record, which another process made. */
+static gboolean leave_queue(Passage *passage, GError **error) {
+  const VelmSubmission submission = submission_of(passage);
+  g_autoptr(VelmStoredRecord) record =
+      velm_store_add(passage->station->store, &submission, NULL, error);
+  return record != NULL;
+}
+
 /* Goes on with @passage, whose image is at the path of its SHA-256, or ends it. @cause: (transfer
  * full) (nullable): why there is none. */
 static void inspect(Passage *passage, GError *cause) {
   VelmStoredRecord *earlier = NULL;
   g_autoptr(GError) error = cause;
+  if (velm_product_is_elsewhere(passage->product))
+    passage->coming = come(passage->station, passage->key);
   g_autofree char *path =
       passage->sha256 ? velm_store_image_path(passage->station->store, passage->sha256) : NULL;
-  if (path && find_earlier(passage, &earlier, &error) && !earlier &&
-      velm_product_inspect(passage->product, path, take_inspection, passage, &error))
+  if (path && find_earlier(passage, &earlier, &error) && !earlier && begin(passage, path, &error))
     return;
+  if (earlier && !passage->held && !leave_queue(passage, &error))
+    g_clear_pointer(&earlier, velm_stored_record_free);
   passage->done(earlier, earlier != NULL, error, passage->user_data);
   passage_free(passage);
 }
@@ -448,6 +647,7 @@ void velm_station_inspect(VelmStation *station, VelmProduct *product, const Velm
   passage->time = arrival->time ? arrival->time : g_get_real_time();
   passage->only_normal = arrival->only_normal;
   passage->sha256 = velm_store_put_image(station->store, arrival->image, &error);
+  passage->held = passage->sha256 != NULL;
   inspect(passage, error);
 }
 

@@ -59,6 +59,51 @@ VelmJobs *velm_station_get_jobs(VelmStation *station);
 /** Tells those who follow the station how it does. */
 void velm_station_tell_state(VelmStation *station);
 
+/* ---- a station whose images others inspect ---- */
+
+/** VelmPlantImage: an image for the plant; all borrowed. @sha256: of @image */
+typedef struct {
+  const char *key, *product, *name, *part, *sha256;
+  GBytes *image;
+  gint64 time;
+} VelmPlantImage;
+
+/**
+ * VelmPlantRecord: what came of one; all borrowed.
+ * @json: the inspection's JSON, or what says why there is none
+ * @prompt: (nullable): as velm_record_prompt_json()
+ * @map: (nullable): as velm_score_map_pack()
+ * @failed: the image could not be inspected
+ */
+typedef struct {
+  const char *json, *prompt;
+  GBytes *map;
+  gboolean failed;
+} VelmPlantRecord;
+
+/** @record: NULL where there is none; @error: why. */
+typedef void (*VelmPlantDone)(const VelmPlantRecord *record, const GError *error,
+                              gpointer user_data);
+
+/**
+ * VelmStationPlant: @inspect: hands an image in, and does not wait; @done is called once, in any
+ * thread. Returns: FALSE with VELM_ERROR_CANCELLED where none can be taken now, and @done is not
+ * called. Likewise @done says VELM_ERROR_CANCELLED where there is no record yet, VELM_ERROR_USAGE
+ * where the key is another image's, VELM_ERROR_IMAGE where nothing can come of it
+ */
+typedef struct {
+  gboolean (*inspect)(gpointer plant, const VelmPlantImage *image, VelmPlantDone done,
+                      gpointer user_data, GError **error);
+  gpointer plant;
+} VelmStationPlant;
+
+/** From now on, before the station is started, products that are inspected elsewhere are inspected
+ * by @plant, which is copied. */
+void velm_station_set_plant(VelmStation *station, const VelmStationPlant *plant);
+gboolean velm_station_has_plant(const VelmStation *station);
+
+/* ---- inspecting ---- */
+
 /**
  * VelmArrival: an image that came in; all borrowed.
  * @key: the sender's, as VelmSubmission; @name: what to call the image
@@ -102,5 +147,8 @@ void velm_station_inspect_queued(VelmStation *station, VelmProduct *product,
 gboolean velm_station_enqueue(VelmStation *station, const VelmQueued *queued, GBytes *image,
                               gboolean *existed, GError **error);
 
+/** Tells those who follow the station of a record that came to be by others, as it is in the shared
+ * store. @json: the summary */
+void velm_station_tell_others(VelmStation *station, const char *json);
 /** Tells those who follow that @record was reviewed. */
 void velm_station_tell_review(VelmStation *station, const VelmStoredRecord *record);
