@@ -12,7 +12,9 @@
 /* Threads that read jobs, fetch their images and put these on the disk. */
 #define N_TAKERS 4
 #define FETCH_MS 500
+/* How long what cannot be done now is left alone: twice as long each time, up to a limit. */
 #define RETRY_US (1 * G_TIME_SPAN_SECOND)
+#define MOST_DOUBLINGS 3
 #define ROUND_US (100 * 1000)
 /* How often the broker hears that a job is being worked at. */
 #define TOUCH_US (VELM_JOB_WAIT_S * G_TIME_SPAN_SECOND / 3)
@@ -61,7 +63,8 @@ typedef struct {
   Outcome outcome;
   VelmStoredRecord *record;
   GError *error;   /* why there is none, or it says that the inspection failed */
-  gint64 retry_at; /* 0 where it is not held */
+  gint64 retry_at; /* where it is held */
+  guint held;      /* how often it was */
 } Task;
 
 static void task_free(Task *task) {
@@ -186,7 +189,8 @@ static void take(gpointer data, gpointer user_data) {
                                .media_type = velm_media_type_of(image),
                                .image = image,
                                .time = task->job->time,
-                               .only_normal = link->params.pass_on};
+                               .only_normal = link->params.pass_on,
+                               .can_wait = link->params.stage == VELM_STAGE_CLASSIFY};
   velm_station_inspect(link->link.station, link->product, &arrival, take_record, task);
 }
 
@@ -258,7 +262,8 @@ static void set_held(JobLink *link, int change) {
 /* Keeps it for a while. */
 static void hold(Task *task, const char *why, GQueue *held) {
   velm_link_set_status(&task->link->link, VELM_STATE_DEGRADED, why);
-  task->retry_at = g_get_monotonic_time() + RETRY_US;
+  task->retry_at = g_get_monotonic_time() + (RETRY_US << MIN(task->held, MOST_DOUBLINGS));
+  task->held++;
   set_held(task->link, 1);
   g_queue_push_tail(held, task);
 }

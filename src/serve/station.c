@@ -75,7 +75,7 @@ typedef struct {
   gboolean held;  /* the store keeps the image for this passage */
   Coming *coming; /* of its key, where the product is inspected elsewhere */
   gint64 time;
-  gboolean only_normal;
+  gboolean only_normal, can_wait;
   VelmInspection *inspection;
   Told *told;    /* what the plant says instead */
   GError *error; /* why there is none */
@@ -404,6 +404,22 @@ static gboolean is_lost(const Passage *passage) {
   return !passage->held && !g_file_test(path, G_FILE_TEST_EXISTS);
 }
 
+static gboolean is_llm_away(const Passage *passage) {
+  g_autofree char *place = NULL;
+  g_auto(VelmStatus) status = {0};
+  return velm_product_get_llm(passage->product, &place, &status) &&
+         status.state == VELM_STATE_DEGRADED;
+}
+
+/* What could not be named because nobody could be asked is as if it had not been inspected. */
+static void put_off(Passage *passage) {
+  const VelmInspection *inspection = passage->inspection;
+  if (!passage->can_wait || !inspection || !inspection->error || !is_llm_away(passage))
+    return;
+  passage->error = g_error_new(VELM_ERROR, VELM_ERROR_CANCELLED, "%s", inspection->error);
+  g_clear_pointer(&passage->inspection, velm_inspection_free);
+}
+
 /* What failed because the station stops, or cannot take more, says nothing of the image. */
 static gboolean deserves_record(const Passage *passage) {
   if (passage->only_normal && passage->inspection && passage->inspection->anomalous)
@@ -440,6 +456,7 @@ static gboolean get_image(Passage *passage, GError **error) {
 
 static gboolean prepare(Passage *passage, GError **error) {
   const Told *told = passage->told;
+  put_off(passage);
   if (!deserves_record(passage))
     return TRUE;
   if (!read_told(passage, error) || !get_image(passage, error))
@@ -646,6 +663,7 @@ void velm_station_inspect(VelmStation *station, VelmProduct *product, const Velm
   passage->image = g_bytes_ref(arrival->image);
   passage->time = arrival->time ? arrival->time : g_get_real_time();
   passage->only_normal = arrival->only_normal;
+  passage->can_wait = arrival->can_wait;
   passage->sha256 = velm_store_put_image(station->store, arrival->image, &error);
   passage->held = passage->sha256 != NULL;
   inspect(passage, error);

@@ -110,12 +110,14 @@ gboolean velm_station_has_plant(const VelmStation *station);
  * @part: (nullable): the part that it shows, as VelmSubmission
  * @time: when it was taken; 0 for now
  * @only_normal: where the image is anomalous, somebody else goes on with it: it gets no record here
+ * @can_wait: where the language model that is to name it is away, it gets no record, and is to come
+ * again: VELM_ERROR_CANCELLED
  */
 typedef struct {
   const char *key, *name, *part, *media_type;
   GBytes *image;
   gint64 time;
-  gboolean only_normal;
+  gboolean only_normal, can_wait;
 } VelmArrival;
 
 /**

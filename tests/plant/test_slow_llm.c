@@ -30,6 +30,7 @@ typedef struct {
   ScriptedServer *llm;
   VelmLlmAllowance *allowance;
   VelmStation *detecting, *classifying;
+  gboolean unlimited; /* without the allowance */
   GMutex lock;
   gint64 time; /* with the lock */
 } Fixture;
@@ -118,10 +119,12 @@ static VelmStation *start_worker(Fixture *f, VelmStage stage) {
   product.inspector.classifier = detects ? "none" : "mllm";
   product.inspector.parallel = 1;
   if (!detects)
-    product.inspector.llm = (VelmLlmParams){.endpoint = scripted_server_endpoint(f->llm),
-                                            .llm = "scripted",
-                                            .timeout_s = 2,
-                                            .gate = velm_llm_allowance_get_gate(f->allowance)};
+    product.inspector.llm =
+        (VelmLlmParams){.endpoint = scripted_server_endpoint(f->llm),
+                        .llm = "scripted",
+                        .timeout_s = 2,
+                        .fail_fast = f->unlimited,
+                        .gate = f->unlimited ? NULL : velm_llm_allowance_get_gate(f->allowance)};
   VelmStation *station = velm_station_new(data, &error);
   g_assert_no_error(error);
   velm_station_add_product(station, &product, &error);
@@ -155,6 +158,8 @@ static gint64 count_in_hand(Fixture *f) {
   natsStatus status =
       js_GetConsumerInfo(&info, velm_broker_get_jetstream(f->broker),
                          velm_stage_stream(VELM_STAGE_CLASSIFY), PRODUCT, NULL, NULL);
+  if (status == NATS_NOT_FOUND)
+    return -1; /* no worker has come yet */
   g_assert_cmpint(status, ==, NATS_OK);
   g_assert_cmpint(info->NumRedelivered, ==, 0);
   return info->NumAckPending;
@@ -173,8 +178,8 @@ static void submit(Fixture *f, guint number, gboolean suspect) {
   g_assert_no_error(error);
 }
 
-static void assert_answered(VelmStation *station) {
-  for (guint i = 0; i < N_SUSPECT; i++) {
+static void assert_answered(VelmStation *station, guint n) {
+  for (guint i = 0; i < n; i++) {
     g_autoptr(GError) error = NULL;
     g_autoptr(VelmStoredRecord) record = NULL;
     g_autofree char *key = g_strdup_printf("suspect-%u", i);
@@ -218,10 +223,33 @@ static void test_slow(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
     line_wait_for(count_records(f->classifying) == MIN(done, N_SUSPECT));
   }
   line_wait_for(count_messages(f, waiting) == 0);
-  assert_answered(f->classifying);
+  assert_answered(f->classifying, N_SUSPECT);
   g_assert_cmpuint(count_questions(f->llm), ==, N_SUSPECT);
   g_assert_cmpint(count_in_hand(f), ==, 0);
   g_assert_cmpint(count_records(f->detecting), ==, N_NORMAL);
+  g_assert_cmpuint(count_messages(f, VELM_STREAM_DEAD), ==, 0);
+}
+
+/* Nobody to ask: the jobs are held, without records that say so, until there is. */
+static void test_away(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  const char *waiting = velm_stage_stream(VELM_STAGE_CLASSIFY);
+  g_autofree char *endpoint = g_strdup(scripted_server_endpoint(f->llm));
+  g_autoptr(GUri) uri = g_uri_parse(endpoint, G_URI_FLAGS_NONE, NULL);
+  f->unlimited = TRUE;
+  for (guint i = 0; i < MOST; i++)
+    submit(f, i, TRUE);
+  f->classifying = start_worker(f, VELM_STAGE_CLASSIFY);
+  scripted_server_free(g_steal_pointer(&f->llm));
+  f->detecting = start_worker(f, VELM_STAGE_DETECT);
+  line_wait_for(count_messages(f, velm_stage_stream(VELM_STAGE_DETECT)) == 0);
+  line_wait_for(count_in_hand(f) == MOST);
+  g_usleep(1500 * 1000); /* they are tried again at least once */
+  g_assert_cmpint(count_records(f->classifying), ==, 0);
+  g_assert_cmpuint(count_messages(f, waiting), ==, MOST);
+  f->llm = scripted_server_new_at((guint16)g_uri_get_port(uri));
+  scripted_server_reply(f->llm, 200, NULL, ANSWER);
+  line_wait_for(count_messages(f, waiting) == 0);
+  assert_answered(f->classifying, MOST);
   g_assert_cmpuint(count_messages(f, VELM_STREAM_DEAD), ==, 0);
 }
 
@@ -231,6 +259,7 @@ int main(int argc, char **argv) {
     return g_test_run();
   small_product_set_up();
   g_test_add("/slow-llm/slow", Fixture, NULL, set_up, test_slow, tear_down);
+  g_test_add("/slow-llm/away", Fixture, NULL, set_up, test_away, tear_down);
   int code = g_test_run();
   small_product_tear_down();
   return code;
