@@ -665,9 +665,8 @@ static void make_record(Plant *plant, Front *front, const char *key, GBytes *ima
   g_assert_no_error(error);
 }
 
-/* Reads events until @part has been told. */
-static void expect_event(HttpClient *client, HttpReply *head, const char *part) {
-  g_autoptr(GString) text = g_string_new(NULL);
+/* Reads events until @part has been told. @text: of all so far */
+static void expect_event(HttpClient *client, HttpReply *head, GString *text, const char *part) {
   while (!strstr(text->str, part)) {
     g_autofree char *chunk = http_client_receive_chunk(client, head);
     g_assert_nonnull(chunk);
@@ -681,6 +680,7 @@ static void test_shared(Plant *plant, gconstpointer data) {
   g_autoptr(GBytes) other = small_product_image("good", 1);
   plant->shared = TRUE;
   Front *front = start_front(plant, 0);
+  g_autoptr(GString) text = g_string_new(NULL);
   g_autoptr(HttpClient) follower = http_client_new(front->url);
   http_client_ask(follower, "GET", "/v1/events", NULL, NULL);
   g_autoptr(HttpReply) events = http_client_receive_head(follower);
@@ -693,11 +693,11 @@ static void test_shared(Plant *plant, gconstpointer data) {
   assert_reply(reply, 422, "made up");
   line_wait_for(is_done(front, "later"));
   line_wait_for(g_atomic_int_get(&front->n_told) == 2);
-  expect_event(follower, events, "\"key\":\"now\"");
-  expect_event(follower, events, "\"key\":\"later\"");
+  expect_event(follower, events, text, "\"key\":\"now\"");
+  expect_event(follower, events, text, "\"key\":\"later\"");
   /* Those of others are shown, and told to nobody else. */
   make_record(plant, front, "others", other);
-  expect_event(follower, events, "\"key\":\"others\"");
+  expect_event(follower, events, text, "\"key\":\"others\"");
   g_assert_cmpint(g_atomic_int_get(&front->n_told), ==, 2);
   g_assert_cmpint(count_records(front->station), ==, 3);
 }
