@@ -2,6 +2,7 @@
  * happens to the broker, the workers and the network meanwhile. */
 #include "plant/front.h"
 
+#include "core/postgres_server.h"
 #include "core/scratch.h"
 #include "plant/dead_letter.h"
 #include "plant/job.h"
@@ -34,6 +35,7 @@ typedef struct {
   Front fronts[N_FRONTS];
   gboolean shared;         /* of fronts that are started */
   VelmImageSource *source; /* of all that are started */
+  char *database;          /* (nullable): which all that are started share */
 } Plant;
 
 /* ---- the plant ---- */
@@ -46,9 +48,18 @@ static void set_up(Plant *plant, gconstpointer data) {
   plant->broker = nats_server_connect(&plant->server, "test");
 }
 
+static VelmStation *new_station(const Plant *plant, const char *name) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *data = g_build_filename(plant->folder, plant->database ? "all" : name, NULL);
+  VelmStation *station = plant->database
+                             ? velm_station_new_shared(data, plant->database, name, &error)
+                             : velm_station_new(data, &error);
+  g_assert_no_error(error);
+  return station;
+}
+
 static void start_worker(Plant *plant) {
   g_autoptr(GError) error = NULL;
-  g_autofree char *data = g_build_filename(plant->folder, "worker", NULL);
   const VelmProductParams product = {.name = PRODUCT,
                                      .model = small_product_model(),
                                      .spec = small_product_spec(),
@@ -60,8 +71,7 @@ static void start_worker(Plant *plant) {
                                     .stage = VELM_STAGE_DETECT,
                                     .most = 8,
                                     .most_bytes = 1000 * 1000};
-  plant->worker = velm_station_new(data, &error);
-  g_assert_no_error(error);
+  plant->worker = new_station(plant, "worker");
   velm_station_add_product(plant->worker, &product, &error);
   g_assert_no_error(error);
   VelmProduct *own = velm_station_find_product(plant->worker, PRODUCT);
@@ -86,6 +96,7 @@ static void tear_down(Plant *plant, gconstpointer data) {
   velm_broker_free(plant->broker);
   nats_server_tear_down(&plant->server);
   scratch_remove(plant->folder);
+  g_free(plant->database);
 }
 
 /* ---- fronts ---- */
@@ -119,7 +130,6 @@ static void begin_front(Plant *plant, guint number, const char *url) {
   g_autoptr(GError) error = NULL;
   Front *front = &plant->fronts[number];
   g_autofree char *name = g_strdup_printf("front-%u", number);
-  g_autofree char *data = g_build_filename(plant->folder, name, NULL);
   const VelmBrokerParams broker = {.url = url, .name = name, .patient = TRUE};
   const VelmProductParams product = {
       .name = PRODUCT, .spec = small_product_spec(), .most_queued = 64, .elsewhere = TRUE};
@@ -129,8 +139,7 @@ static void begin_front(Plant *plant, guint number, const char *url) {
   g_assert_no_error(error);
   const VelmFrontParams params = {
       .broker = front->broker, .source = plant->source, .shared = plant->shared};
-  front->station = velm_station_new(data, &error);
-  g_assert_no_error(error);
+  front->station = new_station(plant, name);
   velm_station_add_product(front->station, &product, &error);
   g_assert_no_error(error);
   front->link = velm_front_new(front->station, &params);
@@ -656,9 +665,8 @@ static void make_record(Plant *plant, Front *front, const char *key, GBytes *ima
   g_assert_no_error(error);
 }
 
-/* Reads events until @part has been told. */
-static void expect_event(HttpClient *client, HttpReply *head, const char *part) {
-  g_autoptr(GString) text = g_string_new(NULL);
+/* Reads events until @part has been told. @text: of all so far */
+static void expect_event(HttpClient *client, HttpReply *head, GString *text, const char *part) {
   while (!strstr(text->str, part)) {
     g_autofree char *chunk = http_client_receive_chunk(client, head);
     g_assert_nonnull(chunk);
@@ -672,6 +680,7 @@ static void test_shared(Plant *plant, gconstpointer data) {
   g_autoptr(GBytes) other = small_product_image("good", 1);
   plant->shared = TRUE;
   Front *front = start_front(plant, 0);
+  g_autoptr(GString) text = g_string_new(NULL);
   g_autoptr(HttpClient) follower = http_client_new(front->url);
   http_client_ask(follower, "GET", "/v1/events", NULL, NULL);
   g_autoptr(HttpReply) events = http_client_receive_head(follower);
@@ -684,13 +693,38 @@ static void test_shared(Plant *plant, gconstpointer data) {
   assert_reply(reply, 422, "made up");
   line_wait_for(is_done(front, "later"));
   line_wait_for(g_atomic_int_get(&front->n_told) == 2);
-  expect_event(follower, events, "\"key\":\"now\"");
-  expect_event(follower, events, "\"key\":\"later\"");
+  expect_event(follower, events, text, "\"key\":\"now\"");
+  expect_event(follower, events, text, "\"key\":\"later\"");
   /* Those of others are shown, and told to nobody else. */
   make_record(plant, front, "others", other);
-  expect_event(follower, events, "\"key\":\"others\"");
+  expect_event(follower, events, text, "\"key\":\"others\"");
   g_assert_cmpint(g_atomic_int_get(&front->n_told), ==, 2);
   g_assert_cmpint(count_records(front->station), ==, 3);
+}
+
+/* The workers' database is the fronts' own. */
+static void test_shared_database(Plant *plant, gconstpointer data) {
+  g_autoptr(GBytes) image = small_product_image("scratch", 0);
+  g_autoptr(GBytes) other = small_product_image("good", 0);
+  if (!postgres_server_is_installed()) {
+    g_test_skip("there is no PostgreSQL");
+    return;
+  }
+  plant->shared = TRUE;
+  plant->database = postgres_server_new_database();
+  Front *one = start_front(plant, 0), *two = start_front(plant, 1);
+  start_worker(plant);
+  g_autoptr(HttpReply) first = post(one, "k", image);
+  assert_reply(first, 201, "\"inspection\"");
+  post_later(two, "later", other);
+  line_wait_for(is_done(two, "later"));
+  line_wait_for(g_atomic_int_get(&two->n_told) == 1);
+  g_assert_cmpint(g_atomic_int_get(&one->n_told), ==, 1);
+  /* What one handed in is there for the other. */
+  g_autoptr(HttpReply) again = post(two, "k", image);
+  assert_reply(again, 200, NULL);
+  g_assert_cmpint(id_of(again), ==, id_of(first));
+  g_assert_cmpint(count_records(plant->worker), ==, 2);
 }
 
 /* ---- all of them ---- */
@@ -719,6 +753,7 @@ int main(int argc, char **argv) {
   ADD("end", test_end);
   ADD("no-model", test_no_model);
   ADD("shared", test_shared);
+  ADD("shared-database", test_shared_database);
   int code = g_test_run();
   small_product_tear_down();
   return code;
