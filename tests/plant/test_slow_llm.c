@@ -28,6 +28,7 @@ typedef struct {
   NatsServer nats;
   VelmBroker *broker;
   ScriptedServer *llm;
+  char *endpoint; /* its, which outlives it */
   VelmLlmAllowance *allowance;
   VelmStation *detecting, *classifying;
   gboolean unlimited; /* without the allowance */
@@ -85,6 +86,7 @@ static void set_up(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   f->llm = scripted_server_new();
   scripted_server_reply(f->llm, 200, NULL, ANSWER);
   scripted_server_set_latency(f->llm, 1000);
+  f->endpoint = g_strdup(scripted_server_endpoint(f->llm));
   open_allowance(f);
 }
 
@@ -95,6 +97,7 @@ static void tear_down(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   scripted_server_free(f->llm);
   velm_broker_free(f->broker);
   nats_server_tear_down(&f->nats);
+  g_free(f->endpoint);
   g_mutex_clear(&f->lock);
   scratch_remove(f->folder);
 }
@@ -120,7 +123,7 @@ static VelmStation *start_worker(Fixture *f, VelmStage stage) {
   product.inspector.parallel = 1;
   if (!detects)
     product.inspector.llm =
-        (VelmLlmParams){.endpoint = scripted_server_endpoint(f->llm),
+        (VelmLlmParams){.endpoint = f->endpoint,
                         .llm = "scripted",
                         .timeout_s = 2,
                         .fail_fast = f->unlimited,
@@ -233,8 +236,7 @@ static void test_slow(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
 /* Nobody to ask: the jobs are held, without records that say so, until there is. */
 static void test_away(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   const char *waiting = velm_stage_stream(VELM_STAGE_CLASSIFY);
-  g_autofree char *endpoint = g_strdup(scripted_server_endpoint(f->llm));
-  g_autoptr(GUri) uri = g_uri_parse(endpoint, G_URI_FLAGS_NONE, NULL);
+  g_autoptr(GUri) uri = g_uri_parse(f->endpoint, G_URI_FLAGS_NONE, NULL);
   f->unlimited = TRUE;
   for (guint i = 0; i < MOST; i++)
     submit(f, i, TRUE);
@@ -242,7 +244,7 @@ static void test_away(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   scripted_server_free(g_steal_pointer(&f->llm));
   f->detecting = start_worker(f, VELM_STAGE_DETECT);
   line_wait_for(count_messages(f, velm_stage_stream(VELM_STAGE_DETECT)) == 0);
-  line_wait_for(count_in_hand(f) == MOST);
+  line_wait_for(count_in_hand(f) >= 1);
   g_usleep(1500 * 1000); /* they are tried again at least once */
   g_assert_cmpint(count_records(f->classifying), ==, 0);
   g_assert_cmpuint(count_messages(f, waiting), ==, MOST);
