@@ -207,7 +207,7 @@ class Worker:
             self.process = subprocess.Popen(
                 self.prefix + [self.plant.velm, "worker", "--nats", self.url, "--product",
                                f"{PRODUCT}={self.plant.model}", "--data", self.plant.data, "--database",
-                               self.database, "--name", self.name, "--parallel", "1"],
+                               self.database, "--name", self.name],
                 stdout=log, stderr=log)
 
     def is_ready(self):
@@ -316,8 +316,25 @@ def inspect_rate(plant, folder, n):
     return (lines - 1) / (time.monotonic() - start)
 
 
+def cpu_seconds(plant):
+    """Of the broker, the database with its servers, and the workers, so far."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    sums = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat") as f:
+                text = f.read()
+        except OSError:
+            continue
+        name, fields = text[text.index("(") + 1:text.rindex(")")], text[text.rindex(")") + 2:].split()
+        if name in ("velm", "nats-server", "postgres"):
+            sums[name] = sums.get(name, 0) + (int(fields[11]) + int(fields[12])) / ticks
+    return sums
+
+
 def plant_rate(plant, folder, n):
     before = plant.records()[0]
+    used = cpu_seconds(plant)
     start = time.monotonic()
     submitting = threading.Thread(target=plant.submit, args=(folder,), daemon=True)
     submitting.start()
@@ -325,6 +342,8 @@ def plant_rate(plant, folder, n):
     submitting.join()
     plant.wait_until_done(3600)
     rate = n / (time.monotonic() - start)
+    print("  milliseconds of processors an image: " + ", ".join(
+        f"{name} {1000 * (seconds - used.get(name, 0)) / n:.2f}" for name, seconds in sorted(cpu_seconds(plant).items())))
     good = plant.records()[0] - before
     if good != n:
         sys.exit(f"plant.py: {good} records of {n}")
@@ -382,8 +401,10 @@ def chaos(plant, options):
         while not stop.wait(random.uniform(0.5, 1.5) * options.kill_every):
             worker = random.choice(plant.workers)
             worker.kill()
-            worker.start()
             kills[0] += 1
+            for worker in plant.workers:
+                if worker.process.poll() is not None:  # killed, or there was no database to open
+                    worker.start()
 
     start = time.monotonic()
     plant.submit(first)

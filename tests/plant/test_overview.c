@@ -5,6 +5,7 @@
 #include "core/scratch.h"
 #include "plant/dead_letter.h"
 #include "plant/job.h"
+#include "plant/llm_ledger.h"
 #include "plant/nats_fixture.h"
 #include "plant/presence.h"
 
@@ -211,7 +212,7 @@ static void test_rates(Plant *plant, gconstpointer data) {
 static void kill_one(Plant *plant, natsSubscription *subscription, const char *reason) {
   g_autoptr(GError) error = NULL;
   g_autoptr(natsMsg) message = take(subscription);
-  velm_dead_letter_send(plant->broker, message, VELM_STAGE_CLASSIFY, "disc", reason, "worker",
+  velm_dead_letter_send(plant->broker, message, VELM_STAGE_CLASSIFY, "disc", reason, "worker", 0,
                         &error);
   g_assert_no_error(error);
   g_assert_cmpint(natsMsg_AckSync(message, NULL, NULL), ==, NATS_OK);
