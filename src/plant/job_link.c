@@ -16,6 +16,7 @@
 #define RETRY_US (1 * G_TIME_SPAN_SECOND)
 #define MOST_DOUBLINGS 3
 #define ROUND_US (100 * 1000)
+#define CLEAR_US (5 * G_TIME_SPAN_SECOND)
 /* How often the broker hears that a job is being worked at. */
 #define TOUCH_US (VELM_JOB_WAIT_S * G_TIME_SPAN_SECOND / 3)
 /* A job that workers were lost over so often is done alone, so that it takes no others with it; and
@@ -34,9 +35,14 @@ typedef struct {
   VelmJobCounts *counts;
   VelmWorker puller;
   GThread *answerer;
-  GThreadPool *takers;            /* of Task: to be taken */
-  GAsyncQueue *answers;           /* of Task: taken */
-  natsSubscription *subscription; /* the puller's */
+  GThreadPool *takers;  /* of Task: to be taken */
+  GAsyncQueue *answers; /* of Task: taken */
+
+  /* The puller's own: */
+  natsSubscription *subscription;
+  gboolean cleared;   /* of what the broker should have removed, since it was last away */
+  guint64 reconnects; /* when that was last looked for, */
+  gint64 looked;      /* and when */
 
   GMutex lock;
   GCond changed;
@@ -388,6 +394,20 @@ static natsStatus fetch(JobLink *link, guint room) {
   return NATS_OK;
 }
 
+/* What a broker that was killed has kept of what is done goes while there is nothing else to do. */
+static void clear_done(JobLink *link) {
+  gboolean all = FALSE;
+  gint64 now = g_get_monotonic_time();
+  guint64 reconnects = velm_broker_count_reconnects(link->params.broker);
+  if (link->reconnects == reconnects && (link->cleared || now - link->looked < CLEAR_US))
+    return;
+  link->reconnects = reconnects;
+  link->looked = now;
+  link->cleared = velm_stage_clear_done(link->params.broker, link->params.stage,
+                                        velm_product_get_name(link->product), &all, NULL) &&
+                  all;
+}
+
 static gboolean subscribe(JobLink *link, GError **error) {
   return link->subscription ||
          (velm_streams_ensure(link->params.broker, NULL, error) &&
@@ -412,8 +432,10 @@ static char *find_obstacle(JobLink *link) {
 static void note_fetch(JobLink *link, natsStatus status) {
   g_autoptr(GError) error = NULL;
   if (status == NATS_OK || status == NATS_TIMEOUT || status == NATS_NOT_FOUND) {
-    if (status != NATS_OK && count_tasks(link) == 0)
+    if (status != NATS_OK && count_tasks(link) == 0) {
       velm_link_set_status(&link->link, VELM_STATE_READY, NULL);
+      clear_done(link);
+    }
     return;
   }
   velm_broker_fail(link->params.broker, status, 0, "jobs cannot be taken", &error);

@@ -144,6 +144,27 @@ gboolean velm_stage_subscribe(VelmBroker *broker, VelmStage stage, const char *p
   return velm_broker_check(broker, status, code, what, error);
 }
 
+/* Up to its acknowledgement floor, the consumer has an acknowledgement of every job. */
+gboolean velm_stage_clear_done(VelmBroker *broker, VelmStage stage, const char *product,
+                               gboolean *all, GError **error) {
+  g_autofree char *subject = velm_stage_subject(stage, product);
+  g_autoptr(jsConsumerInfo) info = NULL;
+  jsOptions options;
+  jsErrCode code = 0;
+  jsCtx *jetstream = velm_broker_get_jetstream(broker);
+  natsStatus status =
+      js_GetConsumerInfo(&info, jetstream, stages[stage].stream, product, NULL, &code);
+  if (status == NATS_OK) {
+    *all = info->NumAckPending == 0 && info->NumPending == 0;
+    jsOptions_Init(&options);
+    options.Stream.Purge.Subject = subject;
+    options.Stream.Purge.Sequence = info->AckFloor.Stream + 1;
+    status = js_PurgeStream(jetstream, stages[stage].stream, &options, &code);
+  }
+  g_autofree char *what = g_strdup_printf("the jobs of %s cannot be cleared", product);
+  return velm_broker_check(broker, status, code, what, error);
+}
+
 /* A consumer's message says it in its reply subject, one that was asked for by its number in
  * headers. */
 VelmMessagePlace velm_message_place(natsMsg *message) {

@@ -57,6 +57,13 @@ gboolean velm_stage_subscribe(VelmBroker *broker, VelmStage stage, const char *p
                               natsSubscription **subscription, GError **error);
 
 /**
+ * Removes jobs that are done, and that a broker which was killed has kept all the same: nobody gets
+ * them, but they count. @all: (out): no others can come to light later.
+ */
+gboolean velm_stage_clear_done(VelmBroker *broker, VelmStage stage, const char *product,
+                               gboolean *all, GError **error);
+
+/**
  * VelmMessagePlace: where a message of a stream is.
  * @number: in its stream; @time: when it came there, in nanoseconds since 1970
  * @tries: how often it was given to somebody; @pending: how many follow it; both only of a

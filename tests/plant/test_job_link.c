@@ -354,6 +354,27 @@ static void test_broker_restarts(Plant *plant, gconstpointer data) {
   g_assert_cmpint(count_records(plant), ==, 3);
 }
 
+/* Clearing takes nothing that is still to be done. */
+static void test_cleared(Plant *plant, gconstpointer data) {
+  g_autoptr(GError) error = NULL;
+  submit_good(plant, 3);
+  start_worker(plant);
+  wait_until_done(plant);
+  stop_worker(plant);
+  g_autoptr(GBytes) image = small_product_image("good", 1);
+  g_assert_true(submit(plant, "left", image));
+  gboolean all = TRUE;
+  g_assert_true(velm_stage_clear_done(plant->broker, VELM_STAGE_DETECT, PRODUCT, &all, &error));
+  g_assert_no_error(error);
+  g_assert_false(all); /* one waits: it is not cleared away */
+  g_assert_cmpuint(count_messages(plant, velm_stage_stream(VELM_STAGE_DETECT)), ==, 1);
+  start_worker(plant);
+  wait_until_done(plant);
+  g_assert_cmpint(count_records(plant), ==, 4);
+  g_assert_true(velm_stage_clear_done(plant->broker, VELM_STAGE_DETECT, PRODUCT, &all, &error));
+  g_assert_true(all);
+}
+
 /* What a worker leaves when it stops, the next one does at once. */
 static void test_stopped(Plant *plant, gconstpointer data) {
   submit_good(plant, 20);
@@ -387,6 +408,7 @@ int main(int argc, char **argv) {
   ADD("deadly", test_deadly);
   ADD("pass-on", test_pass_on);
   ADD("broker-restarts", test_broker_restarts);
+  ADD("cleared", test_cleared);
   ADD("stopped", test_stopped);
   int code = g_test_run();
   small_product_tear_down();
