@@ -363,6 +363,13 @@ def throughput(plant, options):
         print(f"round {i}: inspect {a:.1f} images/s, plant {b:.1f}: {b / a:.2f}", flush=True)
         shutil.rmtree(folder)
     print(f"median ratio {statistics.median(ratios):.2f}")
+    records = sum(plant.records()[0::2])
+    tables = int(plant.postgres.ask("SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c JOIN pg_namespace n"
+                                    " ON n.oid = relnamespace WHERE nspname = 'public' AND relkind IN ('r', 'm')")[0])
+    stored = sum(os.path.getsize(os.path.join(d, f)) for d, _, files in os.walk(plant.data + "/images") for f in files)
+    print(f"a record: {tables / records:.0f} bytes in the database, {stored / records:.0f} of its image")
+    for worker in plant.workers:
+        print(f"{worker.name}: {rss_mib(worker.process.pid):.0f} MiB")
 
 
 # ---- chaos ----

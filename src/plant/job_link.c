@@ -16,7 +16,7 @@
 #define RETRY_US (1 * G_TIME_SPAN_SECOND)
 #define MOST_DOUBLINGS 3
 #define ROUND_US (100 * 1000)
-#define CLEAR_US (5 * G_TIME_SPAN_SECOND)
+#define LOOK_US (5 * G_TIME_SPAN_SECOND)
 /* How often the broker hears that a job is being worked at. */
 #define TOUCH_US (VELM_JOB_WAIT_S * G_TIME_SPAN_SECOND / 3)
 /* A job that workers were lost over so often is done alone, so that it takes no others with it; and
@@ -40,9 +40,9 @@ typedef struct {
 
   /* The puller's own: */
   natsSubscription *subscription;
-  gboolean cleared;   /* of what the broker should have removed, since it was last away */
-  guint64 reconnects; /* when that was last looked for, */
-  gint64 looked;      /* and when */
+  gboolean complete;  /* the broker has forgotten no jobs, since it was last away */
+  guint64 reconnects; /* how often it was, when that was last looked at, */
+  gint64 looked;      /* and when that was */
 
   GMutex lock;
   GCond changed;
@@ -63,6 +63,7 @@ typedef enum {
 typedef struct {
   JobLink *link;
   natsMsg *message;
+  gboolean forgotten; /* by the broker */
   guint64 tries;
   gint64 start;
   VelmPlantJob *job; /* NULL until it is read */
@@ -248,6 +249,15 @@ static gboolean send_outcome(Task *task, GError **error) {
   }
 }
 
+/* A job that the broker has forgotten is not its to remove. */
+static gboolean acknowledge(Task *task, GError **error) {
+  const VelmJobLinkParams *params = &task->link->params;
+  if (!task->forgotten)
+    return velm_message_acknowledge(params->broker, task->message, error);
+  return velm_stage_remove(params->broker, params->stage, velm_message_place(task->message).number,
+                           error);
+}
+
 /* The broker gives it to somebody after a while, the longer the more often it was tried. */
 static void give_back(Task *task, gint64 delay_s) {
   velm_message_give_back(task->link->params.broker, task->message, delay_s);
@@ -281,8 +291,7 @@ static void end_task(Task *task, GQueue *held) {
   } else if (task->outcome == OUTCOME_LATER) {
     velm_link_set_status(&task->link->link, VELM_STATE_DEGRADED, task->error->message);
     give_back(task, delay_of(task));
-  } else if (!send_outcome(task, &error) ||
-             !velm_message_acknowledge(task->link->params.broker, task->message, &error)) {
+  } else if (!send_outcome(task, &error) || !acknowledge(task, &error)) {
     hold(task, error->message, held);
   } else {
     velm_link_set_status(&task->link->link, VELM_STATE_READY, NULL);
@@ -352,9 +361,10 @@ static void wait_until_idle(JobLink *link) {
 }
 
 /* @message: (transfer full). */
-static void begin(JobLink *link, natsMsg *message) {
+static void begin(JobLink *link, natsMsg *message, gboolean forgotten) {
   Task *task = g_new0(Task, 1);
   *task = (Task){.link = link, .message = message, .start = g_get_monotonic_time()};
+  task->forgotten = forgotten;
   task->tries = velm_message_place(message).tries;
   gboolean alone = task->tries >= SUSPECT_TRIES;
   if (alone)
@@ -369,7 +379,7 @@ static void begin_all(JobLink *link, natsMsgList *list) {
   for (int i = 0; i < list->Count; i++) {
     natsMsg *message = list->Msgs[i];
     list->Msgs[i] = NULL;
-    begin(link, message);
+    begin(link, message, FALSE);
   }
   natsMsgList_Destroy(list);
 }
@@ -394,20 +404,6 @@ static natsStatus fetch(JobLink *link, guint room) {
   return NATS_OK;
 }
 
-/* What a broker that was killed has kept of what is done goes while there is nothing else to do. */
-static void clear_done(JobLink *link) {
-  gboolean all = FALSE;
-  gint64 now = g_get_monotonic_time();
-  guint64 reconnects = velm_broker_count_reconnects(link->params.broker);
-  if (link->reconnects == reconnects && (link->cleared || now - link->looked < CLEAR_US))
-    return;
-  link->reconnects = reconnects;
-  link->looked = now;
-  link->cleared = velm_stage_clear_done(link->params.broker, link->params.stage,
-                                        velm_product_get_name(link->product), &all, NULL) &&
-                  all;
-}
-
 static gboolean subscribe(JobLink *link, GError **error) {
   return link->subscription ||
          (velm_streams_ensure(link->params.broker, NULL, error) &&
@@ -428,13 +424,42 @@ static char *find_obstacle(JobLink *link) {
   return subscribe(link, &error) ? NULL : g_strdup(error->message);
 }
 
+/* Returns: whether there may be more, now or later. */
+static gboolean take_some_forgotten(JobLink *link) {
+  gboolean busy = TRUE;
+  natsMsg *message = NULL;
+  guint64 after = 0;
+  for (guint n = 0; n < link->params.most; n++) {
+    if (!velm_stage_find_forgotten(link->params.broker, link->params.stage,
+                                   velm_product_get_name(link->product), after, &message, &busy,
+                                   NULL) ||
+        !message)
+      return busy || n > 0;
+    after = velm_message_place(message).number;
+    begin(link, message, TRUE);
+  }
+  return TRUE;
+}
+
+/* After the broker was away, while there is nothing else to do: where it was killed, it may have
+ * kept jobs that are done, and have forgotten some that are not. */
+static void take_forgotten(JobLink *link) {
+  gint64 now = g_get_monotonic_time();
+  guint64 reconnects = velm_broker_count_reconnects(link->params.broker);
+  if (link->reconnects == reconnects && (link->complete || now - link->looked < LOOK_US))
+    return;
+  link->reconnects = reconnects;
+  link->looked = now;
+  link->complete = !take_some_forgotten(link);
+}
+
 /* A subscription may not outlive the broker's state: it is made anew. */
 static void note_fetch(JobLink *link, natsStatus status) {
   g_autoptr(GError) error = NULL;
   if (status == NATS_OK || status == NATS_TIMEOUT || status == NATS_NOT_FOUND) {
     if (status != NATS_OK && count_tasks(link) == 0) {
       velm_link_set_status(&link->link, VELM_STATE_READY, NULL);
-      clear_done(link);
+      take_forgotten(link);
     }
     return;
   }

@@ -71,6 +71,7 @@ static gboolean ensure_jobs(VelmBroker *broker, VelmStage stage, const VelmStrea
   config.MaxMsgs = limits->max_jobs;
   config.MaxBytes = limits->max_bytes;
   config.Duplicates = DUPLICATES_S * NS_PER_S;
+  config.AllowDirect = true; /* to look for what is left */
   return ensure(broker, &config, error);
 }
 
@@ -144,26 +145,47 @@ gboolean velm_stage_subscribe(VelmBroker *broker, VelmStage stage, const char *p
   return velm_broker_check(broker, status, code, what, error);
 }
 
-/* Up to its acknowledgement floor, the consumer has an acknowledgement of every job. */
-gboolean velm_stage_clear_done(VelmBroker *broker, VelmStage stage, const char *product,
-                               gboolean *all, GError **error) {
-  g_autofree char *subject = velm_stage_subject(stage, product);
+/* ---- what a broker forgot ---- */
+
+static gboolean read_busy(VelmBroker *broker, VelmStage stage, const char *product, gboolean *busy,
+                          GError **error) {
   g_autoptr(jsConsumerInfo) info = NULL;
-  jsOptions options;
   jsErrCode code = 0;
-  jsCtx *jetstream = velm_broker_get_jetstream(broker);
-  natsStatus status =
-      js_GetConsumerInfo(&info, jetstream, stages[stage].stream, product, NULL, &code);
-  if (status == NATS_OK) {
-    *all = info->NumAckPending == 0 && info->NumPending == 0;
-    jsOptions_Init(&options);
-    options.Stream.Purge.Subject = subject;
-    options.Stream.Purge.Sequence = info->AckFloor.Stream + 1;
-    status = js_PurgeStream(jetstream, stages[stage].stream, &options, &code);
-  }
-  g_autofree char *what = g_strdup_printf("the jobs of %s cannot be cleared", product);
+  natsStatus status = js_GetConsumerInfo(&info, velm_broker_get_jetstream(broker),
+                                         stages[stage].stream, product, NULL, &code);
+  *busy = status != NATS_OK || info->NumAckPending > 0 || info->NumPending > 0;
+  g_autofree char *what = g_strdup_printf("the jobs of %s cannot be counted", product);
   return velm_broker_check(broker, status, code, what, error);
 }
+
+gboolean velm_stage_find_forgotten(VelmBroker *broker, VelmStage stage, const char *product,
+                                   guint64 after, natsMsg **message, gboolean *busy,
+                                   GError **error) {
+  g_autofree char *subject = velm_stage_subject(stage, product);
+  jsDirectGetMsgOptions options;
+  *message = NULL;
+  if (!read_busy(broker, stage, product, busy, error))
+    return FALSE;
+  if (*busy)
+    return TRUE;
+  jsDirectGetMsgOptions_Init(&options);
+  options.NextBySubject = subject;
+  options.Sequence = after + 1;
+  natsStatus status = js_DirectGetMsg(message, velm_broker_get_jetstream(broker),
+                                      stages[stage].stream, NULL, &options);
+  return status == NATS_NOT_FOUND ||
+         velm_broker_check(broker, status, 0, "jobs cannot be looked for", error);
+}
+
+gboolean velm_stage_remove(VelmBroker *broker, VelmStage stage, guint64 number, GError **error) {
+  jsErrCode code = 0;
+  natsStatus status =
+      js_DeleteMsg(velm_broker_get_jetstream(broker), stages[stage].stream, number, NULL, &code);
+  return status == NATS_NOT_FOUND || code == JSNoMessageFoundErr ||
+         velm_broker_check(broker, status, code, "a job cannot be removed", error);
+}
+
+/* ---- messages ---- */
 
 /* A consumer's message says it in its reply subject, one that was asked for by its number in
  * headers. */
@@ -176,7 +198,11 @@ VelmMessagePlace velm_message_place(natsMsg *message) {
                             data->Timestamp};
 }
 
+/* One that was looked up has nobody to be answered. */
 static natsStatus reply(VelmBroker *broker, natsMsg *message, const char *text) {
+  const char *subject = natsMsg_GetReply(message);
+  if (!subject || !subject[0])
+    return NATS_OK;
   return natsConnection_PublishString(velm_broker_get_connection(broker), natsMsg_GetReply(message),
                                       text);
 }

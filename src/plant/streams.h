@@ -57,11 +57,18 @@ gboolean velm_stage_subscribe(VelmBroker *broker, VelmStage stage, const char *p
                               natsSubscription **subscription, GError **error);
 
 /**
- * Removes jobs that are done, and that a broker which was killed has kept all the same: nobody gets
- * them, but they count. @all: (out): no others can come to light later.
+ * Looks for a job that a broker which was killed has forgotten: it is in the stream, and nobody is
+ * given it. It may be done or not: only its record tells.
+ * @after: the number of the one before, or 0
+ * @message: (out) (transfer full): NULL where there is none; it has no velm_message_acknowledge(),
+ * but is removed by velm_stage_remove()
+ * @busy: (out): jobs are with workers or wait for some: what is forgotten cannot be told from these
  */
-gboolean velm_stage_clear_done(VelmBroker *broker, VelmStage stage, const char *product,
-                               gboolean *all, GError **error);
+gboolean velm_stage_find_forgotten(VelmBroker *broker, VelmStage stage, const char *product,
+                                   guint64 after, natsMsg **message, gboolean *busy,
+                                   GError **error);
+/** Removes such a job; one that is gone is no failure. */
+gboolean velm_stage_remove(VelmBroker *broker, VelmStage stage, guint64 number, GError **error);
 
 /**
  * VelmMessagePlace: where a message of a stream is.

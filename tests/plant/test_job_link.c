@@ -354,25 +354,75 @@ static void test_broker_restarts(Plant *plant, gconstpointer data) {
   g_assert_cmpint(count_records(plant), ==, 3);
 }
 
-/* Clearing takes nothing that is still to be done. */
-static void test_cleared(Plant *plant, gconstpointer data) {
+/* Its stream keeps what is acknowledged, as that of a broker that was killed may. */
+static void make_keeping_stream(Plant *plant) {
+  const char *stream = velm_stage_stream(VELM_STAGE_DETECT);
+  jsCtx *jetstream = velm_broker_get_jetstream(plant->broker);
+  jsStreamConfig config;
+  js_DeleteStream(jetstream, stream, NULL, NULL);
+  jsStreamConfig_Init(&config);
+  config.Name = stream;
+  config.Subjects = (const char *[]){"velm.detect.*"};
+  config.SubjectsLen = 1;
+  config.AllowDirect = true;
+  g_assert_cmpint(js_AddStream(NULL, jetstream, &config, NULL, NULL), ==, NATS_OK);
+}
+
+/* A consumer that begins behind what is in the stream, likewise. */
+static void forget_jobs(Plant *plant) {
+  const char *stream = velm_stage_stream(VELM_STAGE_DETECT);
+  jsCtx *jetstream = velm_broker_get_jetstream(plant->broker);
+  jsConsumerConfig config;
+  js_DeleteConsumer(jetstream, stream, PRODUCT, NULL, NULL);
+  jsConsumerConfig_Init(&config);
+  config.Durable = PRODUCT;
+  config.AckPolicy = js_AckExplicit;
+  config.FilterSubject = SUBJECT;
+  config.DeliverPolicy = js_DeliverByStartSequence;
+  config.OptStartSeq = 1000;
+  g_assert_cmpint(js_AddConsumer(NULL, jetstream, stream, &config, NULL, NULL), ==, NATS_OK);
+}
+
+static gboolean find_forgotten(Plant *plant, gboolean *busy) {
   g_autoptr(GError) error = NULL;
-  submit_good(plant, 3);
+  g_autoptr(natsMsg) message = NULL;
+  velm_stage_find_forgotten(plant->broker, VELM_STAGE_DETECT, PRODUCT, 0, &message, busy, &error);
+  g_assert_no_error(error);
+  return message != NULL;
+}
+
+/* What was done is only removed, what was not is done, and poison is a dead letter. */
+static void test_forgotten(Plant *plant, gconstpointer data) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GBytes) image = small_product_image("good", 1);
+  gboolean busy = FALSE;
+  make_keeping_stream(plant);
+  velm_stage_ensure_consumer(plant->broker, VELM_STAGE_DETECT, PRODUCT, &error);
+  submit(plant, "done", image);
+  g_assert_false(find_forgotten(plant, &busy));
+  g_assert_true(busy); /* it only waits */
   start_worker(plant);
   wait_until_done(plant);
   stop_worker(plant);
-  g_autoptr(GBytes) image = small_product_image("good", 1);
-  g_assert_true(submit(plant, "left", image));
-  gboolean all = TRUE;
-  g_assert_true(velm_stage_clear_done(plant->broker, VELM_STAGE_DETECT, PRODUCT, &all, &error));
-  g_assert_no_error(error);
-  g_assert_false(all); /* one waits: it is not cleared away */
-  g_assert_cmpuint(count_messages(plant, velm_stage_stream(VELM_STAGE_DETECT)), ==, 1);
+  const VelmPlantJob done = {.key = (char *)"done",
+                             .product = (char *)PRODUCT,
+                             .name = (char *)"image.png",
+                             .image = image};
+  g_autoptr(natsMsg) message =
+      velm_plant_job_to_message(plant->broker, &done, VELM_STAGE_DETECT, &error);
+  js_PublishMsg(NULL, velm_broker_get_jetstream(plant->broker), message, NULL, NULL);
+  submit(plant, "undone", image);
+  publish_garbage(plant);
+  forget_jobs(plant);
+  g_assert_true(find_forgotten(plant, &busy));
+  g_assert_false(busy);
   start_worker(plant);
   wait_until_done(plant);
-  g_assert_cmpint(count_records(plant), ==, 4);
-  g_assert_true(velm_stage_clear_done(plant->broker, VELM_STAGE_DETECT, PRODUCT, &all, &error));
-  g_assert_true(all);
+  g_assert_cmpint(count_records(plant), ==, 2);
+  g_autoptr(VelmStoredRecord) record = find_record(plant, "undone");
+  g_assert_nonnull(record);
+  wait_for_messages(plant, VELM_STREAM_DEAD, 1);
+  g_assert_false(find_forgotten(plant, &busy));
 }
 
 /* What a worker leaves when it stops, the next one does at once. */
@@ -408,7 +458,7 @@ int main(int argc, char **argv) {
   ADD("deadly", test_deadly);
   ADD("pass-on", test_pass_on);
   ADD("broker-restarts", test_broker_restarts);
-  ADD("cleared", test_cleared);
+  ADD("forgotten", test_forgotten);
   ADD("stopped", test_stopped);
   int code = g_test_run();
   small_product_tear_down();

@@ -12,9 +12,9 @@ for build in "$@"; do
   rm -f "$log" # an old one would be counted if this run dies
   # The sanitizers slow a test down, by two to four times.
   case $build in *asan*) slower=4 ;; *) slower=1 ;; esac
-  # One more at a time than there are processors: some tests wait for most of their time.
+  # More at a time than there are processors: some tests wait for most of their time.
   "${MESON:-meson}" test -C "$build" --no-suite llm --no-rebuild --print-errorlogs --timeout-multiplier "$slower" \
-    --num-processes $(($(nproc) + 1)) || status=1
+    --num-processes $(($(nproc) + 2)) || status=1
   logs+=("$log")
 done
 python3 "$here/count_cases.py" "${logs[@]}" || status=1
