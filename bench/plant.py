@@ -21,6 +21,7 @@ queue       N small jobs (images of 32 x 32 pixels) before any worker: rates, an
 """
 import argparse
 import atexit
+import base64
 import json
 import os
 import random
@@ -105,8 +106,7 @@ class Nats:
     def dead_letters(self):
         state = self.api("STREAM.INFO.VELM_DEAD")["state"]
         letters = []
-        for seq in range(state["first_seq"], state["last_seq"] + 1):
-            import base64
+        for seq in range(state["first_seq"], state["last_seq"] + 1) if state["messages"] else []:
             message = self.api("STREAM.MSG.GET.VELM_DEAD", {"seq": seq})["message"]
             letters.append(dict(re.findall(r"(Velm-\w+): ?(.*?)\r\n", base64.b64decode(message["hdrs"]).decode())))
         return letters
