@@ -3,6 +3,7 @@
 #include "core/file.h"
 #include "core/http_prefix.h"
 #include "core/secret_file.h"
+#include "plant/presence.h"
 #include "serve/api.h"
 #include "serve/callback_link.h"
 #include "serve/camera_link.h"
@@ -376,6 +377,15 @@ static gboolean add_products(VelmStation *station, const Options *options,
   return front->link != NULL;
 }
 
+/* The last link: it tells the plant of a front until all others have ended. */
+static void add_presence(VelmStation *station, const Options *options, const Front *front) {
+  const VelmPresenceParams self = {.broker = front->broker,
+                                   .name = options->name ? options->name : g_get_host_name(),
+                                   .role = "front"};
+  if (front->broker)
+    velm_station_add_link(station, velm_presence_link_new(station, &self));
+}
+
 static gboolean serve(const Options *options, const VelmInspectorParams *base, GError **error) {
   g_autofree char *certificate = NULL, *key = NULL;
   g_autoptr(VelmAccess) access = NULL;
@@ -397,6 +407,7 @@ static gboolean serve(const Options *options, const VelmInspectorParams *base, G
       !add_modbus(station, options, error) || !add_mqtt(station, options, params.max_body, error) ||
       !add_hooks(station, options, error) || !add_upkeep(station, options))
     return FALSE;
+  add_presence(station, options, &front);
   g_autoptr(VelmApi) api = velm_api_new(station, &params, error);
   if (!api)
     return FALSE;

@@ -165,7 +165,7 @@ static gboolean submit(Run *run, char **paths, GError **error) {
     return FALSE;
   run->submitter = submitter;
   run->source = source;
-  run->most = velm_submitter_most(submitter);
+  run->most = velm_plant_job_most(broker);
   if (!hand_in_all(run, paths, error) || !velm_submitter_finish(submitter, error))
     return FALSE;
   print_result(run);

@@ -9,8 +9,6 @@
 
 /* Threads that hand jobs in. */
 #define N_SENDERS 8
-/* What of a message is not its image. */
-#define HEADERS 16384
 /* How long a record is waited for before it is looked for, lest its message was lost. */
 #define LOOK_US (30 * G_TIME_SPAN_SECOND)
 /* How often a job is handed in where it is not known whether the broker has it. */
@@ -127,9 +125,9 @@ static void take_dead(const char *subject, const char *reason, gpointer user_dat
 
 /* What is larger than the broker takes goes by reference, where the workers share a folder. */
 static gboolean fit(Front *front, VelmPlantJob *job, GError **error) {
-  gsize most = velm_broker_get_most(front->params.broker);
+  gsize most = velm_plant_job_most(front->params.broker);
   gsize size = job->image ? g_bytes_get_size(job->image) : 0;
-  if (size + HEADERS <= most)
+  if (size <= most)
     return TRUE;
   if (front->params.source) {
     job->reference = velm_image_source_share(front->params.source, job->image, error);
@@ -139,7 +137,7 @@ static gboolean fit(Front *front, VelmPlantJob *job, GError **error) {
   g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED,
               "%s: the image has %" G_GSIZE_FORMAT " bytes, more than the %" G_GSIZE_FORMAT
               " that the broker takes: share a folder with the workers",
-              job->name, size, most - HEADERS);
+              job->name, size, most);
   return FALSE;
 }
 

@@ -10,6 +10,8 @@
 #define PART "Velm-Part"
 #define TIME "Velm-Time"
 #define IMAGE "Velm-Image"
+/* The bytes of a message that are not its image's. */
+#define MOST_HEADERS 16384
 #define WHOLE "Velm-Whole"
 
 void velm_plant_job_free(VelmPlantJob *job) {
@@ -61,6 +63,11 @@ gboolean velm_plant_job_check(const VelmPlantJob *job, GError **error) {
          check_text("part", job->part, VELM_STORE_MAX_NAME, FALSE, error) &&
          check_text("reference", job->reference, VELM_STORE_MAX_PATH, FALSE, error) &&
          check_image(job, error);
+}
+
+gsize velm_plant_job_most(VelmBroker *broker) {
+  gsize most = velm_broker_get_most(broker);
+  return most > MOST_HEADERS ? most - MOST_HEADERS : 0;
 }
 
 /* ---- writing ---- */

@@ -33,6 +33,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmPlantJob, velm_plant_job_free)
 /** Returns: FALSE with VELM_ERROR_USAGE where it is no job that a worker would take. */
 gboolean velm_plant_job_check(const VelmPlantJob *job, GError **error);
 
+/** The bytes that an image may have which is sent with its job: larger ones go by reference. */
+gsize velm_plant_job_most(VelmBroker *broker);
+
 /** The message that has @stage done. Returns: (transfer full): NULL with VELM_ERROR_USAGE, or
  * VELM_ERROR_FILE. */
 natsMsg *velm_plant_job_to_message(VelmBroker *broker, const VelmPlantJob *job, VelmStage stage,

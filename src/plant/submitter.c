@@ -6,8 +6,6 @@
 #define ANSWER_MS 10000
 /* How long before what was refused is sent again. */
 #define RETRY_US (250 * 1000)
-/* What of a message is not its image. */
-#define HEADERS 16384
 
 struct _VelmSubmitter {
   VelmBroker *broker;
@@ -105,13 +103,8 @@ static gboolean fail_cancelled(GError **error) {
   return FALSE;
 }
 
-gsize velm_submitter_most(const VelmSubmitter *submitter) {
-  gsize most = velm_broker_get_most(submitter->broker);
-  return most > HEADERS ? most - HEADERS : 0;
-}
-
 static gboolean check_size(VelmSubmitter *submitter, const VelmPlantJob *job, GError **error) {
-  gsize most = velm_submitter_most(submitter);
+  gsize most = velm_plant_job_most(submitter->broker);
   gsize size = job->image ? g_bytes_get_size(job->image) : 0;
   if (size <= most)
     return TRUE;

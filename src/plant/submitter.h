@@ -13,9 +13,6 @@ VelmSubmitter *velm_submitter_new(VelmBroker *broker, GError **error);
 void velm_submitter_free(VelmSubmitter *submitter);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmSubmitter, velm_submitter_free)
 
-/** The bytes that an image by value may have. */
-gsize velm_submitter_most(const VelmSubmitter *submitter);
-
 /** Hands @job in, to be detected. The broker may not have it yet when this returns. Returns: FALSE
  * with VELM_ERROR_USAGE where it is no job, or is larger than the broker takes. */
 gboolean velm_submitter_add(VelmSubmitter *submitter, const VelmPlantJob *job, GError **error);

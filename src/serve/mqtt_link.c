@@ -254,10 +254,11 @@ static void set_settings(Mqtt *mqtt, const VelmMqttParams *params) {
 
 static gboolean set_up(Mqtt *mqtt, const VelmMqttParams *params, GError **error) {
   VelmStation *station = mqtt->link.station;
+  const char *own = NULL;
   if (!check(params, &mqtt->url, error) ||
       (params->images && !(mqtt->images = velm_allowed_folder(params->images, error))) ||
-      !(mqtt->session =
-            velm_mqtt_session_load(velm_station_get_own_folder(station), params->client, error)) ||
+      !(own = velm_station_make_own_folder(station, error)) ||
+      !(mqtt->session = velm_mqtt_session_load(own, params->client, error)) ||
       !(mqtt->out = velm_mqtt_out_new(velm_station_get_store(station), mqtt->link.name,
                                       params->prefix, error)))
     return FALSE;

@@ -185,10 +185,7 @@ VelmStation *velm_station_new_shared(const char *folder, const char *database, c
     return NULL;
   g_autofree char *own_folder = g_build_filename(folder, "stations", name, NULL);
   VelmStore *store = velm_store_open_shared(folder, database, name, error);
-  if (store && velm_file_make_folder(own_folder, error))
-    return new_station(folder, g_steal_pointer(&own_folder), store);
-  velm_store_free(store);
-  return NULL;
+  return store ? new_station(folder, g_steal_pointer(&own_folder), store) : NULL;
 }
 
 static void stop_links(VelmStation *station) {
@@ -262,7 +259,9 @@ static void take_change(VelmProduct *product, gpointer user_data) {
 
 const char *velm_station_get_folder(const VelmStation *station) { return station->folder; }
 
-const char *velm_station_get_own_folder(const VelmStation *station) { return station->own_folder; }
+const char *velm_station_make_own_folder(const VelmStation *station, GError **error) {
+  return velm_file_make_folder(station->own_folder, error) ? station->own_folder : NULL;
+}
 
 void velm_station_set_plant(VelmStation *station, const VelmStationPlant *plant) {
   station->plant = *plant;

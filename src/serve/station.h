@@ -49,8 +49,9 @@ VelmProduct *velm_station_find_product(const VelmStation *station, const char *n
 
 /** Where its data is, of stations that share a store the same. */
 const char *velm_station_get_folder(const VelmStation *station);
-/** Where what is no other station's is. */
-const char *velm_station_get_own_folder(const VelmStation *station);
+/** The folder of what is no other station's; made where it is missing. Returns: borrowed; NULL with
+ * VELM_ERROR_FILE. */
+const char *velm_station_make_own_folder(const VelmStation *station, GError **error);
 VelmStore *velm_station_get_store(VelmStation *station);
 VelmEvents *velm_station_get_events(VelmStation *station);
 VelmMetrics *velm_station_get_metrics(VelmStation *station);
