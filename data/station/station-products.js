@@ -33,16 +33,18 @@ export function makeProducts() {
     }
   }
 
-  function makePanel(name) {
+  // What others inspect has its model, its spec and its teaching with them.
+  function makePanel({ name, elsewhere }) {
+    const changes = may("engineer") && !elsewhere;
     const head = h("div", {});
     const classes = h("div", {});
     const model = h("pre", { tabindex: 0 });
-    const editor = may("engineer") && makeSpecEditor(name, update);
+    const editor = changes && makeSpecEditor(name, update);
     const spec = editor ? editor.element : h("pre", { tabindex: 0 });
-    const button = may("engineer") && h("button", { type: "button", onclick: () => reload(name, button) }, t("products.reload"));
-    const versions = makeVersions(name);
+    const button = changes && h("button", { type: "button", onclick: () => reload(name, button) }, t("products.reload"));
+    const versions = elsewhere ? null : makeVersions(name);
     const panel = h("section", { class: "panel" }, h("div", { class: "list-head" }, h("h2", {}, name), button), head, classes,
-      versions.element, details(t("products.model"), model), details(t("products.spec"), spec));
+      versions?.element, details(t("products.model"), model), details(t("products.spec"), spec));
     return { panel, head, classes, model, spec, editor, versions };
   }
 
@@ -66,7 +68,7 @@ export function makeProducts() {
     try {
       const products = await loadProducts();
       const names = products.map(({ name }) => name);
-      for (const name of names) if (!panels.has(name)) panels.set(name, makePanel(name));
+      for (const product of products) if (!panels.has(product.name)) panels.set(product.name, makePanel(product));
       for (const name of panels.keys()) if (!names.includes(name)) panels.delete(name);
       for (const product of products) fillPanel(panels.get(product.name), product);
       // Panels stay in place while nothing was added or removed: what is unfolded or focused remains so.
@@ -74,14 +76,14 @@ export function makeProducts() {
       const [heading, ...there] = element.children;
       if (wanted.length === 0) element.replaceChildren(heading, h("p", { class: "panel soft" }, t("products.none")));
       else if (wanted.length !== there.length || wanted.some((panel, index) => panel !== there[index])) element.replaceChildren(heading, ...wanted);
-      await Promise.all(names.flatMap((name) => [fillDetails(panels.get(name), name), panels.get(name).versions.update()]));
+      await Promise.all(names.flatMap((name) => [fillDetails(panels.get(name), name), panels.get(name).versions?.update()]));
     } catch (error) {
       reportProblem(error);
     }
   }
 
   function takeJob({ detail: job }) {
-    panels.get(job.product)?.versions.takeJob(job);
+    panels.get(job.product)?.versions?.takeJob(job);
   }
 
   const leave = hear([["station", update], ["caught-up", update], ["job", takeJob]]);

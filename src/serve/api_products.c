@@ -33,6 +33,7 @@ static void build_product(JsonBuilder *builder, VelmProduct *product, const Velm
   if (status.reason)
     velm_json_set_string(builder, "reason", status.reason);
   velm_json_set_int(builder, "queued", velm_product_get_queued(product));
+  velm_json_set_boolean(builder, "elsewhere", velm_product_is_elsewhere(product));
   build_classes(builder, spec);
 }
 

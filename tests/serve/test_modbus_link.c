@@ -91,8 +91,8 @@ static void tear_down(Fixture *f, gconstpointer data) {
 
 /* The next record gets the number after @number. */
 static void set_last_number(Fixture *f, gint64 number) {
-  g_autofree char *sql = g_strdup_printf(
-      "INSERT INTO sqlite_sequence (name, seq) VALUES ('records', %" G_GINT64_FORMAT ")", number);
+  g_autofree char *sql =
+      g_strdup_printf("UPDATE store SET last_record = %" G_GINT64_FORMAT, number);
   line_run_sql(&f->station, sql);
 }
 
@@ -296,9 +296,9 @@ static void test_disk_refuses(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
 /* It looks again by itself. */
 static void test_disk_cannot_be_read(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   line_wait_for(line_link_is(f->link, VELM_STATE_READY, NULL));
-  line_run_sql(&f->station, "ALTER TABLE records RENAME TO away");
-  line_wait_for(line_link_is(f->link, VELM_STATE_DEGRADED, "records"));
-  line_run_sql(&f->station, "ALTER TABLE away RENAME TO records");
+  line_run_sql(&f->station, "ALTER TABLE keys RENAME TO away");
+  line_wait_for(line_link_is(f->link, VELM_STATE_DEGRADED, "keys"));
+  line_run_sql(&f->station, "ALTER TABLE away RENAME TO keys");
   line_wait_for(line_link_is(f->link, VELM_STATE_READY, NULL));
   wait_for_record(f, inspect(f, 0));
 }
