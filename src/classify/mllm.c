@@ -77,9 +77,12 @@ static void question_free(Question *question) {
 
 static void end(Question *question, const GError *error) {
   VelmLlmTranscript *transcript = &question->inspection->transcript;
-  question->mllm->n_open--;
-  if (error)
+  Mllm *mllm = question->mllm;
+  mllm->n_open--;
+  if (error) {
     velm_inspection_clear_class(question->inspection);
+    question->inspection->llm_away = velm_llm_health_check(mllm->session->health) == VELM_LLM_DOWN;
+  }
   if (error && transcript->text && !transcript->failure)
     transcript->failure = g_strdup(error->message);
   question->done(question->inspection, error, question->user_data);

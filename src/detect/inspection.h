@@ -103,6 +103,7 @@ struct _VelmInspection {
   char *reason;          /* in words, where the classifier gives one */
   char *stage_reason;    /* why it was this one's to answer, where several could have; or NULL */
   gboolean fallback;     /* another was to answer, and failed */
+  gboolean llm_away;     /* there is no answer, as the language model's server is away */
   VelmLlmUsage llm;
   VelmLlmTranscript transcript;
 

@@ -403,17 +403,10 @@ static gboolean is_lost(const Passage *passage) {
   return !passage->held && !g_file_test(path, G_FILE_TEST_EXISTS);
 }
 
-static gboolean is_llm_away(const Passage *passage) {
-  g_autofree char *place = NULL;
-  g_auto(VelmStatus) status = {0};
-  return velm_product_get_llm(passage->product, &place, &status) &&
-         status.state == VELM_STATE_DEGRADED;
-}
-
 /* What could not be named because nobody could be asked is as if it had not been inspected. */
 static void put_off(Passage *passage) {
   const VelmInspection *inspection = passage->inspection;
-  if (!passage->can_wait || !inspection || !inspection->error || !is_llm_away(passage))
+  if (!passage->can_wait || !inspection || !inspection->error || !inspection->llm_away)
     return;
   passage->error = g_error_new(VELM_ERROR, VELM_ERROR_CANCELLED, "%s", inspection->error);
   g_clear_pointer(&passage->inspection, velm_inspection_free);
