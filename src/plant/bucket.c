@@ -11,7 +11,7 @@ kvStore *velm_bucket_open(VelmBroker *broker, kvConfig *config, GError **error) 
   if (status == NATS_NOT_FOUND)
     status = js_CreateKeyValue(&store, jetstream, config);
   /* Another may have made it in between. */
-  if (status != NATS_OK)
+  if (status != NATS_OK && status != NATS_TIMEOUT)
     status = js_KeyValue(&store, jetstream, config->Bucket);
   g_autofree char *what = g_strdup_printf("the bucket %s cannot be used", config->Bucket);
   return velm_broker_check(broker, status, 0, what, error) ? store : NULL;

@@ -1,6 +1,7 @@
 #include "plant/catalog.h"
 
 #include "core/json_member.h"
+#include "plant/bucket.h"
 #include "plant/catalog_files.h"
 #include "serve/record_json.h"
 
@@ -20,30 +21,17 @@ struct _VelmCatalog {
 
 /* ---- the buckets ---- */
 
-/* Likewise where another made it in between. */
-static gboolean open_bucket(VelmBroker *broker, const kvConfig *wanted, kvStore **bucket,
-                            GError **error) {
-  kvConfig config = *wanted;
-  jsCtx *jetstream = velm_broker_get_jetstream(broker);
-  natsStatus status = js_KeyValue(bucket, jetstream, config.Bucket);
-  if (status == NATS_NOT_FOUND)
-    status = js_CreateKeyValue(bucket, jetstream, &config);
-  if (status != NATS_OK && status != NATS_TIMEOUT && !*bucket)
-    status = js_KeyValue(bucket, jetstream, config.Bucket);
-  return velm_broker_check(broker, status, 0, "the catalog cannot be opened", error);
-}
-
 static gboolean open_buckets(VelmCatalog *catalog, GError **error) {
   kvConfig config;
   kvConfig_Init(&config);
   config.Bucket = PRODUCTS;
   config.History = VELM_CATALOG_HISTORY;
   config.StorageType = js_FileStorage;
-  if (!open_bucket(catalog->broker, &config, &catalog->products, error))
+  if (!(catalog->products = velm_bucket_open(catalog->broker, &config, error)))
     return FALSE;
   config.Bucket = VELM_CATALOG_FILES;
   config.History = 1;
-  return open_bucket(catalog->broker, &config, &catalog->files, error);
+  return (catalog->files = velm_bucket_open(catalog->broker, &config, error)) != NULL;
 }
 
 VelmCatalog *velm_catalog_open(VelmBroker *broker, GError **error) {

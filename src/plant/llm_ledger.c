@@ -1,6 +1,7 @@
 #include "plant/llm_ledger.h"
 
 #include "core/json_member.h"
+#include "plant/bucket.h"
 
 #include <math.h>
 #include <string.h>
@@ -149,17 +150,11 @@ gboolean velm_llm_ledger_check_name(const char *name, GError **error) {
 }
 
 kvStore *velm_llm_ledger_open(VelmBroker *broker, GError **error) {
-  kvStore *store = NULL;
-  jsCtx *jetstream = velm_broker_get_jetstream(broker);
   kvConfig config;
   kvConfig_Init(&config);
   config.Bucket = VELM_LLM_BUCKET;
   config.History = 1;
-  natsStatus status = js_KeyValue(&store, jetstream, VELM_LLM_BUCKET);
-  if (status == NATS_NOT_FOUND)
-    status = js_CreateKeyValue(&store, jetstream, &config);
-  velm_broker_check(broker, status, 0, "the bucket " VELM_LLM_BUCKET " cannot be opened", error);
-  return store;
+  return velm_bucket_open(broker, &config, error);
 }
 
 static gboolean fail(const char *name, GError **error) {

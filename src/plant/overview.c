@@ -1,9 +1,8 @@
 #include "plant/overview.h"
 
-#include "plant/llm_ledger.h"
-
 #include "core/json_member.h"
 #include "plant/job.h"
+#include "plant/llm_ledger.h"
 #include "plant/presence.h"
 
 #include <math.h>
