@@ -127,7 +127,7 @@ static gboolean publish(const Options *options, char **paths, GError **error) {
   g_autofree char *by = who();
   const VelmCatalogFiles files = {paths[0], paths[1], by, options->note};
   gboolean known = FALSE;
-  if (!velm_catalog_check_name(options->product, error) ||
+  if (!velm_product_check_name(options->product, error) ||
       !check_files(files.model, files.spec, error) || !open_catalog(options, &opened, error))
     return FALSE;
   g_autoptr(VelmCatalogVersion) version =

@@ -3,12 +3,12 @@
 #include "core/json_member.h"
 #include "plant/bucket.h"
 #include "plant/catalog_files.h"
+#include "serve/product.h"
 #include "serve/record_json.h"
 
 #include <string.h>
 
 #define PRODUCTS "velm_products"
-#define LONGEST_NAME 64
 #define MOST_VALUE 16384
 #define LIST_MS 30000
 /* Others publish at the same time at most so often in a row. */
@@ -61,22 +61,11 @@ VelmCatalogVersion *velm_catalog_read(kvEntry *entry, GError **error) {
   return version;
 }
 
-gboolean velm_catalog_check_name(const char *product, GError **error) {
-  gsize length = strlen(product);
-  if (length >= 1 && length <= LONGEST_NAME &&
-      strspn(product, G_CSET_a_2_z G_CSET_A_2_Z "0123456789_-") == length)
-    return TRUE;
-  g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
-              "\"%s\": a product's name has letters, digits, - and _, %d at most", product,
-              LONGEST_NAME);
-  return FALSE;
-}
-
 gboolean velm_catalog_get(VelmCatalog *catalog, const char *product, VelmCatalogVersion **version,
                           GError **error) {
   g_autoptr(kvEntry) entry = NULL;
   *version = NULL;
-  if (!velm_catalog_check_name(product, error))
+  if (!velm_product_check_name(product, error))
     return FALSE;
   natsStatus status = kvStore_Get(&entry, catalog->products, product);
   if (status == NATS_NOT_FOUND)
@@ -127,7 +116,7 @@ GPtrArray *velm_catalog_list(VelmCatalog *catalog, GError **error) {
 GPtrArray *velm_catalog_list_versions(VelmCatalog *catalog, const char *product, GError **error) {
   g_autoptr(GPtrArray) versions = new_versions();
   kvEntryList list = {0};
-  if (!velm_catalog_check_name(product, error))
+  if (!velm_product_check_name(product, error))
     return NULL;
   natsStatus status = kvStore_History(&list, catalog->products, product, NULL);
   for (int i = list.Count - 1; status == NATS_OK && i >= 0; i--) {
@@ -222,7 +211,7 @@ static gboolean put_file(VelmCatalog *catalog, const char *path, const char *who
 VelmCatalogVersion *velm_catalog_publish(VelmCatalog *catalog, const char *product,
                                          const VelmCatalogFiles *files, gboolean *known,
                                          GError **error) {
-  if (!velm_catalog_check_name(product, error))
+  if (!velm_product_check_name(product, error))
     return NULL;
   g_autoptr(VelmCatalogVersion) version = new_version(product, files->who, files->note);
   if (!put_file(catalog, files->model, files->who, &version->model, error) ||

@@ -24,9 +24,6 @@ VelmCatalog *velm_catalog_open(VelmBroker *broker, GError **error);
 void velm_catalog_free(VelmCatalog *catalog);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmCatalog, velm_catalog_free)
 
-/** Whether a product may be called so. */
-gboolean velm_catalog_check_name(const char *product, GError **error);
-
 /**
  * The version that @entry holds, a value of the bucket of products.
  * Returns: (transfer full): NULL with an error where somebody else wrote it

@@ -299,11 +299,8 @@ static gboolean look_where_due(Front *front, GError **error) {
 static void watch(Front *front) {
   g_autoptr(GError) error = NULL;
   VelmState state = front->open ? VELM_STATE_DEGRADED : VELM_STATE_STARTING;
-  if (!velm_broker_is_connected(front->params.broker)) {
-    g_autofree char *why =
-        g_strdup_printf("the broker %s is away", velm_broker_get_shown(front->params.broker));
-    set_state(front, state, why);
-  } else if (!open_front(front, &error) || !look_where_due(front, &error)) {
+  if (!velm_broker_check_connected(front->params.broker, &error) || !open_front(front, &error) ||
+      !look_where_due(front, &error)) {
     set_state(front, state, error->message);
   } else {
     set_state(front, VELM_STATE_READY, NULL);

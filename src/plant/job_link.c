@@ -419,9 +419,9 @@ static char *find_obstacle(JobLink *link) {
     return g_strdup(status.reason ? status.reason : "the model is being opened");
   if (status.state == VELM_STATE_FAILED)
     return g_strdup(status.reason);
-  if (!velm_broker_is_connected(link->params.broker))
-    return g_strdup_printf("the broker %s is away", velm_broker_get_shown(link->params.broker));
-  return subscribe(link, &error) ? NULL : g_strdup(error->message);
+  return velm_broker_check_connected(link->params.broker, &error) && subscribe(link, &error)
+             ? NULL
+             : g_strdup(error->message);
 }
 
 /* Returns: whether there may be more, now or later. */

@@ -175,26 +175,18 @@ static void follow(ModelLink *link, VelmCatalog *catalog, kvWatcher *watcher, gu
       return;
 }
 
-static gboolean check_broker(ModelLink *link, GError **error) {
-  if (velm_broker_is_connected(link->broker))
-    return TRUE;
-  g_set_error(error, VELM_ERROR, VELM_ERROR_FILE, "the broker %s is away",
-              velm_broker_get_shown(link->broker));
-  return FALSE;
-}
-
 /* Returns: FALSE with the error where the catalog cannot be followed now. */
 static gboolean open_and_follow(ModelLink *link, GError **error) {
   guint64 reconnects = velm_broker_count_reconnects(link->broker);
   g_autoptr(kvWatcher) watcher = NULL;
-  if (!check_broker(link, error))
+  if (!velm_broker_check_connected(link->broker, error))
     return FALSE;
   g_autoptr(VelmCatalog) catalog = velm_catalog_open(link->broker, error);
   if (!catalog ||
       !velm_catalog_watch(catalog, velm_product_get_name(link->product), &watcher, error))
     return FALSE;
   follow(link, catalog, watcher, reconnects);
-  gboolean ok = check_broker(link, error);
+  gboolean ok = velm_broker_check_connected(link->broker, error);
   if (!ok) /* now: the end of a watcher waits for the broker */
     say_degraded(link, (*error)->message);
   return ok;

@@ -523,10 +523,14 @@ static gpointer inspect_in_thread(gpointer data) {
 
 /* ---- the product ---- */
 
-static gboolean is_name(const char *name) {
+gboolean velm_product_check_name(const char *name, GError **error) {
   gsize length = strlen(name);
-  return length >= 1 && length <= MOST_NAME &&
-         strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == length;
+  if (length >= 1 && length <= MOST_NAME &&
+      strspn(name, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "_-") == length)
+    return TRUE;
+  g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
+              "\"%s\": a product's name has letters, digits, - and _, %d at most", name, MOST_NAME);
+  return FALSE;
 }
 
 /* The spec of a product that is inspected elsewhere, for its classes. */
@@ -539,12 +543,8 @@ static gboolean read_classes(VelmProduct *product, GError **error) {
 
 VelmProduct *velm_product_new(const VelmProductParams *params, VelmProductChanged changed,
                               gpointer user_data, GError **error) {
-  if (!is_name(params->name)) {
-    g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
-                "\"%s\": a product's name has letters, digits, - and _, %d at most", params->name,
-                MOST_NAME);
+  if (!velm_product_check_name(params->name, error))
     return NULL;
-  }
   VelmProduct *product = g_new0(VelmProduct, 1);
   product->name = g_strdup(params->name);
   product->given = (Files){g_strdup(params->model), g_strdup(params->spec), 0};
