@@ -70,6 +70,13 @@ static gboolean read_version(VelmDatabase *database, gint64 newest, gint64 *vers
   return TRUE;
 }
 
+/* Of one moment: another process may be making the tables. */
+static gboolean look(VelmDatabase *database, gint64 newest, gint64 *version, GError **error) {
+  gboolean ok = velm_database_begin_reading(database, error) &&
+                read_version(database, newest, version, error);
+  return velm_database_end(database, ok, error);
+}
+
 /* ---- going to another ---- */
 
 static gboolean write_version(VelmDatabase *database, gint64 version, GError **error) {
@@ -103,7 +110,7 @@ static gboolean prepare_file(VelmDatabase *database, gint64 version, GError **er
 gboolean velm_store_migrate(VelmDatabase *database, const char *const *scripts, gsize n,
                             GError **error) {
   gint64 version = 0;
-  if (!read_version(database, (gint64)n, &version, error) ||
+  if (!look(database, (gint64)n, &version, error) ||
       (!is_on_server(database) && !prepare_file(database, version, error)))
     return FALSE;
   while (version < (gint64)n)
@@ -119,7 +126,7 @@ gboolean velm_store_schema_apply(VelmDatabase *database, GError **error) {
 }
 
 gboolean velm_store_schema_check(VelmDatabase *database, gint64 *version, GError **error) {
-  if (!read_version(database, VELM_STORE_SCHEMA_VERSION, version, error))
+  if (!look(database, VELM_STORE_SCHEMA_VERSION, version, error))
     return FALSE;
   if (*version == VELM_STORE_SCHEMA_VERSION)
     return TRUE;

@@ -94,6 +94,8 @@ void velm_llm_health_note(VelmLlmHealth *health, gboolean there, const char *why
   }
 }
 
+VelmLlmState velm_llm_health_get_state(const VelmLlmHealth *health) { return health->state; }
+
 const char *velm_llm_health_why(const VelmLlmHealth *health) { return health->why; }
 
 void velm_llm_health_free(VelmLlmHealth *health) {

@@ -44,6 +44,9 @@ VelmLlmHealth *velm_llm_health_new(VelmLlmServer *server, const VelmLlmHealthPar
  * says. */
 VelmLlmState velm_llm_health_check(VelmLlmHealth *health);
 
+/** What is known now, without a look. */
+VelmLlmState velm_llm_health_get_state(const VelmLlmHealth *health);
+
 /** Tells how a request ended. @there: the server answered, be it with a refusal. @why: borrowed;
  * what was wrong where it did not */
 void velm_llm_health_note(VelmLlmHealth *health, gboolean there, const char *why);

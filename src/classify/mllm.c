@@ -81,7 +81,9 @@ static void end(Question *question, const GError *error) {
   mllm->n_open--;
   if (error) {
     velm_inspection_clear_class(question->inspection);
-    question->inspection->llm_away = velm_llm_health_check(mllm->session->health) == VELM_LLM_DOWN;
+    question->inspection->llm_away =
+        g_error_matches(error, VELM_ERROR, VELM_ERROR_LLM) &&
+        velm_llm_health_get_state(mllm->session->health) == VELM_LLM_DOWN;
   }
   if (error && transcript->text && !transcript->failure)
     transcript->failure = g_strdup(error->message);
