@@ -356,8 +356,6 @@ static void front_free(VelmLink *link) {
   g_ptr_array_unref(front->records);
   g_hash_table_unref(front->told);
   velm_waits_free(front->waits);
-  if (front->senders) /* it was not started */
-    g_thread_pool_free(front->senders, TRUE, TRUE);
   g_mutex_clear(&front->lock);
   velm_worker_clear(&front->watcher);
   velm_link_clear(link);

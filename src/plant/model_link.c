@@ -225,7 +225,6 @@ static void stop(VelmLink *base) { velm_worker_end(&((ModelLink *)base)->followe
 
 static void model_link_free(VelmLink *base) {
   ModelLink *link = (ModelLink *)base;
-  stop(base);
   velm_catalog_version_free(link->wanted);
   velm_catalog_version_free(link->given);
   g_free(link->refusal);

@@ -88,16 +88,18 @@ static void tell(VelmLink *link, const VelmStoredRecord *record) {
 }
 
 /* What is not delivered by now is after the next start. */
+static void end(VelmLink *link) { velm_worker_end(&((Callbacks *)link)->worker); }
+
 static void callbacks_free(VelmLink *link) {
   Callbacks *callbacks = (Callbacks *)link;
-  velm_worker_end(&callbacks->worker);
   velm_worker_clear(&callbacks->worker);
   velm_webhook_free(callbacks->webhook);
   velm_link_clear(link);
   g_free(callbacks);
 }
 
-static const VelmLinkClass klass = {.start = start, .tell = tell, .free = callbacks_free};
+static const VelmLinkClass klass = {
+    .start = start, .tell = tell, .end = end, .free = callbacks_free};
 
 VelmLink *velm_callback_link_new(VelmStation *station, const char *key, GError **error) {
   VelmWebhook *webhook = velm_webhook_new(key, error);

@@ -13,13 +13,15 @@ typedef struct _VelmStation VelmStation;
 typedef struct _VelmJobs VelmJobs;
 
 /**
- * VelmLinkClass: @start: begins, in threads of its own
+ * VelmLinkClass: its threads end in @stop or in @end, while all links are still there: who says how
+ * he does reads how all do.
+ * @start: begins, in threads of its own
  * @stop: (nullable): takes no more in; what it handed in may still be on its way
  * @tell: (nullable): a new record is on the disk; called in one of the station's threads, in no
  * order, and must not wait
- * @end: (nullable): its threads end; nothing is on its way any more, and all links are still there
+ * @end: (nullable): what still runs ends; nothing is on its way any more
  * @measure: (nullable): sets its metrics to what they are now, for whoever asks; must not wait
- * @free: ends, where that was not done
+ * @free: frees what has ended, or never began
  */
 typedef struct {
   void (*start)(VelmLink *link);

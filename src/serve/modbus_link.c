@@ -228,12 +228,16 @@ static void tell(VelmLink *link, const VelmStoredRecord *record) {
   velm_wakeup_wake(((Modbus *)link)->wake);
 }
 
-static void modbus_free_link(VelmLink *link) {
+static void end(VelmLink *link) {
   Modbus *modbus = (Modbus *)link;
   g_atomic_int_set(&modbus->stopping, TRUE);
   velm_wakeup_wake(modbus->wake);
   if (modbus->thread)
-    g_thread_join(modbus->thread);
+    g_thread_join(g_steal_pointer(&modbus->thread));
+}
+
+static void modbus_free_link(VelmLink *link) {
+  Modbus *modbus = (Modbus *)link;
   for (guint i = 0; i < modbus->n_clients; i++)
     close(modbus->clients[i]);
   close(modbus->wake);
@@ -247,7 +251,8 @@ static void modbus_free_link(VelmLink *link) {
   g_free(modbus);
 }
 
-static const VelmLinkClass klass = {.start = start, .tell = tell, .free = modbus_free_link};
+static const VelmLinkClass klass = {
+    .start = start, .tell = tell, .end = end, .free = modbus_free_link};
 
 static gboolean set_up(Modbus *modbus, const char *listen, GError **error) {
   modbus->socket = velm_listen(listen, error);

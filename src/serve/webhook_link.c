@@ -63,9 +63,10 @@ static void tell(VelmLink *link, const VelmStoredRecord *record) {
 }
 
 /* What is not delivered by now is after the next start. */
+static void end(VelmLink *link) { velm_worker_end(&((Hook *)link)->worker); }
+
 static void hook_free(VelmLink *link) {
   Hook *hook = (Hook *)link;
-  velm_worker_end(&hook->worker);
   velm_worker_clear(&hook->worker);
   velm_webhook_free(hook->webhook);
   velm_outbox_free(hook->outbox);
@@ -74,7 +75,7 @@ static void hook_free(VelmLink *link) {
   g_free(hook);
 }
 
-static const VelmLinkClass klass = {.start = start, .tell = tell, .free = hook_free};
+static const VelmLinkClass klass = {.start = start, .tell = tell, .end = end, .free = hook_free};
 
 VelmLink *velm_webhook_link_new(VelmStation *station, const char *url, const char *key,
                                 GError **error) {

@@ -3,7 +3,12 @@
 
 #include "act/store_fixture.h"
 #include "core/json.h"
+#include "serve/callback_link.h"
+#include "serve/folder_link.h"
 #include "serve/line_fixture.h"
+#include "serve/modbus_link.h"
+#include "serve/upkeep_link.h"
+#include "serve/webhook_link.h"
 
 #include <string.h>
 #include <sys/resource.h>
@@ -12,15 +17,16 @@
 
 static void begin(G_GNUC_UNUSED VelmLink *link) {}
 
-static void end(VelmLink *link) {
+static void puppet_free(VelmLink *link) {
   velm_link_clear(link);
   g_free(link);
 }
 
-static VelmLink *add_link(LineFixture *f) {
-  static const VelmLinkClass klass = {.start = begin, .free = end};
+static const VelmLinkClass puppet = {.start = begin, .free = puppet_free};
+
+static VelmLink *add_link(LineFixture *f, const VelmLinkClass *klass) {
   VelmLink *link = g_new0(VelmLink, 1);
-  velm_link_init(link, &klass, f->station, g_strdup("puppet"));
+  velm_link_init(link, klass, f->station, g_strdup("puppet"));
   return line_add_link(f, link);
 }
 
@@ -96,7 +102,7 @@ static void test_one_model_of_two(LineFixture *f, G_GNUC_UNUSED gconstpointer da
 
 static void test_link(LineFixture *f, G_GNUC_UNUSED gconstpointer data) {
   line_make(f);
-  VelmLink *link = add_link(f);
+  VelmLink *link = add_link(f, &puppet);
   line_start(f);
   assert_part(f, "puppet", "starting", NULL);
   g_assert_cmpint(velm_readiness(f->station), ==, VELM_STATE_READY);
@@ -128,6 +134,53 @@ static void test_store(LineFixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_assert_cmpint(velm_readiness(f->station), ==, VELM_STATE_READY);
 }
 
+/* ---- the end ---- */
+
+static const char *const threads[] = {"backlog", "callbacks", "folder",
+                                      "modbus",  "upkeep",    "webhook"};
+
+static gboolean has_thread(const char *name) {
+  const char *number;
+  gboolean found = FALSE;
+  g_autoptr(GDir) dir = g_dir_open("/proc/self/task", 0, NULL);
+  while (!found && (number = g_dir_read_name(dir))) {
+    g_autofree char *text = NULL;
+    g_autofree char *path = g_build_filename("/proc/self/task", number, "comm", NULL);
+    if (g_file_get_contents(path, &text, NULL, NULL))
+      found = g_str_equal(g_strchomp(text), name);
+  }
+  return found;
+}
+
+static void wait_for_threads(gboolean there) {
+  for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
+    line_wait_for(has_thread(threads[i]) == there);
+}
+
+/* Of the last link: those before it have ended. */
+static void end(G_GNUC_UNUSED VelmLink *link) { wait_for_threads(FALSE); }
+
+static void add_links(LineFixture *f) {
+  static const VelmLinkClass last = {.start = begin, .end = end, .free = puppet_free};
+  const VelmRetention all = {0};
+  VelmProduct *product = velm_station_find_product(f->station, LINE_PRODUCT);
+  line_add_link(f, velm_callback_link_new(f->station, NULL, &f->error));
+  line_add_link(f, velm_folder_link_new(f->station, product, f->folder, &f->error));
+  line_add_link(f, velm_modbus_link_new(f->station, "127.0.0.1:0", &f->error));
+  line_add_link(f, velm_upkeep_link_new(f->station, &all, NULL));
+  line_add_link(f, velm_webhook_link_new(f->station, "http://127.0.0.1:1/", NULL, &f->error));
+  add_link(f, &last);
+}
+
+/* No link goes while a thread of another may ask how all do. */
+static void test_threads_end(LineFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  line_make(f);
+  add_links(f);
+  line_start(f);
+  wait_for_threads(TRUE);
+  line_end(f);
+}
+
 #define ADD(name, function)                                                                        \
   g_test_add("/serve/readiness/" name, LineFixture, NULL, line_set_up, function, line_tear_down)
 
@@ -139,6 +192,7 @@ int main(int argc, char **argv) {
   ADD("one-model-of-two", test_one_model_of_two);
   ADD("link", test_link);
   ADD("store", test_store);
+  ADD("threads-end", test_threads_end);
   int code = g_test_run();
   line_remove_model();
   return code;
