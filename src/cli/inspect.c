@@ -28,6 +28,7 @@ typedef struct {
 typedef struct {
   VelmInspector *inspector;
   gboolean json;
+  const VelmMadeBy *made_by; /* where json is set */
   const char *out;
   VelmReport *report; /* where out is set */
   guint n_failed, n_done, n_fallbacks;
@@ -45,6 +46,12 @@ static void print_text(const VelmInspection *inspection) {
     printf(" -> %s", inspection->action);
   printf("  [score %.3f, threshold %.3f, %" G_GSIZE_FORMAT " region%s]\n", inspection->score,
          inspection->threshold, n, n == 1 ? "" : "s");
+}
+
+static void print_json(const Run *run, VelmInspection *inspection) {
+  inspection->made_by = velm_made_by_copy(run->made_by);
+  g_autofree char *line = velm_inspection_to_json(inspection);
+  puts(line);
 }
 
 /* A name for the overlay that keeps images of one name in different folders apart. */
@@ -78,17 +85,15 @@ static gboolean write_pictures(Run *run, const VelmInspection *inspection, GErro
 
 /* Returns FALSE where going on makes no sense: the pictures cannot be written. */
 static gboolean put_record(Run *run, const Record *record, GError **error) {
-  const VelmInspection *inspection = record->inspection;
+  VelmInspection *inspection = record->inspection;
   if (!inspection) {
     fail(run, record->sample->path, record->error->message);
     return TRUE;
   }
-  if (run->json) {
-    g_autofree char *line = velm_inspection_to_json(inspection);
-    puts(line);
-  } else {
+  if (run->json)
+    print_json(run, inspection);
+  else
     print_text(inspection);
-  }
   if (inspection->warning)
     velm_log_line("velm: %s", inspection->warning);
   if (inspection->fallback) {
@@ -206,6 +211,18 @@ static void print_summary(const Run *run, gsize total) {
                   run->n_failed, total);
 }
 
+/* @spec_path: (nullable); @made_by: (nullable) (out): what records are to say. */
+static gboolean open_files(const char *model_path, const char *spec_path, VelmModel **model,
+                           VelmSpec **spec, VelmMadeBy *made_by, GError **error) {
+  g_autoptr(GBytes) bytes = velm_file_read(model_path, error);
+  *model = bytes ? velm_model_parse(bytes, model_path, error) : NULL;
+  if (!*model || (spec_path && !(*spec = velm_spec_load(spec_path, error))))
+    return FALSE;
+  if (made_by)
+    *made_by = velm_made_by_new(bytes, *spec ? velm_spec_get_text(*spec) : NULL);
+  return TRUE;
+}
+
 int velm_cli_inspect(int argc, char **argv) {
   g_autofree char *model_path = NULL, *spec_path = NULL, *classifier = NULL, *out = NULL,
                   *usage = NULL;
@@ -259,9 +276,10 @@ int velm_cli_inspect(int argc, char **argv) {
   if (samples && samples->len > 1)
     params.parallel =
         parallel > 0 ? (guint)MIN(parallel, MAX_PARALLEL) : velm_inspector_best_parallel();
-  g_autoptr(VelmModel) model = samples ? velm_model_load(model_path, &error) : NULL;
-  g_autoptr(VelmSpec) spec = model && spec_path ? velm_spec_load(spec_path, &error) : NULL;
-  if (!model || (spec_path && !spec))
+  g_autoptr(VelmModel) model = NULL;
+  g_autoptr(VelmSpec) spec = NULL;
+  g_auto(VelmMadeBy) made_by = {0};
+  if (!samples || !open_files(model_path, spec_path, &model, &spec, json ? &made_by : NULL, &error))
     return velm_cli_fail(error);
   /* Outlives the inspector, which tells all records on their way that they are given up. */
   g_autoptr(Records) records = g_queue_new();
@@ -269,7 +287,7 @@ int velm_cli_inspect(int argc, char **argv) {
   if (!inspector || (out && !velm_file_make_folder(out, &error)))
     return velm_cli_fail(error);
   g_autoptr(VelmReport) report = out ? velm_report_new("velm inspection") : NULL;
-  Run run = {inspector, json, out, report, .records = records};
+  Run run = {inspector, json, &made_by, out, report, .records = records};
   gboolean ok = inspect_all(&run, samples, &error);
   if (ok)
     print_summary(&run, samples->len);

@@ -63,6 +63,13 @@ void velm_llm_transcript_clear(VelmLlmTranscript *transcript) {
   *transcript = (VelmLlmTranscript){0};
 }
 
+VelmMadeBy velm_made_by_new(GBytes *model, const char *spec) {
+  VelmMadeBy made_by = {.model = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, model)};
+  if (spec)
+    made_by.spec = g_compute_checksum_for_string(G_CHECKSUM_SHA256, spec, -1);
+  return made_by;
+}
+
 VelmMadeBy velm_made_by_copy(const VelmMadeBy *made_by) {
   return (VelmMadeBy){g_strdup(made_by->model), g_strdup(made_by->spec), made_by->version,
                       g_strdup(made_by->worker)};

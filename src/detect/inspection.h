@@ -66,6 +66,9 @@ typedef struct {
   char *worker;
 } VelmMadeBy;
 
+/** @model: the model's file; @spec: (nullable): the spec's text. Returns: (transfer full): without
+ * version and worker. It takes a moment: a model is large. */
+VelmMadeBy velm_made_by_new(GBytes *model, const char *spec);
 /** Returns: (transfer full). */
 VelmMadeBy velm_made_by_copy(const VelmMadeBy *made_by);
 void velm_made_by_clear(VelmMadeBy *made_by);

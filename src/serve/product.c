@@ -165,10 +165,7 @@ static Setup *open_with(const VelmProduct *product, const char *model, VelmSpec 
   setup->model = bytes ? velm_model_parse(bytes, model, error) : NULL;
   if (!setup->model)
     return NULL;
-  setup->made_by.model = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, bytes);
-  if (spec)
-    setup->made_by.spec =
-        g_compute_checksum_for_string(G_CHECKSUM_SHA256, velm_spec_get_text(spec), -1);
+  setup->made_by = velm_made_by_new(bytes, spec ? velm_spec_get_text(spec) : NULL);
   setup->inspector = velm_inspector_new(setup->model, setup->spec, &params, error);
   if (!setup->inspector)
     return NULL;

@@ -10,7 +10,7 @@
   "image width height score threshold anomalous regions class confidence probabilities "           \
   "classifier stage "                                                                              \
   "stage_reason "
-#define LAST_KEYS "severity decision action rule timings_ms"
+#define LAST_KEYS "severity decision action rule timings_ms made_by"
 #define RECORD_KEYS FIRST_KEYS LAST_KEYS
 #define REGION_KEYS "x y width height area centroid_x centroid_y elongation score"
 
@@ -148,6 +148,23 @@ static void assert_class(JsonObject *record) {
   assert_share(record, "confidence");
 }
 
+static char *sha256_of(const char *name) {
+  g_autoptr(GBytes) bytes = command_read(name);
+  return g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, bytes);
+}
+
+/* @spec: NULL for the model's own. */
+static void assert_made_by(JsonObject *record, const char *model, const char *spec) {
+  JsonObject *made_by = json_object_get_object_member(record, "made_by");
+  g_autofree char *of_model = sha256_of(model);
+  g_autofree char *of_spec = spec ? sha256_of(spec) : NULL;
+  assert_keys(made_by, "model spec version worker");
+  g_assert_cmpstr(json_object_get_string_member(made_by, "model"), ==, of_model);
+  g_assert_cmpstr(json_object_get_string_member_with_default(made_by, "spec", NULL), ==, of_spec);
+  g_assert_true(json_object_get_null_member(made_by, "version"));
+  g_assert_true(json_object_get_null_member(made_by, "worker"));
+}
+
 static void test_inspect_json(void) {
   g_autoptr(Outcome) outcome = velm("inspect", "-m", TAUGHT, "--json", PARTS "/test");
   assert_success(outcome);
@@ -159,6 +176,7 @@ static void test_inspect_json(void) {
     assert_keys(record, RECORD_KEYS);
     assert_regions(record);
     assert_timings(record);
+    assert_made_by(record, TAUGHT, NULL);
     gboolean anomalous = json_object_get_boolean_member(record, "anomalous");
     g_assert_cmpint(anomalous, ==,
                     json_object_get_double_member(record, "score") >
@@ -262,6 +280,7 @@ static void test_mllm(void) {
     if (!json_object_get_boolean_member(record, "anomalous"))
       continue;
     gboolean first = n_asked++ == 0;
+    assert_made_by(record, FITTED, SPEC);
     g_assert_cmpstr(json_object_get_string_member(record, "classifier"), ==, "mllm");
     g_assert_cmpstr(json_object_get_string_member(record, "class"), ==,
                     first ? "missing_hole" : "unknown");
