@@ -228,10 +228,8 @@ static void test_terminal(gconstpointer data) {
 
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
-  if (!nats_server_is_there()) {
-    g_print("1..0 # SKIP there is no nats-server\n");
-    return 0;
-  }
+  if (!nats_server_is_there())
+    return nats_server_skip();
   command_set_up();
   set_up();
   g_test_add_func("/cli/top/json", test_json);

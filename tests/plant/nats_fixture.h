@@ -17,8 +17,10 @@ typedef struct {
   GSubprocess *process;
 } NatsServer;
 
-/** Whether there is a server to be had; else the test is skipped. */
+/** Whether there is a server to be had. */
 gboolean nats_server_is_there(void);
+/** Says that all tests of the program are skipped, as there is none. Returns: its exit status. */
+int nats_server_skip(void);
 /** It will keep everything in a new folder of @folder, over restarts. */
 void nats_server_set_up(NatsServer *server, const char *folder);
 /** Ends it, where it runs. */
@@ -36,3 +38,5 @@ void nats_server_go_on(NatsServer *server);
 
 /** A connection that waits for the server where it is away. Returns: (transfer full). */
 VelmBroker *nats_server_connect(const NatsServer *server, const char *name);
+/** The messages of a stream; G_MAXUINT64 where the server does not tell. */
+guint64 nats_count_messages(VelmBroker *broker, const char *stream);

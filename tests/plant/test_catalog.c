@@ -392,10 +392,8 @@ int main(int argc, char **argv) {
                {"/catalog/stopped", test_stopped},         {"/catalog/history", test_history},
                {"/catalog/command", test_command}};
   g_test_init(&argc, &argv, NULL);
-  if (!nats_server_is_there()) {
-    g_print("1..0 # SKIP there is no nats-server\n");
-    return 0;
-  }
+  if (!nats_server_is_there())
+    return nats_server_skip();
   small_product_set_up();
   for (gsize i = 0; i < G_N_ELEMENTS(tests); i++)
     g_test_add(tests[i].name, Fixture, NULL, set_up, tests[i].test, tear_down);

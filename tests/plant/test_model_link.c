@@ -392,10 +392,8 @@ static void test_tidy(Plant *plant, G_GNUC_UNUSED gconstpointer data) {
 
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
-  if (!nats_server_is_there()) {
-    g_print("1..0 # SKIP there is no nats-server\n");
-    return 0;
-  }
+  if (!nats_server_is_there())
+    return nats_server_skip();
   small_product_set_up();
   ADD("rolls", test_rolls);
   ADD("bad", test_bad);

@@ -317,10 +317,8 @@ static void test_away(Plant *plant, gconstpointer data) {
 
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
-  if (!nats_server_is_there()) {
-    g_print("1..0 # SKIP there is no nats-server\n");
-    return 0;
-  }
+  if (!nats_server_is_there())
+    return nats_server_skip();
   ADD("empty", test_empty);
   ADD("nobody", test_nobody);
   ADD("in-hand", test_in_hand);

@@ -219,10 +219,8 @@ static void test_keys(void) {
 
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
-  if (!nats_server_is_there()) {
-    g_print("1..0 # SKIP there is no nats-server\n");
-    return 0;
-  }
+  if (!nats_server_is_there())
+    return nats_server_skip();
   small_product_set_up();
   g_test_add_func("/plant/presence/keys", test_keys);
   ADD("told", test_told);

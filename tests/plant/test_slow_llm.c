@@ -147,14 +147,6 @@ static gint64 count_records(VelmStation *station) {
   return n;
 }
 
-static guint64 count_messages(Fixture *f, const char *stream) {
-  g_autoptr(jsStreamInfo) info = NULL;
-  natsStatus status =
-      js_GetStreamInfo(&info, velm_broker_get_jetstream(f->broker), stream, NULL, NULL);
-  g_assert_cmpint(status, ==, NATS_OK);
-  return info->State.Msgs;
-}
-
 /* Classification jobs that a worker has. */
 static gint64 count_in_hand(Fixture *f) {
   g_autoptr(jsConsumerInfo) info = NULL;
@@ -213,24 +205,24 @@ static void test_slow(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   f->detecting = start_worker(f, VELM_STAGE_DETECT);
   /* The clock stands: the model is asked twice, and never again in this minute. */
   line_wait_for(count_records(f->detecting) == N_NORMAL);
-  line_wait_for(count_messages(f, velm_stage_stream(VELM_STAGE_DETECT)) == 0);
+  line_wait_for(nats_count_messages(f->broker, velm_stage_stream(VELM_STAGE_DETECT)) == 0);
   line_wait_for(count_records(f->classifying) == PER_MINUTE);
-  line_wait_for(count_messages(f, waiting) == N_SUSPECT - PER_MINUTE);
+  line_wait_for(nats_count_messages(f->broker, waiting) == N_SUSPECT - PER_MINUTE);
   /* More than an answer may take; none gives up meanwhile. */
   g_usleep(2500 * 1000);
   g_assert_cmpint(count_in_hand(f), ==, MOST);
-  g_assert_cmpuint(count_messages(f, waiting), ==, N_SUSPECT - PER_MINUTE);
+  g_assert_cmpuint(nats_count_messages(f->broker, waiting), ==, N_SUSPECT - PER_MINUTE);
   g_assert_cmpuint(count_questions(f->llm), ==, PER_MINUTE);
   for (guint done = 2 * PER_MINUTE; done < N_SUSPECT + PER_MINUTE; done += PER_MINUTE) {
     next_minute(f);
     line_wait_for(count_records(f->classifying) == MIN(done, N_SUSPECT));
   }
-  line_wait_for(count_messages(f, waiting) == 0);
+  line_wait_for(nats_count_messages(f->broker, waiting) == 0);
   assert_answered(f->classifying, N_SUSPECT);
   g_assert_cmpuint(count_questions(f->llm), ==, N_SUSPECT);
   g_assert_cmpint(count_in_hand(f), ==, 0);
   g_assert_cmpint(count_records(f->detecting), ==, N_NORMAL);
-  g_assert_cmpuint(count_messages(f, VELM_STREAM_DEAD), ==, 0);
+  g_assert_cmpuint(nats_count_messages(f->broker, VELM_STREAM_DEAD), ==, 0);
 }
 
 /* Nobody to ask: the jobs are held, without records that say so, until there is. */
@@ -243,22 +235,22 @@ static void test_away(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   f->classifying = start_worker(f, VELM_STAGE_CLASSIFY);
   scripted_server_free(g_steal_pointer(&f->llm));
   f->detecting = start_worker(f, VELM_STAGE_DETECT);
-  line_wait_for(count_messages(f, velm_stage_stream(VELM_STAGE_DETECT)) == 0);
+  line_wait_for(nats_count_messages(f->broker, velm_stage_stream(VELM_STAGE_DETECT)) == 0);
   line_wait_for(count_in_hand(f) >= 1);
   g_usleep(1500 * 1000); /* they are tried again at least once */
   g_assert_cmpint(count_records(f->classifying), ==, 0);
-  g_assert_cmpuint(count_messages(f, waiting), ==, MOST);
+  g_assert_cmpuint(nats_count_messages(f->broker, waiting), ==, MOST);
   f->llm = scripted_server_new_at((guint16)g_uri_get_port(uri));
   scripted_server_reply(f->llm, 200, NULL, ANSWER);
-  line_wait_for(count_messages(f, waiting) == 0);
+  line_wait_for(nats_count_messages(f->broker, waiting) == 0);
   assert_answered(f->classifying, MOST);
-  g_assert_cmpuint(count_messages(f, VELM_STREAM_DEAD), ==, 0);
+  g_assert_cmpuint(nats_count_messages(f->broker, VELM_STREAM_DEAD), ==, 0);
 }
 
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   if (!nats_server_is_there())
-    return g_test_run();
+    return nats_server_skip();
   small_product_set_up();
   g_test_add("/slow-llm/slow", Fixture, NULL, set_up, test_slow, tear_down);
   g_test_add("/slow-llm/away", Fixture, NULL, set_up, test_away, tear_down);
