@@ -220,8 +220,8 @@ static VelmPlantJob *new_job(const Front *front, const VelmPlantImage *image) {
 static gboolean inspect(gpointer plant, const VelmPlantImage *image, VelmPlantDone done,
                         gpointer user_data, GError **error) {
   Front *front = plant;
-  VelmBroker *broker = front->params.broker;
-  gboolean connected = velm_broker_is_connected(broker);
+  g_autoptr(GError) away = NULL;
+  gboolean connected = velm_broker_check_connected(front->params.broker, &away);
   g_mutex_lock(&front->lock);
   gboolean ok = front->open && connected;
   if (ok) {
@@ -232,8 +232,7 @@ static gboolean inspect(gpointer plant, const VelmPlantImage *image, VelmPlantDo
   }
   g_mutex_unlock(&front->lock);
   if (!connected)
-    g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "the broker %s is away",
-                velm_broker_get_shown(broker));
+    refuse("", away, error);
   else if (!ok)
     g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "the station is starting or stopping");
   return ok;

@@ -2,13 +2,13 @@
 
 #include "core/json_member.h"
 #include "plant/bucket.h"
+#include "serve/product.h"
 
 #include <math.h>
 #include <string.h>
 
 #define PICO 1e12
 #define MINUTE_US (60 * G_TIME_SPAN_SECOND)
-#define MOST_NAME 64
 #define MOST_BYTES 4096
 /* Changes of others in a row, before which one of ours is not to be had. */
 #define MOST_CONFLICTS 200
@@ -138,14 +138,12 @@ static gboolean from_json(VelmLlmLedger *ledger, const char *text, gsize length)
 /* ---- where it is kept ---- */
 
 gboolean velm_llm_ledger_check_name(const char *name, GError **error) {
-  gsize length = strlen(name);
-  if (length >= 1 && length <= MOST_NAME && !g_str_equal(name, "none") &&
-      strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == length)
+  if (velm_product_check_name(name, NULL) && !g_str_equal(name, "none"))
     return TRUE;
   g_set_error(
       error, VELM_ERROR, VELM_ERROR_USAGE,
       "\"%s\": an allowance's name has letters, digits, - and _, %d at most, and is not none", name,
-      MOST_NAME);
+      VELM_PRODUCT_MOST_NAME);
   return FALSE;
 }
 

@@ -8,7 +8,6 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#define MOST_NAME 64
 /* How long to wait for the next image before looking around, with none on its way and with some. */
 #define IDLE_WAIT_US (200 * 1000)
 #define BUSY_WAIT_MS 2
@@ -522,11 +521,12 @@ static gpointer inspect_in_thread(gpointer data) {
 
 gboolean velm_product_check_name(const char *name, GError **error) {
   gsize length = strlen(name);
-  if (length >= 1 && length <= MOST_NAME &&
+  if (length >= 1 && length <= VELM_PRODUCT_MOST_NAME &&
       strspn(name, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "_-") == length)
     return TRUE;
   g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE,
-              "\"%s\": a product's name has letters, digits, - and _, %d at most", name, MOST_NAME);
+              "\"%s\": a product's name has letters, digits, - and _, %d at most", name,
+              VELM_PRODUCT_MOST_NAME);
   return FALSE;
 }
 

@@ -31,8 +31,9 @@ typedef struct {
 /** What changed about a product; called in its threads. */
 typedef void (*VelmProductChanged)(VelmProduct *product, gpointer user_data);
 
-/** Whether a product may have this name: letters, digits, - and _, 64 at most. Returns: FALSE with
- * VELM_ERROR_USAGE. */
+#define VELM_PRODUCT_MOST_NAME 64
+/** Whether a product may have this name: letters, digits, - and _, VELM_PRODUCT_MOST_NAME at most.
+ * Returns: FALSE with VELM_ERROR_USAGE. */
 gboolean velm_product_check_name(const char *name, GError **error);
 /** Returns: (transfer full): NULL with VELM_ERROR_USAGE where the name will not do; or, of a
  * product that is inspected elsewhere, with VELM_ERROR_SPEC or VELM_ERROR_FILE where the spec will
