@@ -224,8 +224,8 @@ gboolean velm_store_measure_database(VelmDatabase *database, VelmStoreSize *size
  * Returns: (transfer full). */
 char *velm_store_page_sql(const VelmStoreQuery *query, gboolean goes_on);
 
-/** The statement that goes through the records for velm_store_stats(), for a look at how they are
- * found. Returns: (transfer full). */
+/** The statement that goes through the records of a folder's store for velm_store_stats(), for a
+ * look at how they are found. Returns: (transfer full). */
 char *velm_store_stats_sql(const VelmStoreQuery *query);
 
 /** Checks a text from outside: UTF-8 without control characters, no longer than @most bytes and not
