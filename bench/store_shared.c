@@ -8,14 +8,15 @@
  */
 #include "act/store.h"
 #include "core/database_postgres.h"
-#include "core/file.h"
 #include "core/postgres_server.h"
 #include "core/scratch.h"
 
+#include <glib/gstdio.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utime.h>
 
 enum {
   RECORDS = 40000,
@@ -24,6 +25,7 @@ enum {
   IMAGES = 50,
   WRITERS = 4,
   TIMES = 5,
+  OLD = 20000, /* of the four weeks: records that go */
 };
 
 /* Of the first record; there is one every five minutes. */
@@ -220,6 +222,63 @@ static void measure_figures(VelmStore *store, const VelmStoreQuery *query, const
   printf("%-48s %8.2f ms, figures of %" G_GINT64_FORMAT "\n", what, ms, n);
 }
 
+/* Gives the images of records before @time their files, as if they had been there for long. */
+static void make_files(VelmStore *store, const char *url, gint64 time) {
+  const struct utimbuf long_ago = {0};
+  GError *error = NULL;
+  g_autoptr(VelmDatabase) database = velm_postgres_open(url, "the store", 0, FALSE, NULL, &error);
+  must(database != NULL, &error);
+  g_autoptr(VelmStatement) statement =
+      velm_database_prepare(database, "SELECT DISTINCT image FROM records WHERE time < ?", &error);
+  must(statement != NULL, &error);
+  velm_statement_bind_int(statement, 1, time);
+  while (velm_statement_step(statement, &error) == VELM_STEP_ROW) {
+    g_autofree char *path = velm_store_image_path(store, velm_statement_peek_text(statement, 0));
+    must(g_file_set_contents_full(path, "image", 5, G_FILE_SET_CONTENTS_NONE, 0600, &error),
+         &error);
+    g_utime(path, (struct utimbuf *)&long_ago);
+  }
+  must(error == NULL, &error);
+}
+
+/* Somebody else who writes. */
+typedef struct {
+  VelmStore *store;
+  int stop; /* atomic */
+  double longest;
+} Neighbour;
+
+static gpointer keep_writing(gpointer data) {
+  Neighbour *neighbour = data;
+  for (guint i = 0; !g_atomic_int_get(&neighbour->stop); i++) {
+    gint64 start = g_get_monotonic_time();
+    add_batch(neighbour->store, RECORDS + i, 1);
+    neighbour->longest = MAX(neighbour->longest, since(start));
+    g_usleep(10000);
+  }
+  return NULL;
+}
+
+/* How many records go in a second, and how long others wait meanwhile. */
+static void measure_retention(VelmStore *store, const char *folder, const char *url, guint n) {
+  GError *error = NULL;
+  gint64 removed = 0, old = MIN(OLD, n / 2) * (FOUR_WEEKS / n);
+  const VelmRetention retention = {.max_age = FOUR_WEEKS - old};
+  g_autoptr(VelmStore) other = velm_store_open_shared(folder, url, "neighbour", &error);
+  must(other != NULL, &error);
+  make_files(store, url, FIRST_TIME + old);
+  Neighbour neighbour = {.store = other};
+  GThread *thread = g_thread_new("neighbour", keep_writing, &neighbour);
+  gint64 start = g_get_monotonic_time();
+  must(velm_store_retain(store, &retention, FIRST_TIME + FOUR_WEEKS, &removed, &error), &error);
+  double seconds = since(start);
+  g_atomic_int_set(&neighbour.stop, TRUE);
+  g_thread_join(thread);
+  printf("%-48s %8.0f records/s, %" G_GINT64_FORMAT
+         " of them; another writer waited %.2f s at most\n",
+         "removed by age", (double)removed / seconds, removed, neighbour.longest);
+}
+
 static void measure_weeks(const char *folder, guint n) {
   GError *error = NULL;
   g_autofree char *url = postgres_server_new_database();
@@ -265,6 +324,7 @@ static void measure_weeks(const char *folder, guint n) {
   query.decision = "normal";
   query.min_score = 9.9;
   measure_query(store, &query, "normal with a high score");
+  measure_retention(store, folder, url, n);
 }
 
 int main(int argc, char *argv[]) {
