@@ -5,6 +5,8 @@
  */
 #include "act/store_private.h"
 
+#include "core/parallel.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -231,22 +233,13 @@ gboolean velm_store_is_noted(VelmDatabase *database, const char *sha256, gboolea
   return velm_statement_find(statement, used, error);
 }
 
-/* Whether the file was put there by another process a while ago. One that takes longer than this
- * finds the file gone when it writes the record, and puts it there anew. */
-static gboolean is_old(const char *path) {
-  GStatBuf status;
-  return g_stat(path, &status) == 0 &&
-         g_get_real_time() / G_USEC_PER_SEC - status.st_mtime > SHARED_FOR_S;
-}
-
 /* Who is about to give it a record holds it, and has either held it before this looks, or finds
  * after it that the file is gone and writes it anew. */
 void velm_store_remove_unused(VelmStore *store, VelmDatabase *database, const char *sha256) {
   gboolean used = FALSE;
   g_autofree char *path = velm_store_file_of(store->images, sha256);
   g_mutex_lock(&store->holding);
-  if (!g_hash_table_contains(store->held, sha256) &&
-      (!velm_store_is_shared(store) || is_old(path))) {
+  if (!g_hash_table_contains(store->held, sha256)) {
     if (!velm_store_is_noted(database, sha256, &used, NULL) ||
         (!used && g_unlink(path) != 0 && errno != ENOENT))
       g_atomic_int_set(&store->clean, FALSE); /* the next opening looks */
@@ -289,7 +282,15 @@ gboolean velm_store_sweep(const char *images, VelmDatabase *database, GError **e
   return TRUE;
 }
 
-/* ---- sweeping a shared folder ---- */
+/* ---- removing from a shared folder ---- */
+
+/* Whether the file was put there by another process a while ago. One that takes longer than this
+ * finds the file gone when it writes the record, and puts it there anew. */
+static gboolean is_old(const char *path) {
+  GStatBuf status;
+  return g_stat(path, &status) == 0 &&
+         g_get_real_time() / G_USEC_PER_SEC - status.st_mtime > SHARED_FOR_S;
+}
 
 /* Those of @names that nothing has. */
 static gboolean find_unused(VelmDatabase *database, const GPtrArray *names, GPtrArray *unused,
@@ -310,8 +311,31 @@ static gboolean find_unused(VelmDatabase *database, const GPtrArray *names, GPtr
   return step == VELM_STEP_DONE;
 }
 
-/* Looks without the lock which may go, and again with it at those few. */
-static gboolean sweep_names(VelmStore *store, const GPtrArray *names, GError **error) {
+static void remove_file_at(gsize i, gpointer data) {
+  const GPtrArray *paths = data;
+  if (is_old(paths->pdata[i]))
+    g_unlink(paths->pdata[i]);
+}
+
+/* Side by side: most of it is waiting for the folder's server. */
+static gboolean remove_unused_files(VelmStore *store, VelmDatabase *database,
+                                    const GPtrArray *names, GError **error) {
+  g_autoptr(GPtrArray) unused = g_ptr_array_new();
+  g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+  if (!find_unused(database, names, unused, error))
+    return FALSE;
+  g_mutex_lock(&store->holding);
+  for (guint i = 0; i < unused->len; i++)
+    if (!g_hash_table_contains(store->held, unused->pdata[i]))
+      g_ptr_array_add(paths, velm_store_file_of(store->images, unused->pdata[i]));
+  velm_parallel(paths->len, remove_file_at, paths);
+  g_mutex_unlock(&store->holding);
+  return TRUE;
+}
+
+/* Looks without the lock which may go, and again with it at those: it keeps others from noting one
+ * of them meanwhile. */
+gboolean velm_store_remove_shared(VelmStore *store, const GPtrArray *names, GError **error) {
   g_autoptr(GPtrArray) unused = g_ptr_array_new();
   g_autoptr(GError) cause = NULL;
   VelmDatabase *database = velm_store_begin_writing(store, error);
@@ -320,9 +344,8 @@ static gboolean sweep_names(VelmStore *store, const GPtrArray *names, GError **e
   gboolean ok = find_unused(database, names, unused, &cause);
   if (!ok || unused->len == 0)
     return velm_store_end_writing(store, ok, g_steal_pointer(&cause), error);
-  ok = velm_database_begin(database, &cause);
-  for (guint i = 0; ok && i < unused->len; i++)
-    velm_store_remove_unused(store, database, unused->pdata[i]);
+  ok =
+      velm_database_begin(database, &cause) && remove_unused_files(store, database, unused, &cause);
   return velm_store_end_transaction(store, ok, g_steal_pointer(&cause), error);
 }
 
@@ -336,7 +359,7 @@ static gboolean sweep_folder(VelmStore *store, const char *folder, GError **erro
     if (name && velm_store_is_sha256(name) && is_old(path))
       g_ptr_array_add(names, g_strdup(name));
     if (names->len == VELM_STORE_MAX_BATCH || (!name && names->len > 0)) {
-      if (!sweep_names(store, names, error))
+      if (!velm_store_remove_shared(store, names, error))
         return FALSE;
       g_ptr_array_set_size(names, 0);
     }

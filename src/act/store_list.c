@@ -166,10 +166,14 @@ GPtrArray *velm_store_list(VelmStore *store, const VelmStoreQuery *query, const 
 
 /* ---- counting ---- */
 
+/* The weeks of a server know how many they have. */
 static gboolean count_rows(VelmDatabase *database, const VelmStoreQuery *query, gint64 *count,
                            GError **error) {
   g_autoptr(GString) sql = g_string_new("SELECT count(*) FROM records");
+  gsize of_all = sql->len;
   velm_store_add_filters(sql, query);
+  if (sql->len == of_all && velm_store_is_on_server(database))
+    g_string_assign(sql, "SELECT sum(records) FROM weeks");
   g_autoptr(VelmStatement) statement = velm_database_prepare(database, sql->str, error);
   if (!statement)
     return FALSE;

@@ -97,10 +97,12 @@ gboolean velm_store_sync_folder(const char *folder, VelmDatabaseState *state, GE
 /** Removes all images below @images that nothing in @database has, and what a killed process was
  * writing. */
 gboolean velm_store_sweep(const char *images, VelmDatabase *database, GError **error);
-/** Removes the file of an image, unless it is held, or a record or the queue of @database
- * has it. Where the store is shared, @database must be in a transaction that writes, and the file
- * stays if somebody may be about to give it a record. */
+/** Removes the file of an image of a store that no other process uses, unless it is held, or a
+ * record or the queue of @database has it. */
 void velm_store_remove_unused(VelmStore *store, VelmDatabase *database, const char *sha256);
+/** Likewise those of @names (1 to VELM_STORE_MAX_BATCH) of a shared store. A file stays if somebody
+ * may be about to give it a record. */
+gboolean velm_store_remove_shared(VelmStore *store, const GPtrArray *names, GError **error);
 /** Removes images of a shared store that nothing has, in @n of its 256 folders from @first on. */
 gboolean velm_store_sweep_shared(VelmStore *store, guint first, guint n, GError **error);
 
@@ -224,8 +226,8 @@ gboolean velm_store_measure_database(VelmDatabase *database, VelmStoreSize *size
  * Returns: (transfer full). */
 char *velm_store_page_sql(const VelmStoreQuery *query, gboolean goes_on);
 
-/** The statement that goes through the records for velm_store_stats(), for a look at how they are
- * found. Returns: (transfer full). */
+/** The statement that goes through the records of a folder's store for velm_store_stats(), for a
+ * look at how they are found. Returns: (transfer full). */
 char *velm_store_stats_sql(const VelmStoreQuery *query);
 
 /** Checks a text from outside: UTF-8 without control characters, no longer than @most bytes and not

@@ -150,6 +150,11 @@ static const char version_1[] =
     " probed BIGINT NOT NULL,"
     " last_record BIGINT NOT NULL,"
     " schema_version BIGINT NOT NULL);"
-    "INSERT INTO store VALUES (replace(CAST(gen_random_uuid() AS TEXT), '-', ''), 0, 0, 0);";
+    "INSERT INTO store VALUES (replace(CAST(gen_random_uuid() AS TEXT), '-', ''), 0, 0, 0);"
+
+    /* Few records are in these: pages of them would be found by going through all others. */
+    "CREATE INDEX reviewed_by_time ON records (time, id) WHERE verdict > 0;"
+    "CREATE INDEX classed_by_score ON records (class, score, id)"
+    " WHERE class IS NOT NULL AND score IS NOT NULL;";
 
 const char *const velm_store_postgres_versions[] = {version_1};

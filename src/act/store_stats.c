@@ -1,22 +1,11 @@
 /*
  * Figures for charts, in two passes over the records of one moment: the first finds how far time
  * and scores reach, the second counts each record in its span and its bin; and a third over those
- * that a language model was asked about. Indexes hold all that they read. What is kept meanwhile
- * does not grow with the records.
+ * that a language model was asked about. What is kept meanwhile does not grow with the records.
  */
-#include "act/store_private.h"
+#include "act/store_stats.h"
 
 #include <math.h>
-#include <string.h>
-
-/* What the second pass gathers beside the figures themselves. */
-typedef struct {
-  VelmStoreStats *stats;
-  GHashTable *decisions, *classes; /* name -> gint64, how many */
-  gint64 unclassed;
-  gint64 span_us;
-  gint64 n_scores[VELM_STORE_MAX_SPANS], n_ms[VELM_STORE_MAX_SPANS]; /* of the means */
-} Tally;
 
 static void clear_counts(VelmStoreCount *counts, gsize n) {
   for (gsize i = 0; i < n; i++)
@@ -35,7 +24,7 @@ void velm_store_stats_free(VelmStoreStats *stats) {
 /* ---- how far it reaches ---- */
 
 /* Equal spans of whole microseconds, the last of which holds the last record. */
-static void lay_out_spans(Tally *tally) {
+static void lay_out_spans(VelmStoreTally *tally) {
   VelmStoreStats *stats = tally->stats;
   gint64 reach = stats->last - stats->first;
   tally->span_us = reach / VELM_STORE_MAX_SPANS + 1;
@@ -45,22 +34,26 @@ static void lay_out_spans(Tally *tally) {
         (VelmStoreSpan){.time = stats->first + (gint64)i * tally->span_us, .llm.usd = NAN};
 }
 
+/* Where bin @i begins. The product alone may be beyond all numbers. */
+static double edge_of(double start, double width, double end, gsize i) {
+  return i < VELM_STORE_MAX_BINS ? MIN(fma((double)i, width, start), end) : end;
+}
+
 /* Scores that are all the same get bins around them, of 1 together. */
 static void lay_out_bins(VelmStoreStats *stats, double low, double high) {
   if (!isfinite(low) || !isfinite(high))
     return;
-  double start = low < high ? low : low - 0.5;
-  double width = (low < high ? high / VELM_STORE_MAX_BINS - low / VELM_STORE_MAX_BINS
-                             : 1.0 / VELM_STORE_MAX_BINS);
+  double start = low < high ? low : low - 0.5, end = low < high ? high : high + 0.5;
+  double width = end / VELM_STORE_MAX_BINS - start / VELM_STORE_MAX_BINS;
   stats->n_bins = VELM_STORE_MAX_BINS;
   for (gsize i = 0; i < stats->n_bins; i++) {
-    stats->bins[i].low = start + (double)i * width;
-    stats->bins[i].high = start + (double)(i + 1) * width;
+    stats->bins[i].low = edge_of(start, width, end, i);
+    stats->bins[i].high = edge_of(start, width, end, i + 1);
   }
 }
 
-static gboolean read_reach(VelmDatabase *database, const VelmStoreQuery *query, Tally *tally,
-                           GError **error) {
+static gboolean read_reach(VelmDatabase *database, const VelmStoreQuery *query,
+                           VelmStoreTally *tally, GError **error) {
   VelmStoreStats *stats = tally->stats;
   /* The largest number there is: a score that is not finite has no place in a histogram. */
   g_autoptr(GString) sql =
@@ -85,80 +78,40 @@ static gboolean read_reach(VelmDatabase *database, const VelmStoreQuery *query, 
 
 /* ---- counting ---- */
 
-static void count_name(GHashTable *counts, const char *name) {
+static void count_name(GHashTable *counts, const char *name, gint64 n) {
   gint64 *count = g_hash_table_lookup(counts, name);
   if (!count) {
     count = g_new0(gint64, 1);
     g_hash_table_insert(counts, g_strdup(name), count);
   }
-  ++*count;
+  *count += n;
 }
 
-static VelmStoreBin *bin_of(VelmStoreStats *stats, double score) {
-  double low = stats->bins[0].low;
-  double at = (score - low) / (stats->bins[0].high - low);
-  /* Rounding may take the extremes out of theirs. */
-  return &stats->bins[at >= VELM_STORE_MAX_BINS ? VELM_STORE_MAX_BINS - 1 : at > 0 ? (int)at : 0];
+static void count_scores(VelmStoreTally *tally, const VelmStoreGroup *group, gboolean good) {
+  *(good ? &group->bin->good : &group->bin->other) += group->n;
+  tally->stats->spans[group->span].mean_score += group->scores;
+  tally->n_scores[group->span] += group->n;
 }
 
-static void count_score(Tally *tally, gsize span, double score, gboolean good) {
-  if (tally->stats->n_bins == 0 || !isfinite(score))
-    return;
-  VelmStoreBin *bin = bin_of(tally->stats, score);
-  *(good ? &bin->good : &bin->other) += 1;
-  tally->stats->spans[span].mean_score += score; /* their sum, so far */
-  tally->n_scores[span]++;
-}
-
-/* Of the record whose time comes first. */
-static gsize span_of(const Tally *tally, VelmStatement *statement) {
-  return (gsize)((velm_statement_int(statement, 0) - tally->stats->first) / tally->span_us);
-}
-
-static void count_row(Tally *tally, VelmStatement *statement) {
-  const char *decision = velm_statement_peek_text(statement, 1);
-  const char *class_name = velm_statement_peek_text(statement, 2);
-  double ms = velm_statement_double(statement, 5);
-  gsize at = span_of(tally, statement);
-  VelmStoreSpan *span = &tally->stats->spans[at];
-  gboolean good = g_str_equal(decision, velm_decision_name(VELM_DECISION_NORMAL)) ||
-                  g_str_equal(decision, velm_decision_name(VELM_DECISION_NEGLIGIBLE));
-  span->total++;
-  span->good += good;
-  span->defect += g_str_equal(decision, velm_decision_name(VELM_DECISION_DEFECT));
-  tally->stats->reviewed += velm_statement_int(statement, 3) > 0;
-  count_score(tally, at, velm_statement_double(statement, 4), good);
-  if (isfinite(ms)) {
-    span->mean_ms += ms; /* likewise */
-    tally->n_ms[at]++;
-  }
-  count_name(tally->decisions, decision);
-  if (class_name)
-    count_name(tally->classes, class_name);
+void velm_store_tally_group(VelmStoreTally *tally, const VelmStoreGroup *group) {
+  VelmStoreSpan *span = &tally->stats->spans[group->span];
+  gboolean good = g_str_equal(group->decision, velm_decision_name(VELM_DECISION_NORMAL)) ||
+                  g_str_equal(group->decision, velm_decision_name(VELM_DECISION_NEGLIGIBLE));
+  gboolean defect = g_str_equal(group->decision, velm_decision_name(VELM_DECISION_DEFECT));
+  span->total += group->n;
+  span->good += good ? group->n : 0;
+  span->defect += defect ? group->n : 0;
+  span->mean_ms += group->ms;
+  tally->n_ms[group->span] += group->n_ms;
+  tally->stats->reviewed += group->reviewed ? group->n : 0;
+  if (group->bin)
+    count_scores(tally, group, good);
+  count_name(tally->decisions, group->decision, group->n);
+  if (group->class_name)
+    count_name(tally->classes, group->class_name, group->n);
   else
-    tally->unclassed++;
+    tally->unclassed += group->n;
 }
-
-char *velm_store_stats_sql(const VelmStoreQuery *query) {
-  GString *sql = g_string_new("SELECT time, decision, class, verdict, score, ms FROM records");
-  velm_store_add_filters(sql, query);
-  return g_string_free(sql, FALSE);
-}
-
-static gboolean count_rows(VelmDatabase *database, const VelmStoreQuery *query, Tally *tally,
-                           GError **error) {
-  g_autofree char *sql = velm_store_stats_sql(query);
-  g_autoptr(VelmStatement) statement = velm_database_prepare(database, sql, error);
-  VelmStep step;
-  if (!statement)
-    return FALSE;
-  velm_store_bind_filters(statement, query);
-  while ((step = velm_statement_step(statement, error)) == VELM_STEP_ROW)
-    count_row(tally, statement);
-  return step == VELM_STEP_DONE;
-}
-
-/* ---- language models ---- */
 
 static void add_llm(VelmStoreLlm *sum, gint64 requests, gint64 tokens, double usd) {
   sum->requests += requests;
@@ -167,29 +120,10 @@ static void add_llm(VelmStoreLlm *sum, gint64 requests, gint64 tokens, double us
     sum->usd = isfinite(sum->usd) ? sum->usd + usd : usd;
 }
 
-static void count_llm(Tally *tally, VelmStatement *statement) {
-  gint64 requests = velm_statement_int(statement, 1), tokens = velm_statement_int(statement, 2);
-  double usd = velm_statement_double(statement, 3);
+void velm_store_tally_llm(VelmStoreTally *tally, gsize span, gint64 requests, gint64 tokens,
+                          double usd) {
   add_llm(&tally->stats->llm, requests, tokens, usd);
-  add_llm(&tally->stats->spans[span_of(tally, statement)].llm, requests, tokens, usd);
-}
-
-static gboolean count_llms(VelmDatabase *database, const VelmStoreQuery *query, Tally *tally,
-                           GError **error) {
-  g_autoptr(GString) sql =
-      g_string_new("SELECT time, llm_requests, llm_tokens, llm_usd FROM records");
-  VelmStep step;
-  if (!velm_store_is_on_server(database)) /* which finds the index by itself */
-    g_string_append(sql, " INDEXED BY records_by_llm");
-  velm_store_add_condition(sql, "llm_requests IS NOT NULL");
-  velm_store_add_filters(sql, query);
-  g_autoptr(VelmStatement) statement = velm_database_prepare(database, sql->str, error);
-  if (!statement)
-    return FALSE;
-  velm_store_bind_filters(statement, query);
-  while ((step = velm_statement_step(statement, error)) == VELM_STEP_ROW)
-    count_llm(tally, statement);
-  return step == VELM_STEP_DONE;
+  add_llm(&tally->stats->spans[span].llm, requests, tokens, usd);
 }
 
 /* ---- the figures ---- */
@@ -216,7 +150,7 @@ static VelmStoreCount *sort_counts(GHashTable *named, gint64 unnamed, gsize *n) 
   return counts;
 }
 
-static void finish(Tally *tally) {
+static void finish(VelmStoreTally *tally) {
   VelmStoreStats *stats = tally->stats;
   for (gsize i = 0; i < stats->n_spans; i++) {
     VelmStoreSpan *span = &stats->spans[i];
@@ -233,11 +167,13 @@ static VelmStoreStats *count_all(VelmDatabase *database, const VelmStoreQuery *q
   stats->llm.usd = NAN;
   g_autoptr(GHashTable) decisions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   g_autoptr(GHashTable) classes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-  Tally tally = {.stats = stats, .decisions = decisions, .classes = classes};
+  VelmStoreTally tally = {.stats = stats, .decisions = decisions, .classes = classes};
   /* Both passes see one state of the records: one that came between them would have no span. */
   gboolean ok =
       velm_database_begin_reading(database, error) && read_reach(database, query, &tally, error) &&
-      count_rows(database, query, &tally, error) && count_llms(database, query, &tally, error);
+      (stats->total == 0 ||
+       (velm_store_is_on_server(database) ? velm_store_tally_on_server
+                                          : velm_store_tally_rows)(database, query, &tally, error));
   velm_database_end(database, FALSE, NULL);
   if (!ok)
     return NULL;

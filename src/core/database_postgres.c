@@ -171,8 +171,11 @@ char *velm_postgres_name(const char *url, GError **error) {
 #define NOTICE_CUT                                                                                 \
   "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"                \
   " -c tcp_user_timeout=10000 -c statement_timeout=600s "
-#define READ_ONLY NOTICE_CUT "-c default_transaction_read_only=on "
-#define READ_WRITE NOTICE_CUT "-c lock_timeout=60s -c idle_in_transaction_session_timeout=60s "
+/* Compiling a statement takes longer than most of them do. */
+#define NO_COMPILING "-c jit=off "
+#define READ_ONLY NOTICE_CUT NO_COMPILING "-c default_transaction_read_only=on "
+#define READ_WRITE                                                                                 \
+  NOTICE_CUT NO_COMPILING "-c lock_timeout=60s -c idle_in_transaction_session_timeout=60s "
 
 /* What the address itself sets comes later, and stands. */
 static PGconn *connect_to(const char *url, gboolean read_only) {

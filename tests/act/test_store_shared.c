@@ -345,6 +345,69 @@ static void test_week_of(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
   assert_failure(&f->error, VELM_ERROR_USAGE, "no record is of the time");
 }
 
+/* ---- retention ---- */
+
+enum { OLD = 2500, OLD_IMAGES = 30 };
+
+/* Records a minute apart, some in each of two weeks; every 100th is reviewed. */
+static void add_old(StoreFixture *f) {
+  g_autofree char *reviewed =
+      g_strdup_printf("UPDATE records SET verdict = 1 WHERE id %% 100 = 0 AND id <= %d", OLD);
+  for (guint i = 0; i < OLD;) {
+    g_autoptr(Parts) parts = parts_new();
+    for (guint j = 0; j < VELM_STORE_MAX_BATCH; j++, i++) {
+      g_autofree char *key = g_strdup_printf("old %u", i);
+      add_submission(parts, key, i * OLD_IMAGES / OLD,
+                     MONDAY + ((gint64)i - OLD / 2) * G_TIME_SPAN_MINUTE, NULL);
+    }
+    VelmStoreAdded *added = add_all(f, f->store, parts);
+    g_assert_no_error(f->error);
+    for (guint j = 0; j < VELM_STORE_MAX_BATCH; j++)
+      store_age_image(f, added[j].record->image);
+    free_added(added, parts->submissions->len);
+  }
+  store_run_sql(f, reviewed);
+}
+
+/* More than go at once, while others write. */
+static void test_retain_many(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  const VelmRetention retention = {.max_age = DAY};
+  const VelmRetention all = {.max_age = DAY, .reviewed_too = TRUE};
+  gint64 removed = 0, now = MONDAY + 8 * DAY;
+  add_old(f);
+  Writer writer = {f, 1, &(int){0}};
+  GThread *thread = g_thread_new("writer", write_keys, &writer);
+  g_assert_true(velm_store_retain(f->store, &retention, now - DAY, &removed, &f->error));
+  g_thread_join(thread);
+  g_assert_cmpint(removed, >=, OLD - OLD / 100);
+  g_assert_cmpint(store_read_int(f, "SELECT count(*) FROM records WHERE key LIKE 'old %'"), ==,
+                  OLD / 100);
+  g_assert_cmpint(store_read_int(f, "SELECT count(*) FROM records WHERE verdict = 0"), ==,
+                  *writer.n_new - (removed - (OLD - OLD / 100)));
+  store_assert_whole(f, store_read_int(f, "SELECT count(DISTINCT image) FROM records"));
+  g_assert_true(velm_store_retain(f->store, &all, now, &removed, &f->error));
+  g_assert_cmpint(count(f), ==, 0);
+  g_assert_cmpint(store_read_int(f, "SELECT count(*) FROM weeks"), ==, 0);
+  store_assert_whole(f, 0);
+}
+
+/* Not one record more goes than must. */
+static void test_retain_by_size(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  VelmStoreSize full, after;
+  add_old(f);
+  g_assert_true(velm_store_measure(f->store, &full, &f->error));
+  gint64 of_record = full.database_bytes / full.records;
+  const VelmRetention retention = {.max_bytes =
+                                       full.image_bytes + full.database_bytes - 100 * of_record};
+  gint64 removed = 0;
+  g_assert_true(velm_store_retain(f->store, &retention, MONDAY, &removed, &f->error));
+  g_assert_cmpint(removed, >=, 90);
+  g_assert_cmpint(removed, <=, 101);
+  g_assert_true(velm_store_measure(f->store, &after, &f->error));
+  g_assert_cmpint(after.image_bytes + after.database_bytes, <=, retention.max_bytes);
+  store_assert_whole(f, store_read_int(f, "SELECT count(DISTINCT image) FROM records"));
+}
+
 /* ---- images of a folder that others use ---- */
 
 static void test_young_images_stay(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
@@ -370,6 +433,26 @@ static void test_young_images_stay(StoreFixture *f, G_GNUC_UNUSED gconstpointer 
   g_assert_no_error(f->error);
   velm_store_release_image(other, sha256);
   store_assert_whole(f, 1);
+}
+
+/* Of many at once, those go that nothing has or is about to have. */
+static void test_remove_files(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+  for (guint i = 0; i < 5; i++) {
+    g_autoptr(GBytes) bytes = store_image(i, 2000);
+    g_ptr_array_add(names, velm_store_put_image(f->store, bytes, &f->error));
+    if (i != 1) /* held */
+      velm_store_release_image(f->store, names->pdata[i]);
+    if (i != 2) /* young */
+      store_age_image(f, names->pdata[i]);
+  }
+  store_add_part(f, "k", 3, 1);
+  g_assert_true(velm_store_remove_shared(f->store, names, &f->error));
+  for (guint i = 0; i < 5; i++) {
+    g_autofree char *path = velm_store_image_path(f->store, names->pdata[i]);
+    g_assert_cmpint(g_file_test(path, G_FILE_TEST_EXISTS), ==, i >= 1 && i <= 3);
+  }
+  velm_store_release_image(f->store, names->pdata[1]);
 }
 
 /* What nobody gave a record goes after a while. */
@@ -551,7 +634,10 @@ int main(int argc, char *argv[]) {
   ADD("two-stations", test_two_stations);
   ADD("weeks", test_weeks);
   ADD("week-of", test_week_of);
+  ADD("retain-many", test_retain_many);
+  ADD("retain-by-size", test_retain_by_size);
   ADD("young-images-stay", test_young_images_stay);
+  ADD("remove-files", test_remove_files);
   ADD("sweep", test_sweep);
   ADD("restart", test_restart);
   ADD("restart-under-load", test_restart_under_load);

@@ -234,22 +234,163 @@ static void test_failed(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_assert_null(stats->classes[0].name);
 }
 
+/* ---- odd numbers ---- */
+
+/* Gives the record @id the value @sql in @column, whatever a record may have there. */
+static void set(StoreFixture *f, gint64 id, const char *column, const char *sql) {
+  g_autofree char *text =
+      g_strdup_printf("UPDATE records SET %s = %s WHERE id = %" G_GINT64_FORMAT, column, sql, id);
+  store_run_sql(f, text);
+}
+
+static gint64 count_in_bins(const VelmStoreStats *stats) {
+  gint64 n = 0;
+  for (gsize i = 0; i < stats->n_bins; i++)
+    n += stats->bins[i].good + stats->bins[i].other;
+  return n;
+}
+
+static void assert_means_are_finite(const VelmStoreStats *stats) {
+  for (gsize i = 0; i < stats->n_spans; i++)
+    g_assert_false(isinf(stats->spans[i].mean_score) || isinf(stats->spans[i].mean_ms));
+}
+
 /* A score that is none, or far off, takes no others with it. */
 static void test_odd_scores(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
   const VelmStoreQuery query = velm_store_query_default();
-  const char *const changes[] = {f->url ? "'Infinity'" : "9e999", f->url ? "'-Infinity'" : "-9e999",
-                                 "1.7e308", "-1.7e308"};
+  const char *const changes[] = {f->url ? "'NaN'" : "NULL",
+                                 f->url ? "'Infinity'" : "9e999",
+                                 f->url ? "'-Infinity'" : "-9e999",
+                                 "1.7e308",
+                                 "1.7e308",
+                                 "-1.7e308",
+                                 "-1.7e308",
+                                 "5e-324"};
   for (gsize i = 0; i < G_N_ELEMENTS(changes); i++) {
-    gint64 in_bins = 0;
-    g_autofree char *sql =
-        g_strdup_printf("UPDATE records SET score = %s WHERE id = %d", changes[i], (int)i + 10);
-    store_run_sql(f, sql);
+    set(f, (gint64)i + 10, "score", changes[i]);
+    set(f, (gint64)i + 10, "ms", changes[i]);
     g_autoptr(VelmStoreStats) stats = stats_of(f, &query);
-    for (gsize j = 0; j < stats->n_bins; j++)
-      in_bins += stats->bins[j].good + stats->bins[j].other;
-    g_assert_cmpint(in_bins, ==, N - 5 - (gint64)MIN(i + 1, 2));
+    g_assert_cmpint(count_in_bins(stats), ==, N - 5 - (gint64)MIN(i + 1, 3));
     g_assert_cmpint(stats->total, ==, N);
+    assert_means_are_finite(stats);
   }
+}
+
+/* Each score is in the bin that has it between its edges. */
+static void assert_are_in_their_bins(const VelmStoreStats *stats, const double scores[N]) {
+  for (gsize i = 0; i < VELM_STORE_MAX_BINS; i++) {
+    const VelmStoreBin *bin = &stats->bins[i];
+    gboolean is_last = i + 1 == VELM_STORE_MAX_BINS;
+    gint64 n = 0;
+    for (int j = 0; j < N; j++)
+      n += scores[j] >= bin->low && (scores[j] < bin->high || (is_last && scores[j] == bin->high));
+    g_assert_cmpint(bin->good + bin->other, ==, n);
+  }
+}
+
+/* However the edges were rounded: scores are put upon them, and just below. */
+static void test_edges(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  const VelmStoreQuery query = velm_store_query_default();
+  double scores[N];
+  g_autoptr(GString) sql = g_string_new("BEGIN;");
+  set(f, 1, "score", "-0.1");
+  set(f, 2, "score", "7.7");
+  g_autoptr(VelmStoreStats) before = stats_of(f, &query);
+  g_assert_cmpfloat(before->bins[0].low, ==, -0.1);
+  g_assert_cmpfloat(before->bins[VELM_STORE_MAX_BINS - 1].high, ==, 7.7);
+  for (int i = 0; i < N; i++) {
+    double edge = before->bins[i / 2 % VELM_STORE_MAX_BINS].high;
+    char text[G_ASCII_DTOSTR_BUF_SIZE];
+    scores[i] = i == 0 ? -0.1 : i == 1 ? 7.7 : i % 2 ? edge : nextafter(edge, -1);
+    g_string_append_printf(sql, "UPDATE records SET score = %s WHERE id = %d;",
+                           g_ascii_dtostr(text, sizeof text, scores[i]), i + 1);
+  }
+  g_string_append(sql, "COMMIT");
+  store_run_sql(f, sql->str);
+  g_autoptr(VelmStoreStats) stats = stats_of(f, &query);
+  assert_are_in_their_bins(stats, scores);
+}
+
+/* From the lowest number there is to the highest. */
+static void test_far_edges(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  const VelmStoreQuery query = velm_store_query_default();
+  set(f, 1, "score", "-1.7e308");
+  set(f, 2, "score", "1.7e308");
+  g_autoptr(VelmStoreStats) stats = stats_of(f, &query);
+  for (gsize i = 0; i < VELM_STORE_MAX_BINS; i++) {
+    g_assert_true(isfinite(stats->bins[i].low) && isfinite(stats->bins[i].high));
+    g_assert_cmpfloat(stats->bins[i].low, <, stats->bins[i].high);
+  }
+  g_assert_cmpint(stats->bins[0].good + stats->bins[0].other, ==, 1);
+  g_assert_cmpint(stats->bins[VELM_STORE_MAX_BINS - 1].good +
+                      stats->bins[VELM_STORE_MAX_BINS - 1].other,
+                  ==, 1);
+}
+
+static void test_equal_scores(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  const VelmStoreQuery query = velm_store_query_default();
+  store_run_sql(f, "UPDATE records SET score = 2.3 WHERE score IS NOT NULL");
+  g_autoptr(VelmStoreStats) stats = stats_of(f, &query);
+  g_assert_cmpfloat_with_epsilon(stats->bins[0].low, 1.8, 1e-9);
+  g_assert_cmpfloat_with_epsilon(stats->bins[VELM_STORE_MAX_BINS - 1].high, 2.8, 1e-9);
+  for (gsize i = 0; i < VELM_STORE_MAX_BINS; i++) {
+    const VelmStoreBin *bin = &stats->bins[i];
+    g_assert_cmpint(bin->good + bin->other, ==, bin->low <= 2.3 && 2.3 < bin->high ? N - 5 : 0);
+  }
+}
+
+/* A record of the time at which a span begins is of that span. */
+static void test_span_bounds(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  enum { BETWEEN = 60, SPAN = 200 }; /* from the first to the last: 60 spans but for 60 us */
+  const VelmStoreQuery query = velm_store_query_default();
+  store_run_sql(f, "UPDATE records SET time = 1000000 + (id - 1) * 60");
+  g_autoptr(VelmStoreStats) stats = stats_of(f, &query);
+  g_assert_cmpuint(stats->n_spans, ==, VELM_STORE_MAX_SPANS);
+  for (int i = 0; i < VELM_STORE_MAX_SPANS; i++) {
+    gint64 n = 0;
+    for (int j = 0; j < N; j++)
+      n += j * BETWEEN >= i * SPAN && j * BETWEEN < (i + 1) * SPAN;
+    g_assert_cmpint(stats->spans[i].time, ==, 1000000 + i * SPAN);
+    g_assert_cmpint(stats->spans[i].total, ==, n);
+  }
+}
+
+/* ---- language models ---- */
+
+static double usd_of(StoreFixture *f) {
+  const VelmStoreQuery query = velm_store_query_default();
+  g_autoptr(VelmStoreStats) stats = stats_of(f, &query);
+  VelmStoreLlm sum = {0};
+  double usd = 0;
+  for (gsize i = 0; i < stats->n_spans; i++) {
+    sum.requests += stats->spans[i].llm.requests;
+    sum.tokens += stats->spans[i].llm.tokens;
+    usd += isnan(stats->spans[i].llm.usd) ? 0 : stats->spans[i].llm.usd;
+  }
+  g_assert_cmpint(stats->llm.requests, ==, 7);
+  g_assert_cmpint(stats->llm.tokens, ==, 1500);
+  g_assert_cmpint(sum.requests, ==, 7);
+  g_assert_cmpint(sum.tokens, ==, 1500);
+  g_assert_true(isnan(stats->llm.usd) ? usd == 0 : fabs(usd - stats->llm.usd) < 1e-9);
+  return stats->llm.usd;
+}
+
+/* Prices that are none count as nothing, and where all are, there is none. */
+static void test_llm(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  const char *const odd[] = {f->url ? "'NaN'" : "NULL", f->url ? "'Infinity'" : "9e999"};
+  set(f, 1, "llm_requests", "3");
+  set(f, 1, "llm_tokens", "1000");
+  set(f, 2, "llm_requests", "4");
+  set(f, 2, "llm_tokens", "500");
+  set(f, N, "llm_requests", "0");
+  g_assert_true(isnan(usd_of(f)));
+  for (gsize i = 0; i < G_N_ELEMENTS(odd); i++) {
+    set(f, 1, "llm_usd", odd[i]);
+    g_assert_true(isnan(usd_of(f)));
+  }
+  set(f, 2, "llm_usd", "0.25");
+  set(f, N, "llm_usd", "0.5");
+  g_assert_cmpfloat_with_epsilon(usd_of(f), 0.75, 1e-9);
 }
 
 static void test_bad_query(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
@@ -294,6 +435,11 @@ int main(int argc, char *argv[]) {
   BOTH("one", test_one);
   BOTH("failed", test_failed);
   BOTH("odd-scores", test_odd_scores);
+  BOTH("edges", test_edges);
+  BOTH("far-edges", test_far_edges);
+  BOTH("equal-scores", test_equal_scores);
+  BOTH("span-bounds", test_span_bounds);
+  BOTH("llm", test_llm);
   BOTH("bad-query", test_bad_query);
   ADD("plans", test_plans);
   return g_test_run();
