@@ -152,4 +152,12 @@ static const char version_1[] =
     " schema_version BIGINT NOT NULL);"
     "INSERT INTO store VALUES (replace(CAST(gen_random_uuid() AS TEXT), '-', ''), 0, 0, 0);";
 
-const char *const velm_store_postgres_versions[] = {version_1};
+/* Version 2: the station whose image it is. keys has it too: who follows the records of one station
+ * finds the next among them all without a look at each part. */
+static const char version_2[] =
+    "ALTER TABLE records ADD COLUMN station TEXT;"
+    "CREATE INDEX records_by_station ON records (station, time, id) WHERE station IS NOT NULL;"
+    "ALTER TABLE keys ADD COLUMN station TEXT;"
+    "CREATE INDEX keys_by_station ON keys (station, id) WHERE station IS NOT NULL;";
+
+const char *const velm_store_postgres_versions[] = {version_1, version_2};

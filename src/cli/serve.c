@@ -400,8 +400,10 @@ static gboolean serve(const Options *options, const VelmInspectorParams *base, G
     return FALSE;
   g_autoptr(VelmStation) station =
       velm_cli_open_station(options->data, options->database, options->name, error);
-  if (station)
+  if (station && options->name)
     velm_station_set_name(station, options->name);
+  if (station)
+    velm_station_own_records(station);
   if (!station || !add_products(station, options, base, &front, error) ||
       !add_folders(station, options, error) || !add_cameras(station, options, error) ||
       !add_modbus(station, options, error) || !add_mqtt(station, options, params.max_body, error) ||
