@@ -293,6 +293,10 @@ GPtrArray *velm_store_list(VelmStore *store, const VelmStoreQuery *query, const 
 gboolean velm_store_count(VelmStore *store, const VelmStoreQuery *query, gint64 *count,
                           GError **error);
 
+/** The stations that records are of, by their names, VELM_STORE_MAX_PAGE of them at most. Returns:
+ * (transfer full) (element-type utf8). */
+GPtrArray *velm_store_list_stations(VelmStore *store, GError **error);
+
 /* ---- the queue: images that wait for their record ---- */
 
 #define VELM_STORE_MAX_PATH 4096 /* the bytes of an image's name */

@@ -166,6 +166,8 @@ static const char version_1[] =
 static const char version_2[] = "ALTER TABLE records ADD COLUMN station TEXT;"
                                 "CREATE INDEX records_by_station ON records"
                                 " (station, time, id, product, class, decision, verdict, score, ms)"
-                                " WHERE station IS NOT NULL;";
+                                " WHERE station IS NOT NULL;"
+                                "DROP VIEW keys;"
+                                "CREATE VIEW keys AS SELECT key, id, time, station FROM records;";
 
 const char *const velm_store_sqlite_versions[] = {version_1, version_2};
