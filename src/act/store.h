@@ -645,9 +645,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmStoreCopied, velm_store_copied_clear)
 /**
  * Copies all that @from holds into @to, beside what is there: records with their times, classes,
  * reviews, maps and images, specs, versions and the audit log, and what is of the station of @from
- * to that of @to, as are records that say no station where @to is shared. A record gets another
- * number. It can be given up and begun again: what is there
- * already is known by its key. @from stays as it is.
+ * to that of @to, as are records that name no station where @to is shared. A record gets another
+ * number. It can be given up and begun again: what is there already is known by its key. @from
+ * stays as it is.
  * @progress: (nullable)
  * @copied: (out): also where it fails halfway
  * Returns: FALSE with VELM_ERROR_CANCELLED or VELM_ERROR_FILE; records that stay behind are no

@@ -3,15 +3,20 @@
 
 /* ---- the next record ---- */
 
+#define SELECT_NEXT "SELECT id FROM keys WHERE id > ?1 ORDER BY id LIMIT 1"
+
+/* What follows in the index by station and number, if it is of the station. Without that detour the
+ * server may look for a station's next by number alone, among all records of others. */
+#define SELECT_NEXT_OF_STATION                                                                     \
+  "SELECT id FROM (SELECT id, station FROM keys WHERE station IS NOT NULL"                         \
+  " AND (station, id) > (?2, ?1) ORDER BY station, id LIMIT 1) AS following WHERE station = ?2"
+
 /* The smallest number over @after; 0 where there is none. @station: (nullable): of its records. */
 static gboolean find_next(VelmDatabase *database, const char *station, gint64 after, gint64 *id,
                           GError **error) {
   gboolean found = FALSE;
-  g_autoptr(VelmStatement) statement = velm_database_prepare(
-      database,
-      station ? "SELECT id FROM keys WHERE id > ?1 AND station = ?2 ORDER BY id LIMIT 1"
-              : "SELECT id FROM keys WHERE id > ?1 ORDER BY id LIMIT 1",
-      error);
+  g_autoptr(VelmStatement) statement =
+      velm_database_prepare(database, station ? SELECT_NEXT_OF_STATION : SELECT_NEXT, error);
   *id = 0;
   if (!statement)
     return FALSE;

@@ -151,6 +151,9 @@ static void test_shared(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   serve_model(f);
   g_autofree char *ready = read_line(f, "velm: " PRODUCT " is ready");
   g_assert_cmpint(station_add(&f->station, "k", image), ==, 1);
+  g_autoptr(JsonNode) record = station_get_json(&f->station, "/v1/records/1");
+  g_assert_cmpstr(json_object_get_string_member(json_node_get_object(record), "station"), ==,
+                  g_get_host_name());
   postgres_server_stop();
   g_autoptr(HttpReply) refused = station_inspect(&f->station, "l", other);
   g_assert_cmpuint(refused->status, ==, 503);
