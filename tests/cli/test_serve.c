@@ -381,6 +381,7 @@ static void test_options(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
       {2, "name a model with -m", {"serve", "--data", d}},
       {2, "-s goes with -m", {"serve", "--data", d, "--product", one, "-s", "x.yaml"}},
       {2, "cannot be negative", {"serve", "--data", d, "-m", m, "--queue", "-1"}},
+      {2, "--station is to be a name", {"serve", "--data", d, "-m", m, "--station", ""}},
       {2, "usage: velm serve ", {"serve", "--data", d, "-m", m, "more"}},
       {2, "Unknown option --odd", {"serve", "--odd"}},
       {2, "it is to be NAME=MODEL.velm", {"serve", "--data", d, "--product", m}},
