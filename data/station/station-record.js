@@ -134,6 +134,7 @@ function everything(record) {
       [t("field.product"), record.product],
       [t("field.time"), dateTime(record.time)],
       [t("field.part"), record.part],
+      [t("field.station"), record.station],
       [t("field.key"), record.key],
       [t("field.image"), inspection.image],
       [t("field.type"), record.media_type],

@@ -9,7 +9,7 @@ import { makePicks } from "./station-picks.js";
 
 const PAGE = 60;
 const ORDERS = ["newest", "oldest", "highest_score", "least_certain"];
-const FILTERS = ["product", "class", "decision", "reviewed", "min_score", "max_score", "since", "until"];
+const FILTERS = ["product", "station", "class", "decision", "reviewed", "min_score", "max_score", "since", "until"];
 const NO_CLASS = ["unknown", "unclassified", "good"];
 
 // The list that was last looked at: a record that is opened from it has its neighbours here.
@@ -58,6 +58,7 @@ export function makeRecords({ setQuery }) {
   const exports = h("p", { class: "exports" });
   const picking = h("button", { type: "button", "aria-pressed": "false", "aria-keyshortcuts": "S", onclick: () => pick(!isPicking()) },
     t("records.select"));
+  let stations = [];
   const picks = makePicks({ show: drawCards, everything: () => list.records, end: () => pick(false) });
   const element = h("div", { class: "records" },
     h("h1", { class: "unseen" }, t("view.records")),
@@ -124,6 +125,23 @@ export function makeRecords({ setQuery }) {
     drawCards();
   }
 
+  async function takeStations() {
+    try {
+      ({ stations } = await ask("/v1/stations"));
+    } catch {
+      return; // The list says so already.
+    }
+    drawControls();
+  }
+
+  function stationSelects() {
+    const { station } = list.query;
+    // A linked filter may name one that has no records any more.
+    const names = station && !stations.includes(station) ? [...stations, station] : stations;
+    return names.length === 0 ? []
+      : [select("station", [option("", t("all"), ""), ...names.map((name) => option(name, name, station))])];
+  }
+
   function change(name, value) {
     const query = { ...list.query, [name]: value };
     // A class of another product would leave an empty list.
@@ -153,6 +171,7 @@ export function makeRecords({ setQuery }) {
     const focused = Array.from(controls.querySelectorAll("select, input")).indexOf(document.activeElement);
     controls.replaceChildren(
       select("product", productOptions(query.product)),
+      ...stationSelects(),
       select("class", classOptions(query.product, query.class)),
       select("decision", [every, ...DECISIONS.map((key) => option(key, t(`decision.${key}`), query.decision))]),
       select("reviewed", [option("", t("all"), ""), option("true", t("yes"), query.reviewed), option("false", t("no"), query.reviewed)]),
@@ -214,6 +233,7 @@ export function makeRecords({ setQuery }) {
     }
   }
 
+  takeStations();
   const leave = hear([["review", takeReview], ["station", takeProducts]], press);
 
   return { element, update, leave };

@@ -52,7 +52,7 @@ VelmStore *velm_store_open(const char *folder, GError **error);
 /**
  * Opens a store that others use too, or makes it, or brings one of an older velm up to date.
  * Records, reviews, specs, versions and the audit log are of all of them; the queue, callbacks and
- * marks are the station's own.
+ * marks are the station's own, and velm_store_next() gives its own records.
  * @folder: has images/, the same for all of them; made where it is missing
  * @url: postgresql://[USER@]HOST[:PORT]/DATABASE; the password may be in PGPASSWORD or a passfile
  * instead, and no message has it
@@ -138,6 +138,7 @@ GBytes *velm_store_read_image(VelmStore *store, const char *sha256, GError **err
  * @json: (nullable): the record's JSON, where another process made it: @inspection is then what
  * velm_record_read() and velm_record_read_prompt() say of it
  * @part: (nullable): the part that it shows, where the submitter names it: other images may show it
+ * @station: (nullable): the station whose image it is, where that is known
  * @name: (nullable): of the image that could not be, for its record
  * @failure: why it could not
  * @map: (nullable): the score map, in whatever form the caller reads again
@@ -146,7 +147,7 @@ typedef struct {
   const char *key, *product;
   gint64 time;
   GBytes *image;
-  const char *media_type, *part;
+  const char *media_type, *part, *station;
   const VelmInspection *inspection;
   const char *json, *name, *failure;
   GBytes *map;
@@ -166,6 +167,7 @@ const char *velm_verdict_name(VelmReviewVerdict verdict);
 /**
  * VelmStoredRecord: a record as the store has it.
  * @part: the submitter's name of the part; or NULL
+ * @station: the station whose image it is; or NULL
  * @image: SHA-256 of the image; @media_type: its kind; @image_bytes: its size
  * @decision: as it left, a velm_decision_name() or VELM_STORE_FAILED
  * @class_name: as it stands: the person's where one said so, else the classifier's; or NULL
@@ -176,7 +178,7 @@ const char *velm_verdict_name(VelmReviewVerdict verdict);
  */
 typedef struct {
   gint64 id, time;
-  char *key, *product, *part;
+  char *key, *product, *part, *station;
   char *image, *media_type;
   gint64 image_bytes;
   char *decision, *class_name, *detected_class;
@@ -259,13 +261,13 @@ typedef enum {
 /**
  * VelmStoreQuery: which records, and in which order. Start from velm_store_query_default(): all,
  * the newest first.
- * @product, @decision: NULL for any
+ * @product, @station, @decision: NULL for any
  * @class_name: as it stands; NULL for any
  * @min_score, @max_score: both inclusive; NaN for no limit
  * @since, @until: @since <= time < @until; 0 for no limit
  */
 typedef struct {
-  const char *product, *class_name, *decision;
+  const char *product, *station, *class_name, *decision;
   double min_score, max_score;
   gint64 since, until;
   VelmStoreReviewed reviewed;
@@ -290,6 +292,10 @@ GPtrArray *velm_store_list(VelmStore *store, const VelmStoreQuery *query, const 
 /** How many records there are of a query; its order does not matter. */
 gboolean velm_store_count(VelmStore *store, const VelmStoreQuery *query, gint64 *count,
                           GError **error);
+
+/** The stations that records are of, by their names, VELM_STORE_MAX_PAGE of them at most. Returns:
+ * (transfer full) (element-type utf8). */
+GPtrArray *velm_store_list_stations(VelmStore *store, GError **error);
 
 /* ---- the queue: images that wait for their record ---- */
 
@@ -372,8 +378,8 @@ gboolean velm_store_callback_failed(VelmStore *store, const VelmCallback *callba
 /* ---- marks: who goes through the records in the order in which they came to be on the disk ----
  */
 
-/** The first record with a number over @after. @record: (out) (transfer full): NULL where there is
- * none. */
+/** The first record with a number over @after: of a shared store, of those of the station that
+ * opened it. @record: (out) (transfer full): NULL where there is none. */
 gboolean velm_store_next(VelmStore *store, gint64 after, VelmStoredRecord **record, GError **error);
 
 /** Reads the mark @name: the number of the last record that is done with. One that is new is set to
@@ -639,8 +645,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmStoreCopied, velm_store_copied_clear)
 /**
  * Copies all that @from holds into @to, beside what is there: records with their times, classes,
  * reviews, maps and images, specs, versions and the audit log, and what is of the station of @from
- * to that of @to. A record gets another number. It can be given up and begun again: what is there
- * already is known by its key. @from stays as it is.
+ * to that of @to, as are records that name no station where @to is shared. A record gets another
+ * number. It can be given up and begun again: what is there already is known by its key. @from
+ * stays as it is.
  * @progress: (nullable)
  * @copied: (out): also where it fails halfway
  * Returns: FALSE with VELM_ERROR_CANCELLED or VELM_ERROR_FILE; records that stay behind are no
@@ -667,8 +674,9 @@ typedef struct {
 void velm_store_info_clear(VelmStoreInfo *info);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmStoreInfo, velm_store_info_clear)
 
-/** Looks at a store, which may be in use, and makes nothing. @place: its folder, or the database's
- * address. Returns: FALSE where there is no store, or it is of another version. */
+/** Looks at a store, which may be in use or of an older velm, and changes nothing. @place: its
+ * folder, or the database's address. Returns: FALSE where there is no store, or it is of a newer
+ * velm. */
 gboolean velm_store_read_info(const char *place, VelmStoreInfo *info, GError **error);
 
 /**

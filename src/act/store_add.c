@@ -23,7 +23,9 @@ static gboolean check(const VelmSubmission *submission, GError **error) {
          velm_store_check_text(submission->media_type, "media type", VELM_STORE_MAX_NAME, FALSE,
                                error) &&
          (!submission->part ||
-          velm_store_check_text(submission->part, "part", VELM_STORE_MAX_NAME, FALSE, error));
+          velm_store_check_text(submission->part, "part", VELM_STORE_MAX_NAME, FALSE, error)) &&
+         (!submission->station ||
+          velm_store_check_text(submission->station, "station", VELM_STORE_MAX_NAME, FALSE, error));
 }
 
 /* How sure the class is, for the order of the review queue; NaN where nothing is in doubt. */
@@ -87,6 +89,7 @@ static VelmStoreRow row_of(const Entry *entry) {
       .key = submission->key,
       .product = submission->product,
       .part = submission->part,
+      .station = submission->station,
       .time = submission->time,
       .image = entry->sha256 ? entry->sha256 : entry->queued->image,
       .media_type = submission->media_type,

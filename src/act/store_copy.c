@@ -66,7 +66,8 @@ static const char *take_text(Item *item, VelmStatement *statement, int column) {
   return text;
 }
 
-static Item *read_item(VelmStatement *statement) {
+/* @station: of a record that names none. */
+static Item *read_item(VelmStatement *statement, const char *station) {
   Item *item = g_new0(Item, 1);
   item->texts = g_ptr_array_new_with_free_func(g_free);
   item->id = velm_statement_int(statement, 0);
@@ -94,18 +95,21 @@ static Item *read_item(VelmStatement *statement) {
       .map = velm_statement_bytes(statement, 20),
       .prompt = take_text(item, statement, 21),
       .image_bytes = velm_statement_int(statement, 22),
+      .station = take_text(item, statement, 23),
   };
+  if (!item->row.station && *station)
+    item->row.station = station;
   return item;
 }
 
-static GPtrArray *read_items(VelmDatabase *source, gint64 after, GError **error) {
+static GPtrArray *read_items(Copy *copy, gint64 after, GError **error) {
   VelmStep step;
   g_autoptr(GPtrArray) items = g_ptr_array_new_with_free_func((GDestroyNotify)item_free);
   g_autoptr(VelmStatement) statement = velm_database_prepare(
-      source,
+      copy->source,
       "SELECT records.id, key, product, records.time, image, decision, class, detected_class,"
       " score, threshold, confidence, certainty, ms, part, verdict, media_type, llm_requests,"
-      " llm_tokens, llm_usd, json, map, prompt, images.bytes FROM records"
+      " llm_tokens, llm_usd, json, map, prompt, images.bytes, station FROM records"
       " JOIN images ON sha256 = image"
       " JOIN documents ON record = records.id AND documents.time = records.time"
       " WHERE records.id > ?1 ORDER BY records.id LIMIT ?2",
@@ -115,7 +119,7 @@ static GPtrArray *read_items(VelmDatabase *source, gint64 after, GError **error)
   velm_statement_bind_int(statement, 1, after);
   velm_statement_bind_int(statement, 2, RECORDS_A_BATCH);
   while ((step = velm_statement_step(statement, error)) == VELM_STEP_ROW)
-    g_ptr_array_add(items, read_item(statement));
+    g_ptr_array_add(items, read_item(statement, copy->to->station));
   return step == VELM_STEP_DONE ? g_steal_pointer(&items) : NULL;
 }
 
@@ -252,7 +256,7 @@ static gboolean copy_records(Copy *copy, GError **error) {
   if (!velm_database_read_int(copy->source, "SELECT count(*) FROM records", &copy->total, error))
     return FALSE;
   for (;;) {
-    g_autoptr(GPtrArray) items = read_items(copy->source, last, error);
+    g_autoptr(GPtrArray) items = read_items(copy, last, error);
     if (!items || items->len == 0)
       return items != NULL;
     guint n = items->len;

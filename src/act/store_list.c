@@ -164,6 +164,37 @@ GPtrArray *velm_store_list(VelmStore *store, const VelmStoreQuery *query, const 
   return records;
 }
 
+/* ---- stations ---- */
+
+/* From one name to the next by the index, past all records of each. */
+static GPtrArray *list_stations(VelmDatabase *database, GError **error) {
+  VelmStep step;
+  g_autoptr(GPtrArray) stations = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(VelmStatement) statement = velm_database_prepare(
+      database,
+      "WITH RECURSIVE found (station) AS"
+      " (SELECT min(station) FROM keys WHERE station IS NOT NULL UNION ALL"
+      " SELECT (SELECT min(keys.station) FROM keys WHERE keys.station > found.station) FROM found"
+      " WHERE station IS NOT NULL)"
+      " SELECT station FROM found WHERE station IS NOT NULL LIMIT ?",
+      error);
+  if (!statement)
+    return NULL;
+  velm_statement_bind_int(statement, 1, VELM_STORE_MAX_PAGE);
+  while ((step = velm_statement_step(statement, error)) == VELM_STEP_ROW)
+    g_ptr_array_add(stations, velm_statement_text(statement, 0));
+  return step == VELM_STEP_DONE ? g_steal_pointer(&stations) : NULL;
+}
+
+GPtrArray *velm_store_list_stations(VelmStore *store, GError **error) {
+  VelmDatabase *database = velm_store_begin_reading(store, error);
+  if (!database)
+    return NULL;
+  GPtrArray *stations = list_stations(database, error);
+  velm_store_end_reading(store, database);
+  return stations;
+}
+
 /* ---- counting ---- */
 
 /* The weeks of a server know how many they have. */

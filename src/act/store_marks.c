@@ -3,15 +3,26 @@
 
 /* ---- the next record ---- */
 
-/* The smallest number over @after; 0 where there is none. */
-static gboolean find_next(VelmDatabase *database, gint64 after, gint64 *id, GError **error) {
+#define SELECT_NEXT "SELECT id FROM keys WHERE id > ?1 ORDER BY id LIMIT 1"
+
+/* What follows in the index by station and number, if it is of the station. Without that detour the
+ * server may look for a station's next by number alone, among all records of others. */
+#define SELECT_NEXT_OF_STATION                                                                     \
+  "SELECT id FROM (SELECT id, station FROM keys WHERE station IS NOT NULL"                         \
+  " AND (station, id) > (?2, ?1) ORDER BY station, id LIMIT 1) AS following WHERE station = ?2"
+
+/* The smallest number over @after; 0 where there is none. @station: (nullable): of its records. */
+static gboolean find_next(VelmDatabase *database, const char *station, gint64 after, gint64 *id,
+                          GError **error) {
   gboolean found = FALSE;
-  g_autoptr(VelmStatement) statement = velm_database_prepare(
-      database, "SELECT id FROM keys WHERE id > ? ORDER BY id LIMIT 1", error);
+  g_autoptr(VelmStatement) statement =
+      velm_database_prepare(database, station ? SELECT_NEXT_OF_STATION : SELECT_NEXT, error);
   *id = 0;
   if (!statement)
     return FALSE;
   velm_statement_bind_int(statement, 1, after);
+  if (station)
+    velm_statement_bind_text(statement, 2, station);
   if (!velm_statement_find(statement, &found, error))
     return FALSE;
   if (found)
@@ -22,11 +33,12 @@ static gboolean find_next(VelmDatabase *database, gint64 after, gint64 *id, GErr
 gboolean velm_store_next(VelmStore *store, gint64 after, VelmStoredRecord **record,
                          GError **error) {
   gint64 id = 0;
+  const char *station = velm_store_is_shared(store) ? store->station : NULL;
   *record = NULL;
   VelmDatabase *database = velm_store_begin_reading(store, error);
   if (!database)
     return FALSE;
-  gboolean ok = find_next(database, after, &id, error) &&
+  gboolean ok = find_next(database, station, after, &id, error) &&
                 (!id || velm_store_read_record(database, NULL, id, record, error));
   velm_store_end_reading(store, database);
   return ok;

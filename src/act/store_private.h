@@ -112,8 +112,8 @@ gboolean velm_store_sweep_shared(VelmStore *store, guint first, guint n, GError 
 #define VELM_STORE_COLUMNS                                                                         \
   "records.id, records.key, records.product, records.time, records.image, images.media_type,"      \
   " images.bytes, records.decision, records.class, records.detected_class, records.score,"         \
-  " records.threshold, records.confidence, records.verdict, records.part"
-#define VELM_STORE_N_COLUMNS 15
+  " records.threshold, records.confidence, records.verdict, records.part, records.station"
+#define VELM_STORE_N_COLUMNS 16
 
 /** Returns: (transfer full): the row that @statement is at. */
 VelmStoredRecord *velm_store_read_row(VelmStatement *statement);
@@ -136,7 +136,7 @@ void velm_store_bind_places(VelmStatement *statement, int first, const GPtrArray
  * @id: (out)
  */
 typedef struct {
-  const char *key, *product, *part;
+  const char *key, *product, *part, *station;
   gint64 time;
   const char *image, *media_type;
   gint64 image_bytes;

@@ -18,13 +18,14 @@ typedef struct {
   char kind; /* 't', 'i' or 'd' */
 } Filter;
 
-enum { MAX_FILTERS = 7 };
+enum { MAX_FILTERS = 8 };
 
 /* The plus keeps the index of scores from being used for a range of them: its records would all
  * have to be sorted by what orders the page. */
 static void list_filters(const VelmStoreQuery *query, Filter filters[MAX_FILTERS]) {
   const Filter all[MAX_FILTERS] = {
       {"product = ?", query->product != NULL, .text = query->product, .kind = 't'},
+      {"station = ?", query->station != NULL, .text = query->station, .kind = 't'},
       {"class = ?", query->class_name != NULL, .text = query->class_name, .kind = 't'},
       {"decision = ?", query->decision != NULL, .text = query->decision, .kind = 't'},
       {"time >= ?", query->since != 0, .number = query->since, .kind = 'i'},
@@ -71,7 +72,7 @@ int velm_store_bind_filters(VelmStatement *statement, const VelmStoreQuery *quer
 }
 
 gboolean velm_store_check_query(const VelmStoreQuery *query, GError **error) {
-  const char *const texts[] = {query->product, query->class_name, query->decision};
+  const char *const texts[] = {query->product, query->station, query->class_name, query->decision};
   for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
     if (texts[i] && !g_utf8_validate(texts[i], -1, NULL)) {
       g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "a filter is not UTF-8");

@@ -9,6 +9,7 @@ void velm_stored_record_free(VelmStoredRecord *record) {
   g_free(record->key);
   g_free(record->product);
   g_free(record->part);
+  g_free(record->station);
   g_free(record->image);
   g_free(record->media_type);
   g_free(record->decision);
@@ -41,6 +42,7 @@ VelmStoredRecord *velm_store_read_row(VelmStatement *statement) {
       .confidence = velm_statement_double(statement, 12),
       .verdict = (VelmReviewVerdict)velm_statement_int(statement, 13),
       .part = velm_statement_text(statement, 14),
+      .station = velm_statement_text(statement, 15),
   };
   return record;
 }

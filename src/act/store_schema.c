@@ -128,9 +128,5 @@ gboolean velm_store_schema_apply(VelmDatabase *database, GError **error) {
 gboolean velm_store_schema_check(VelmDatabase *database, gint64 *version, GError **error) {
   if (!look(database, VELM_STORE_SCHEMA_VERSION, version, error))
     return FALSE;
-  if (*version == VELM_STORE_SCHEMA_VERSION)
-    return TRUE;
-  if (*version == 0)
-    return refuse(database, error, "holds no store yet");
-  return refuse(database, error, "the store is of an older velm");
+  return *version > 0 || refuse(database, error, "holds no store yet");
 }

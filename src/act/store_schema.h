@@ -6,7 +6,7 @@
 #define VELM_STORE_APPLICATION_ID 0x56454C53 /* "VELS": whose file it is */
 
 /* The version that this velm makes, of both engines. */
-#define VELM_STORE_SCHEMA_VERSION 1
+#define VELM_STORE_SCHEMA_VERSION 2
 
 extern const char *const velm_store_sqlite_versions[VELM_STORE_SCHEMA_VERSION];
 extern const char *const velm_store_postgres_versions[VELM_STORE_SCHEMA_VERSION];
@@ -22,7 +22,8 @@ extern const char *const velm_store_postgres_versions[VELM_STORE_SCHEMA_VERSION]
 gboolean velm_store_migrate(VelmDatabase *database, const char *const *scripts, gsize n,
                             GError **error);
 
-/** The version that @database is of. Returns: FALSE where it is no store, or of another version. */
+/** The version that @database is of, maybe an older one. Returns: FALSE where it is no store, or of
+ * a newer velm. */
 gboolean velm_store_schema_check(VelmDatabase *database, gint64 *version, GError **error);
 
 /** velm_store_migrate() to this velm's version. */

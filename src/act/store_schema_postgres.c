@@ -157,4 +157,12 @@ static const char version_1[] =
     "CREATE INDEX classed_by_score ON records (class, score, id)"
     " WHERE class IS NOT NULL AND score IS NOT NULL;";
 
-const char *const velm_store_postgres_versions[] = {version_1};
+/* Version 2: the station whose image it is. keys has it too: who follows the records of one station
+ * finds the next among them all without a look at each part. */
+static const char version_2[] =
+    "ALTER TABLE records ADD COLUMN station TEXT;"
+    "CREATE INDEX records_by_station ON records (station, time, id) WHERE station IS NOT NULL;"
+    "ALTER TABLE keys ADD COLUMN station TEXT;"
+    "CREATE INDEX keys_by_station ON keys (station, id) WHERE station IS NOT NULL;";
+
+const char *const velm_store_postgres_versions[] = {version_1, version_2};

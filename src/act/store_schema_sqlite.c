@@ -162,4 +162,12 @@ static const char version_1[] =
     " last_record INTEGER NOT NULL);"
     "INSERT INTO store VALUES (lower(hex(randomblob(16))), 0, 0);";
 
-const char *const velm_store_sqlite_versions[] = {version_1};
+/* Version 2: the station whose image it is, of which most folders have one or none. */
+static const char version_2[] = "ALTER TABLE records ADD COLUMN station TEXT;"
+                                "CREATE INDEX records_by_station ON records"
+                                " (station, time, id, product, class, decision, verdict, score, ms)"
+                                " WHERE station IS NOT NULL;"
+                                "DROP VIEW keys;"
+                                "CREATE VIEW keys AS SELECT key, id, time, station FROM records;";
+
+const char *const velm_store_sqlite_versions[] = {version_1, version_2};

@@ -100,11 +100,12 @@ static void bind_record(VelmStatement *statement, const VelmStoreRow *row) {
   velm_statement_bind_double(statement, 13, row->ms);
   velm_statement_bind_text(statement, 14, row->part);
   velm_statement_bind_int(statement, 15, row->verdict);
+  velm_statement_bind_text(statement, 16, row->station);
   if (row->llm_requests < 0)
     return;
-  velm_statement_bind_int(statement, 16, row->llm_requests);
-  velm_statement_bind_int(statement, 17, row->llm_tokens);
-  velm_statement_bind_double(statement, 18, row->llm_usd);
+  velm_statement_bind_int(statement, 17, row->llm_requests);
+  velm_statement_bind_int(statement, 18, row->llm_tokens);
+  velm_statement_bind_double(statement, 19, row->llm_usd);
 }
 
 static void bind_document(VelmStatement *statement, const VelmStoreRow *row) {
@@ -122,6 +123,7 @@ static void bind_key(VelmStatement *statement, const VelmStoreRow *row) {
   velm_statement_bind_text(statement, 1, row->key);
   velm_statement_bind_int(statement, 2, row->id);
   velm_statement_bind_int(statement, 3, row->time);
+  velm_statement_bind_text(statement, 4, row->station);
 }
 
 static gboolean write_table(VelmDatabase *database, const char *table, const char *const *columns,
@@ -138,13 +140,13 @@ static gboolean write_table(VelmDatabase *database, const char *table, const cha
 
 gboolean velm_store_write_rows(VelmDatabase *database, VelmStoreRow *rows, gsize n,
                                GError **error) {
-  static const char *const record[] = {"id",         "key",       "product",    "time",
-                                       "image",      "decision",  "class",      "detected_class",
-                                       "score",      "threshold", "confidence", "certainty",
-                                       "ms",         "part",      "verdict",    "llm_requests",
-                                       "llm_tokens", "llm_usd",   NULL};
+  static const char *const record[] = {"id",           "key",        "product",    "time",
+                                       "image",        "decision",   "class",      "detected_class",
+                                       "score",        "threshold",  "confidence", "certainty",
+                                       "ms",           "part",       "verdict",    "station",
+                                       "llm_requests", "llm_tokens", "llm_usd",    NULL};
   static const char *const document[] = {"record", "time", "bytes", "json", "map", "prompt", NULL};
-  static const char *const key[] = {"key", "id", "time", NULL};
+  static const char *const key[] = {"key", "id", "time", "station", NULL};
   gboolean in_parts = velm_store_is_on_server(database);
   return write_images(database, rows, n, error) && draw_numbers(database, rows, n, error) &&
          (!in_parts || note_weeks(database, rows, n, error)) &&

@@ -8,6 +8,7 @@
 #include "serve/callback_link.h"
 #include "serve/camera_link.h"
 #include "serve/folder_link.h"
+#include "serve/key.h"
 #include "serve/modbus_link.h"
 #include "serve/mqtt_link.h"
 #include "serve/upkeep_link.h"
@@ -296,11 +297,19 @@ static gboolean read_tls(const Options *options, char **certificate, char **key,
   return read_pem(paths[0], certificate, error) && read_pem(paths[1], key, error);
 }
 
+/* Each record has it. */
+static gboolean is_name(const char *name) {
+  return name[0] && strlen(name) <= VELM_STORE_MAX_NAME && velm_text_is_plain(name);
+}
+
 static gboolean check(const Options *options) {
   if (!options->data)
     fprintf(stderr, "velm serve: name the folder of the records with --data\n");
   else if (options->backup && options->database)
     fprintf(stderr, "velm serve: a shared store is backed up by pg_dump, not by --backup\n");
+  else if (options->name && !is_name(options->name))
+    fprintf(stderr, "velm serve: --station is to be a name, of %d bytes at most\n",
+            VELM_STORE_MAX_NAME);
   else if (options->max_mb < 0 || options->rate < 0)
     fprintf(stderr, "velm serve: numbers cannot be negative\n");
   else if (!(options->keep_days >= 0 && options->keep_days <= MOST_DAYS) ||
@@ -400,8 +409,10 @@ static gboolean serve(const Options *options, const VelmInspectorParams *base, G
     return FALSE;
   g_autoptr(VelmStation) station =
       velm_cli_open_station(options->data, options->database, options->name, error);
-  if (station)
+  if (station && options->name)
     velm_station_set_name(station, options->name);
+  if (station)
+    velm_station_own_records(station);
   if (!station || !add_products(station, options, base, &front, error) ||
       !add_folders(station, options, error) || !add_cameras(station, options, error) ||
       !add_modbus(station, options, error) || !add_mqtt(station, options, params.max_body, error) ||

@@ -155,13 +155,15 @@ static int migrate_command(int argc, char **argv) {
   int code = VELM_CLI_USAGE;
   const GOptionEntry entries[] = {
       {"from", 0, 0, G_OPTION_ARG_FILENAME, &options.from,
-       "The station's folder, which no station may be using; it stays as it is", "DIR"},
+       "The station's folder, which no station may be using; its records stay as they are", "DIR"},
       {"to", 0, 0, G_OPTION_ARG_STRING, &options.to,
        "The shared database; its tables are made where there are none", "postgresql://..."},
       {"images", 0, 0, G_OPTION_ARG_FILENAME, &options.images,
        "The folder of the shared store's images, which all of its machines see", "DIR"},
       {"station", 0, 0, G_OPTION_ARG_STRING, &options.station,
-       "The station that goes on with the queue (default: this machine's name)", "NAME"},
+       "The station that goes on with the queue, and that records are of which name none (default: "
+       "this machine's name)",
+       "NAME"},
       G_OPTION_ENTRY_NULL};
   g_auto(GStrv) rest = velm_cli_parse(
       argc, argv, "--from DIR --to postgresql://... --images DIR",

@@ -10,7 +10,7 @@
 #define MOST_LINE 4096
 
 typedef struct {
-  char *product, *shared;
+  char *product, *station, *shared;
   gboolean from_stdin, json;
   VelmCliBroker broker;
 } Options;
@@ -26,6 +26,7 @@ typedef struct {
 
 static void options_clear(Options *options) {
   g_free(options->product);
+  g_free(options->station);
   g_free(options->shared);
   velm_cli_broker_clear(&options->broker);
 }
@@ -35,6 +36,9 @@ static char **parse(int argc, char **argv, Options *options, int *code) {
   const GOptionEntry entries[] = {
       {"product", 0, 0, G_OPTION_ARG_STRING, &options->product,
        "What the images show, as the workers call it", "NAME"},
+      {"station", 0, 0, G_OPTION_ARG_STRING, &options->station,
+       "The station whose images they are: their records say so, and its links tell of them",
+       "NAME"},
       {"shared", 0, 0, G_OPTION_ARG_FILENAME, &options->shared,
        "Folder that the workers share: images in it are sent by reference, and others that are too "
        "large to be sent are put into its folder inbox",
@@ -92,6 +96,7 @@ static gboolean hand_in(Run *run, const char *path, GError **error) {
     return FALSE;
   job->image = g_bytes_new_take(contents, length);
   job->product = g_strdup(run->options->product);
+  job->station = g_strdup(run->options->station);
   job->name = g_filename_display_name(path);
   job->time = g_get_real_time();
   job->key = key_of(job);

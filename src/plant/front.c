@@ -211,6 +211,7 @@ static VelmPlantJob *new_job(const Front *front, const VelmPlantImage *image) {
   job->product = g_strdup(image->product);
   job->name = g_strdup(image->name);
   job->part = g_strdup(image->part);
+  job->station = g_strdup(image->station);
   job->image = g_bytes_ref(image->image);
   job->time = image->time;
   job->whole = !front->params.shared;

@@ -8,6 +8,7 @@
 #define KEY "Velm-Key"
 #define NAME "Velm-Name"
 #define PART "Velm-Part"
+#define STATION "Velm-Station"
 #define TIME "Velm-Time"
 #define IMAGE "Velm-Image"
 /* The bytes of a message that are not its image's. */
@@ -21,6 +22,7 @@ void velm_plant_job_free(VelmPlantJob *job) {
   g_free(job->product);
   g_free(job->name);
   g_free(job->part);
+  g_free(job->station);
   g_free(job->reference);
   g_clear_pointer(&job->image, g_bytes_unref);
   g_free(job);
@@ -61,6 +63,7 @@ gboolean velm_plant_job_check(const VelmPlantJob *job, GError **error) {
   return check_text("product", job->product, VELM_STORE_MAX_NAME, TRUE, error) &&
          check_text("name (" NAME ")", job->name, VELM_STORE_MAX_PATH, TRUE, error) &&
          check_text("part", job->part, VELM_STORE_MAX_NAME, FALSE, error) &&
+         check_text("station", job->station, VELM_STORE_MAX_NAME, FALSE, error) &&
          check_text("reference", job->reference, VELM_STORE_MAX_PATH, FALSE, error) &&
          check_image(job, error);
 }
@@ -83,6 +86,8 @@ static natsStatus set_headers(natsMsg *message, const VelmPlantJob *job) {
     status = set_header(message, NAME, job->name);
   if (status == NATS_OK)
     status = set_header(message, PART, job->part);
+  if (status == NATS_OK)
+    status = set_header(message, STATION, job->station);
   if (status == NATS_OK)
     status = set_header(message, TIME, time);
   if (status == NATS_OK)
@@ -139,6 +144,7 @@ VelmPlantJob *velm_plant_job_read(natsMsg *message, GError **error) {
   job->product = g_strdup(velm_plant_job_product(natsMsg_GetSubject(message)));
   job->name = get_header(message, NAME);
   job->part = get_header(message, PART);
+  job->station = get_header(message, STATION);
   job->reference = get_header(message, IMAGE);
   if (size > 0)
     job->image = g_bytes_new(natsMsg_GetData(message), (gsize)size);

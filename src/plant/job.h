@@ -2,26 +2,27 @@
  * A job: one image to inspect, as a message. The subject names the product, headers say the rest,
  * and the body is the image, where it is given by value.
  *
- *   Velm-Key    of the submitter's choice, the same when it tries again
- *   Velm-Name   what to call the image
- *   Velm-Part   (optional) the part that it shows
- *   Velm-Time   (optional) when it was taken, in microseconds since 1970
- *   Velm-Whole  (optional) 1: whoever waits for the record keeps it: it is to be told with all that
- *               belongs to it
- *   Velm-Image  (instead of a body) where the image is, as for VelmImageSource
+ *   Velm-Key      of the submitter's choice, the same when it tries again
+ *   Velm-Name     what to call the image
+ *   Velm-Part     (optional) the part that it shows
+ *   Velm-Station  (optional) the station whose image it is, as its record then says
+ *   Velm-Time     (optional) when it was taken, in microseconds since 1970
+ *   Velm-Whole    (optional) 1: whoever waits for the record keeps it: it is to be told with all
+ *                 that belongs to it
+ *   Velm-Image    (instead of a body) where the image is, as for VelmImageSource
  */
 #pragma once
 
 #include "plant/streams.h"
 
 /**
- * VelmPlantJob: @key, @name, @part: as in a VelmArrival
+ * VelmPlantJob: @key, @name, @part, @station: as in a VelmArrival
  * @reference: (nullable): where the image is; else @image is the file as it came
  * @time: when it was taken, in microseconds of g_get_real_time()
  * @whole: the record is to be told as velm_record_message_send() tells a whole one
  */
 typedef struct {
-  char *key, *product, *name, *part, *reference;
+  char *key, *product, *name, *part, *station, *reference;
   GBytes *image;
   gint64 time;
   gboolean whole;

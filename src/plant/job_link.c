@@ -193,6 +193,7 @@ static void take(gpointer data, gpointer user_data) {
   const VelmArrival arrival = {.key = task->job->key,
                                .name = task->job->name,
                                .part = task->job->part,
+                               .station = task->job->station,
                                .media_type = velm_media_type_of(image),
                                .image = image,
                                .time = task->job->time,

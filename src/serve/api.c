@@ -59,6 +59,7 @@ static const VelmRoute routes[] = {
     {"GET", "/v1/records/{}/prompt", VELM_ROLE_LINE, .respond = velm_api_get_prompt},
     {"POST", "/v1/records/{}/reviews", VELM_ROLE_OPERATOR, VELM_CONTENT_JSON,
      .respond = velm_api_review},
+    {"GET", "/v1/stations", VELM_ROLE_OPERATOR, .respond = velm_api_list_stations},
     {"GET", "/v1/stats", VELM_ROLE_OPERATOR, .respond = velm_api_get_stats},
     {"GET", "/v1/audit", VELM_ROLE_ENGINEER, .respond = velm_api_list_audit},
     {"GET", "/v1/events", VELM_ROLE_OPERATOR, .respond = velm_api_follow_events},

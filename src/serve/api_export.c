@@ -30,7 +30,7 @@ typedef struct {
 struct _Export {
   VelmStore *store;
   VelmStoreQuery query;
-  char *product, *class_name; /* the query's */
+  char *product, *station, *class_name; /* the query's */
   const Format *format;
   guint pass;
   gboolean begun, ended;
@@ -42,6 +42,7 @@ struct _Export {
 static void export_free(gpointer data) {
   Export *export = data;
   g_free(export->product);
+  g_free(export->station);
   g_free(export->class_name);
   g_free(export->cursor);
   g_ptr_array_unref(export->categories);
@@ -52,7 +53,7 @@ static void export_free(gpointer data) {
 
 static void csv_head(Export *export, GString *out) {
   g_string_append(out, "id,key,product,part,time,decision,class,detected_class,score,threshold,"
-                       "confidence,verdict,image_sha256\r\n");
+                       "confidence,verdict,image_sha256,station\r\n");
 }
 
 static void csv_text(GString *out, const char *text) {
@@ -81,7 +82,9 @@ static gboolean csv_add(Export *export, const VelmStoredRecord *record, GString 
   csv_number(out, record->threshold);
   csv_number(out, record->confidence);
   csv_text(out, velm_verdict_name(record->verdict));
-  g_string_append_printf(out, "%s\r\n", record->image);
+  csv_text(out, record->image);
+  velm_csv_append_field(out, record->station ? record->station : "");
+  g_string_append(out, "\r\n");
   return TRUE;
 }
 
@@ -252,6 +255,7 @@ VelmResponse *velm_api_export_records(VelmCall *call, GError **error) {
   export->query.order = VELM_STORE_OLDEST;
   /* The request's texts may go before the answer is made. */
   export->query.product = export->product = g_strdup(filters.product);
+  export->query.station = export->station = g_strdup(filters.station);
   export->query.class_name = export->class_name = g_strdup(filters.class_name);
   export->format = &formats[index];
   export->categories = g_ptr_array_new_with_free_func(g_free);

@@ -46,6 +46,22 @@ VelmResponse *velm_api_list_records(VelmCall *call, GError **error) {
   return records ? respond_page(records, next) : NULL;
 }
 
+VelmResponse *velm_api_list_stations(VelmCall *call, GError **error) {
+  g_autoptr(GPtrArray) stations =
+      velm_store_list_stations(velm_station_get_store(call->context->station), error);
+  if (!stations)
+    return NULL;
+  g_autoptr(JsonBuilder) builder = json_builder_new();
+  json_builder_begin_object(builder);
+  json_builder_set_member_name(builder, "stations");
+  json_builder_begin_array(builder);
+  for (guint i = 0; i < stations->len; i++)
+    json_builder_add_string_value(builder, stations->pdata[i]);
+  json_builder_end_array(builder);
+  json_builder_end_object(builder);
+  return velm_response_new_json(200, builder);
+}
+
 VelmResponse *velm_api_get_record(VelmCall *call, GError **error) {
   VelmResponse *missing = NULL;
   g_autoptr(VelmStoredRecord) record = velm_call_record(call, &missing, error);

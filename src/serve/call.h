@@ -136,6 +136,7 @@ VelmResponse *velm_api_get_record(VelmCall *call, GError **error);
 VelmResponse *velm_api_get_prompt(VelmCall *call, GError **error);
 VelmResponse *velm_api_get_image(VelmCall *call, GError **error);
 VelmResponse *velm_api_get_picture(VelmCall *call, GError **error);
+VelmResponse *velm_api_list_stations(VelmCall *call, GError **error);
 VelmResponse *velm_api_get_stats(VelmCall *call, GError **error);
 VelmResponse *velm_api_review(VelmCall *call, GError **error);
 

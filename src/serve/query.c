@@ -5,8 +5,9 @@
 
 #define MOST_TEXT 200
 
-static const char *const filter_names[] = {
-    "product", "class", "decision", "reviewed", "min_score", "max_score", "since", "until", NULL};
+static const char *const filter_names[] = {"product",  "station",   "class",     "decision",
+                                           "reviewed", "min_score", "max_score", "since",
+                                           "until",    NULL};
 
 static gboolean refuse(GError **error, const char *name, const char *why) {
   g_set_error(error, VELM_ERROR, VELM_ERROR_USAGE, "%s: %s", name, why);
@@ -113,6 +114,7 @@ static gboolean read_decision(GHashTable *query, const char **decision, GError *
 gboolean velm_query_filters(GHashTable *query, VelmStoreQuery *filters, GError **error) {
   *filters = velm_store_query_default();
   return velm_query_text(query, "product", MOST_TEXT, &filters->product, error) &&
+         velm_query_text(query, "station", MOST_TEXT, &filters->station, error) &&
          velm_query_text(query, "class", MOST_TEXT, &filters->class_name, error) &&
          read_decision(query, &filters->decision, error) &&
          read_reviewed(query, &filters->reviewed, error) &&

@@ -20,6 +20,7 @@ void velm_summary_build(JsonBuilder *builder, const VelmStoredRecord *record) {
   velm_json_set_string(builder, "key", record->key);
   velm_json_set_string(builder, "product", record->product);
   velm_json_set_string(builder, "part", record->part);
+  velm_json_set_string(builder, "station", record->station);
   velm_json_set_time(builder, "time", record->time);
   velm_json_set_string(builder, "decision", record->decision);
   velm_json_set_string(builder, "class", record->class_name);

@@ -19,6 +19,7 @@
 
 struct _VelmStation {
   char *folder, *own_folder, *name;
+  gboolean owns_records; /* of images that come in here */
   VelmStore *store;
   VelmEvents *events;
   VelmMetrics *metrics;
@@ -70,6 +71,7 @@ typedef struct {
   VelmStation *station;
   VelmProduct *product;
   char *key, *name, *part, *media_type;
+  char *owner;   /* the station whose image it is; or NULL */
   GBytes *image; /* NULL where it is in the store's queue, or waits for the plant */
   char *sha256;
   gboolean held;  /* the store keeps the image for this passage */
@@ -127,6 +129,7 @@ static void passage_free(Passage *passage) {
   g_free(passage->key);
   g_free(passage->name);
   g_free(passage->part);
+  g_free(passage->owner);
   g_free(passage->media_type);
   g_free(passage);
 }
@@ -185,7 +188,11 @@ VelmStation *velm_station_new_shared(const char *folder, const char *database, c
     return NULL;
   g_autofree char *own_folder = g_build_filename(folder, "stations", name, NULL);
   VelmStore *store = velm_store_open_shared(folder, database, name, error);
-  return store ? new_station(folder, g_steal_pointer(&own_folder), store) : NULL;
+  if (!store)
+    return NULL;
+  VelmStation *station = new_station(folder, g_steal_pointer(&own_folder), store);
+  velm_station_set_name(station, name);
+  return station;
 }
 
 static void stop_links(VelmStation *station) {
@@ -233,6 +240,8 @@ void velm_station_set_name(VelmStation *station, const char *name) {
   g_free(station->name);
   station->name = g_strdup(name);
 }
+
+void velm_station_own_records(VelmStation *station) { station->owns_records = TRUE; }
 
 VelmStore *velm_station_get_store(VelmStation *station) { return station->store; }
 VelmEvents *velm_station_get_events(VelmStation *station) { return station->events; }
@@ -392,6 +401,7 @@ static VelmSubmission submission_of(const Passage *passage) {
                           .inspection = passage->inspection,
                           .json = passage->told ? passage->told->json : NULL,
                           .part = passage->part,
+                          .station = passage->owner,
                           .name = passage->name,
                           .failure = passage->error ? passage->error->message : NULL,
                           .map = passage->map};
@@ -581,6 +591,7 @@ static gboolean hand_over(Passage *passage, GError **error) {
                                 .product = velm_product_get_name(passage->product),
                                 .name = passage->name,
                                 .part = passage->part,
+                                .station = passage->owner,
                                 .sha256 = passage->sha256,
                                 .image = image,
                                 .time = passage->time};
@@ -636,18 +647,20 @@ static void inspect(Passage *passage, GError *cause) {
   passage_free(passage);
 }
 
-static Passage *new_passage(VelmStation *station, VelmProduct *product, VelmStationDone done,
-                            gpointer user_data) {
+/* @owner: (nullable): whose image it is, where that is another station. */
+static Passage *new_passage(VelmStation *station, VelmProduct *product, const char *owner,
+                            VelmStationDone done, gpointer user_data) {
   Passage *passage = g_new0(Passage, 1);
   *passage =
       (Passage){.station = station, .product = product, .done = done, .user_data = user_data};
+  passage->owner = g_strdup(owner || !station->owns_records ? owner : station->name);
   return passage;
 }
 
 void velm_station_inspect(VelmStation *station, VelmProduct *product, const VelmArrival *arrival,
                           VelmStationDone done, gpointer user_data) {
   GError *error = NULL;
-  Passage *passage = new_passage(station, product, done, user_data);
+  Passage *passage = new_passage(station, product, arrival->station, done, user_data);
   passage->key = g_strdup(arrival->key);
   passage->name = g_strdup(arrival->name);
   passage->part = g_strdup(arrival->part);
@@ -664,7 +677,7 @@ void velm_station_inspect(VelmStation *station, VelmProduct *product, const Velm
 void velm_station_inspect_queued(VelmStation *station, VelmProduct *product,
                                  const VelmQueued *queued, VelmStationDone done,
                                  gpointer user_data) {
-  Passage *passage = new_passage(station, product, done, user_data);
+  Passage *passage = new_passage(station, product, NULL, done, user_data);
   passage->key = g_strdup(queued->key);
   passage->name = g_strdup(queued->name ? queued->name : queued->key);
   passage->part = g_strdup(queued->part);

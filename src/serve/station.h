@@ -21,8 +21,11 @@ VelmStation *velm_station_new_shared(const char *folder, const char *database, c
 void velm_station_free(VelmStation *station);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VelmStation, velm_station_free)
 
-/** What records call it; before it is started. */
+/** What records call it; before it is started. A shared one has its name there. */
 void velm_station_set_name(VelmStation *station, const char *name);
+/** From now on, before it is started, records of images that come in here are of this station, by
+ * its name, where it has one. */
+void velm_station_own_records(VelmStation *station);
 
 /** Where the station keeps the spec of a product that was changed at the page. Returns: (transfer
  * full). */
@@ -62,9 +65,10 @@ void velm_station_tell_state(VelmStation *station);
 
 /* ---- a station whose images others inspect ---- */
 
-/** VelmPlantImage: an image for the plant; all borrowed. @sha256: of @image */
+/** VelmPlantImage: an image for the plant; all borrowed. @station: (nullable): whose it is;
+ * @sha256: of @image */
 typedef struct {
-  const char *key, *product, *name, *part, *sha256;
+  const char *key, *product, *name, *part, *station, *sha256;
   GBytes *image;
   gint64 time;
 } VelmPlantImage;
@@ -109,13 +113,14 @@ gboolean velm_station_has_plant(const VelmStation *station);
  * VelmArrival: an image that came in; all borrowed.
  * @key: the sender's, as VelmSubmission; @name: what to call the image
  * @part: (nullable): the part that it shows, as VelmSubmission
+ * @station: (nullable): the station whose image it is, where that is another
  * @time: when it was taken; 0 for now
  * @only_normal: where the image is anomalous, somebody else goes on with it: it gets no record here
  * @can_wait: where the language model that is to name it is away, it gets no record, and is to come
  * again: VELM_ERROR_CANCELLED
  */
 typedef struct {
-  const char *key, *name, *part, *media_type;
+  const char *key, *name, *part, *station, *media_type;
   GBytes *image;
   gint64 time;
   gboolean only_normal, can_wait;

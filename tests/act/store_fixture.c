@@ -33,7 +33,7 @@ void store_tear_down(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
 
 void store_reopen(StoreFixture *f) {
   g_clear_pointer(&f->store, velm_store_free);
-  f->store = f->url ? velm_store_open_shared(f->path, f->url, "station 1", &f->error)
+  f->store = f->url ? velm_store_open_shared(f->path, f->url, STORE_STATION, &f->error)
                     : velm_store_open(f->path, &f->error);
   g_assert_no_error(f->error);
   g_assert_nonnull(f->store);
@@ -68,6 +68,7 @@ VelmStoredRecord *store_add(StoreFixture *f, const char *key, guint image, gint6
                                      .time = time,
                                      .image = bytes,
                                      .media_type = "image/png",
+                                     .station = f->url ? STORE_STATION : NULL,
                                      .inspection = inspection,
                                      .failure = "not an image"};
   VelmStoredRecord *record = velm_store_add(f->store, &submission, NULL, &f->error);

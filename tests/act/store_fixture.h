@@ -11,6 +11,9 @@ typedef struct {
   GError *error;
 } StoreFixture;
 
+/* Who opens a store that is shared, and whose images store_add() adds to it. */
+#define STORE_STATION "station 1"
+
 /* The data of a test whose store is a shared one. */
 #define STORE_SHARED GINT_TO_POINTER(1)
 

@@ -1,9 +1,11 @@
 #include "act/store.h"
 
 #include "act/store_fixture.h"
+#include "act/store_private.h"
 #include "act/store_schema.h"
 #include "core/database_sqlite.h"
 #include "core/file.h"
+#include "core/postgres_server.h"
 #include "core/scratch.h"
 
 #include <glib/gstdio.h>
@@ -570,6 +572,70 @@ static void test_migration_that_fails(StoreFixture *f, G_GNUC_UNUSED gconstpoint
   g_assert_true(velm_store_migrate(database, two_versions, 2, &f->error));
 }
 
+/* In place of the fixture's, a store of version 1 with one record. */
+static void make_version_1(StoreFixture *f) {
+  g_autoptr(GBytes) image = store_image(1, 2000);
+  g_autofree char *images = velm_store_images_path(f->path);
+  g_autofree char *sha256 = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, image);
+  g_autofree char *path = g_build_filename(f->path, "records.sqlite", NULL);
+  g_autofree char *rows = g_strdup_printf(
+      "INSERT INTO images VALUES ('%s', 'image/png', 2000);"
+      "INSERT INTO records (id, key, product, time, image, decision, class, verdict)"
+      " VALUES (7, 'old', 'bracket', 1, '%s', 'defect', 'dent', 1);"
+      "INSERT INTO documents (record, time, bytes, json) VALUES (7, 1, 2, '{}');"
+      "UPDATE store SET last_record = 7;",
+      sha256, sha256);
+  static const char parts[] = "INSERT INTO weeks VALUES (-259200000000, '19691229', 1, 1);"
+                              "CREATE TABLE records_19691229 PARTITION OF records"
+                              " FOR VALUES FROM (-259200000000) TO (345600000000);"
+                              "CREATE TABLE documents_19691229 PARTITION OF documents"
+                              " FOR VALUES FROM (-259200000000) TO (345600000000);"
+                              "INSERT INTO keys VALUES ('old', 7, 1);";
+  VelmDatabaseState state = VELM_DATABASE_FINE;
+  g_clear_pointer(&f->store, velm_store_free);
+  if (f->url) {
+    g_free(f->url);
+    f->url = postgres_server_new_database();
+  } else {
+    g_assert_cmpint(g_unlink(path), ==, 0);
+  }
+  g_autoptr(VelmDatabase) database = store_connect(f);
+  g_assert_true(velm_store_write_file(images, sha256, image, &state, &f->error));
+  g_assert_true(velm_store_migrate(
+                    database, f->url ? velm_store_postgres_versions : velm_store_sqlite_versions, 1,
+                    &f->error) &&
+                (!f->url || velm_database_run_script(database, parts, &f->error)) &&
+                velm_database_run_script(database, rows, &f->error));
+}
+
+/* What it held is there, and it works as one that is new. */
+static void test_version_1(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_auto(VelmStoreInfo) info = {0};
+  gint64 n = -1;
+  VelmStoreQuery query = velm_store_query_default();
+  make_version_1(f);
+  g_assert_true(velm_store_read_info(f->url ? f->url : f->path, &info, &f->error));
+  g_assert_cmpint(info.version, ==, 1);
+  g_assert_cmpint(info.size.records, ==, 1);
+  store_reopen(f);
+  g_autoptr(VelmStoredRecord) old = NULL, new = store_add(f, "new", 2, 2, NULL);
+  g_assert_cmpint(new->id, ==, 8);
+  g_assert_cmpstr(new->station, ==, f->url ? STORE_STATION : NULL);
+  g_assert_true(velm_store_find(f->store, "old", &old, &f->error));
+  g_assert_cmpint(old->id, ==, 7);
+  g_assert_cmpstr(old->class_name, ==, "dent");
+  g_assert_cmpint(old->verdict, ==, VELM_VERDICT_CONFIRM);
+  g_assert_null(old->station);
+  query.station = STORE_STATION;
+  g_assert_true(velm_store_count(f->store, &query, &n, &f->error));
+  g_assert_cmpint(n, ==, f->url != NULL);
+  store_assert_whole(f, 2);
+  store_reopen(f); /* it is of the new version now */
+  g_assert_cmpint(
+      store_read_int(f, f->url ? "SELECT schema_version FROM store" : "PRAGMA user_version"), ==,
+      2);
+}
+
 #define ADD(name, function)                                                                        \
   g_test_add("/store/" name, StoreFixture, NULL, store_set_up, function, store_tear_down)
 #define BOTH(name, function) STORE_ADD_BOTH(shared, "/store/", name, store_set_up, function)
@@ -610,5 +676,6 @@ int main(int argc, char *argv[]) {
   ADD("migrate", test_migrate);
   ADD("migrate-from-nothing", test_migrate_from_nothing);
   ADD("migration-that-fails", test_migration_that_fails);
+  BOTH("version-1", test_version_1);
   return g_test_run();
 }

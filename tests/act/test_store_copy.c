@@ -26,6 +26,7 @@ static gint64 add(StoreFixture *f, VelmStore *store, const char *key, guint imag
   const VelmSubmission submission = {.key = key,
                                      .product = "bracket",
                                      .part = "p 1",
+                                     .station = image == 6 ? "line 6" : NULL,
                                      .time = time,
                                      .image = bytes,
                                      .media_type = "image/png",
@@ -99,12 +100,15 @@ static VelmStoredRecord *find(StoreFixture *f, const char *key) {
 
 static void assert_copied(StoreFixture *f) {
   g_autoptr(VelmStoredRecord) record = find(f, "part 6");
+  g_autoptr(VelmStoredRecord) nobodys = find(f, "part 7");
   g_autoptr(GBytes) map = NULL, expected = store_image(6 + 1, 100), image = store_image(6, 2000);
   g_assert_cmpint(record->time, ==, 6 * G_TIME_SPAN_DAY);
   g_assert_cmpint(record->verdict, ==, VELM_VERDICT_GOOD);
   g_assert_cmpstr(record->class_name, ==, "good");
   g_assert_cmpstr(record->detected_class, ==, "scratch");
   g_assert_cmpstr(record->part, ==, "p 1");
+  g_assert_cmpstr(record->station, ==, "line 6");
+  g_assert_cmpstr(nobodys->station, ==, f->url ? STORE_STATION : NULL);
   g_assert_cmpfloat(record->confidence, ==, 0.25);
   g_assert_nonnull(strstr(record->json, "\"class\":\"scratch\""));
   g_assert_true(velm_store_get_map(f->store, record->id, &map, &f->error));
@@ -215,7 +219,7 @@ static void test_info(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_assert_cmpint(info.size.records, ==, 2);
   g_assert_cmpint(info.images, ==, 1);
   g_assert_cmpint(info.size.image_bytes, ==, 2000);
-  g_assert_cmpint(info.version, ==, 1);
+  g_assert_cmpint(info.version, ==, 2);
   g_assert_true((info.weeks != NULL) == (f->url != NULL));
   if (info.weeks) {
     g_assert_cmpuint(info.weeks->len, ==, 2);

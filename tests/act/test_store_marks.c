@@ -72,6 +72,53 @@ static void test_next_of_a_gap(StoreFixture *f, G_GNUC_UNUSED gconstpointer data
   g_assert_cmpint(next(f, first), ==, last);
 }
 
+static void add_of(StoreFixture *f, const char *key, const char *station) {
+  g_autoptr(GBytes) image = store_image(1, 500);
+  const VelmSubmission submission = {.key = key,
+                                     .product = "bracket",
+                                     .station = station,
+                                     .time = 1,
+                                     .image = image,
+                                     .media_type = "image/png",
+                                     .failure = "x"};
+  g_autoptr(VelmStoredRecord) record = velm_store_add(f->store, &submission, NULL, &f->error);
+  g_assert_no_error(f->error);
+  g_assert_cmpstr(record->station, ==, station);
+}
+
+/* Of a shared store, whoever opens it as a station follows that one's. */
+static void test_next_of_station(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  static const char *const stations[] = {"station 2", NULL, "station 1", "station 2", "station 1"};
+  for (guint i = 0; i < G_N_ELEMENTS(stations); i++) {
+    g_autofree char *key = g_strdup_printf("%u", i);
+    add_of(f, key, stations[i]);
+  }
+  g_assert_cmpint(next(f, 0), ==, f->url ? 3 : 1);
+  g_assert_cmpint(next(f, 3), ==, f->url ? 5 : 4);
+  g_assert_cmpint(next(f, 5), ==, 0);
+}
+
+/* The first that had the key: it stays of that one's. */
+static void test_next_of_same_key(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_autoptr(GBytes) image = store_image(1, 500);
+  VelmSubmission submission = {.key = "k",
+                               .product = "bracket",
+                               .station = "station 2",
+                               .time = 1,
+                               .image = image,
+                               .media_type = "image/png",
+                               .failure = "x"};
+  for (int round = 0; round < 2; round++) {
+    gboolean existed = FALSE;
+    g_autoptr(VelmStoredRecord) record = velm_store_add(f->store, &submission, &existed, &f->error);
+    g_assert_no_error(f->error);
+    g_assert_cmpint(existed, ==, round);
+    g_assert_cmpstr(record->station, ==, "station 2");
+    submission.station = "station 1";
+  }
+  g_assert_cmpint(next(f, 0), ==, f->url ? 0 : 1);
+}
+
 /* ---- marks ---- */
 
 static void test_begin(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
@@ -147,6 +194,8 @@ int main(int argc, char *argv[]) {
   BOTH("next", test_next);
   BOTH("next-is-whole", test_next_is_whole);
   BOTH("next-of-a-gap", test_next_of_a_gap);
+  BOTH("next-of-station", test_next_of_station);
+  BOTH("next-of-same-key", test_next_of_same_key);
   BOTH("begin", test_begin);
   BOTH("begin-after-retention", test_begin_after_retention);
   BOTH("set", test_set);

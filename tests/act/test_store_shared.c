@@ -60,6 +60,7 @@ static void add_submission(Parts *parts, const char *key, guint image, gint64 ti
                                      .time = time,
                                      .image = bytes,
                                      .media_type = "image/png",
+                                     .station = STORE_STATION,
                                      .inspection = inspection,
                                      .failure = "tab\there, \\ back, \"quoted\"\nand more",
                                      .part = "p\xc3\xa4rt"};

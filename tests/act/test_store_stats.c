@@ -406,10 +406,11 @@ static void test_bad_query(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
 /* What charts ask for is read from an index alone. */
 static void test_plans(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
   VelmDatabase *database = velm_store_begin_reading(f->store, &f->error);
-  for (guint bits = 0; bits < 4; bits++) {
+  for (guint bits = 0; bits < 8; bits++) {
     VelmStoreQuery query = velm_store_query_default();
     query.product = bits & 1 ? "bracket" : NULL;
     query.since = bits & 2 ? 1000 : 0;
+    query.station = bits & 4 ? "station 1" : NULL;
     g_autofree char *select = velm_store_stats_sql(&query);
     g_autofree char *sql = g_strconcat("EXPLAIN QUERY PLAN ", select, NULL);
     g_autoptr(VelmStatement) statement = velm_database_prepare(database, sql, &f->error);

@@ -151,6 +151,9 @@ static void test_shared(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   serve_model(f);
   g_autofree char *ready = read_line(f, "velm: " PRODUCT " is ready");
   g_assert_cmpint(station_add(&f->station, "k", image), ==, 1);
+  g_autoptr(JsonNode) record = station_get_json(&f->station, "/v1/records/1");
+  g_assert_cmpstr(json_object_get_string_member(json_node_get_object(record), "station"), ==,
+                  g_get_host_name());
   postgres_server_stop();
   g_autoptr(HttpReply) refused = station_inspect(&f->station, "l", other);
   g_assert_cmpuint(refused->status, ==, 503);
@@ -378,6 +381,7 @@ static void test_options(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
       {2, "name a model with -m", {"serve", "--data", d}},
       {2, "-s goes with -m", {"serve", "--data", d, "--product", one, "-s", "x.yaml"}},
       {2, "cannot be negative", {"serve", "--data", d, "-m", m, "--queue", "-1"}},
+      {2, "--station is to be a name", {"serve", "--data", d, "-m", m, "--station", ""}},
       {2, "usage: velm serve ", {"serve", "--data", d, "-m", m, "more"}},
       {2, "Unknown option --odd", {"serve", "--odd"}},
       {2, "it is to be NAME=MODEL.velm", {"serve", "--data", d, "--product", m}},

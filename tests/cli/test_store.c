@@ -59,6 +59,18 @@ static void add_file(StoreFixture *f, const char *folder, const char *name, cons
   g_free(scratch_write(path, name, text, strlen(text)));
 }
 
+/* How many of the records are of the station @name. */
+static void assert_is_of(StoreFixture *f, const char *url, const char *images, const char *name,
+                         gint64 expected) {
+  gint64 n = -1;
+  VelmStoreQuery query = velm_store_query_default();
+  g_autoptr(VelmStore) store = velm_store_open_shared(images, url, "test", &f->error);
+  g_assert_no_error(f->error);
+  query.station = name;
+  g_assert_true(velm_store_count(store, &query, &n, &f->error));
+  g_assert_cmpint(n, ==, expected);
+}
+
 /* Twice; then with a damaged image, which does not keep the others. */
 static void test_migrate(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_autofree char *url = postgres_server_new_database();
@@ -85,6 +97,8 @@ static void test_migrate(StoreFixture *f, G_GNUC_UNUSED gconstpointer data) {
                                    "--station", "left");
   assert_refused(&second, 1, "velm: c: ");
   g_assert_cmpstr(second.out, ==, "1 records copied, 2 were there already, 1 failed\n");
+  assert_is_of(f, url, shared, g_get_host_name(), 2);
+  assert_is_of(f, url, shared, "left", 1);
   g_auto(Said) info = velm_store("info", "--json", url);
   g_assert_cmpint(info.code, ==, 0);
   assert_says(info.out, "\"records\":3,\"images\":3,\"image_bytes\":6000,");

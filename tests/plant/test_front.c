@@ -140,6 +140,8 @@ static void begin_front(Plant *plant, guint number, const char *url) {
   const VelmFrontParams params = {
       .broker = front->broker, .source = plant->source, .shared = plant->shared};
   front->station = new_station(plant, name);
+  velm_station_set_name(front->station, name);
+  velm_station_own_records(front->station);
   velm_station_add_product(front->station, &product, &error);
   g_assert_no_error(error);
   front->link = velm_front_new(front->station, &params);
@@ -250,6 +252,8 @@ static void assert_same(Plant *plant, const Front *front, const char *key) {
   g_assert_cmpstr(record->decision, ==, other->decision);
   g_assert_cmpstr(record->class_name, ==, other->class_name);
   g_assert_cmpstr(record->image, ==, other->image);
+  g_assert_cmpstr(record->station, ==, "front-0");
+  g_assert_cmpstr(other->station, ==, "front-0");
   g_assert_cmpint(record->time, ==, other->time);
   g_assert_cmpfloat(record->score, ==, other->score);
   g_assert_cmpfloat(record->threshold, ==, other->threshold);
@@ -699,6 +703,14 @@ static void test_shared(Plant *plant, gconstpointer data) {
   g_assert_cmpint(count_records(front->station), ==, 3);
 }
 
+static void assert_next(const Front *front, gint64 after, const char *key) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(VelmStoredRecord) record = NULL;
+  velm_store_next(velm_station_get_store(front->station), after, &record, &error);
+  g_assert_no_error(error);
+  g_assert_cmpstr(record ? record->key : NULL, ==, key);
+}
+
 /* The workers' database is the fronts' own. */
 static void test_shared_database(Plant *plant, gconstpointer data) {
   g_autoptr(GBytes) image = small_product_image("scratch", 0);
@@ -722,6 +734,11 @@ static void test_shared_database(Plant *plant, gconstpointer data) {
   assert_reply(again, 200, NULL);
   g_assert_cmpint(id_of(again), ==, id_of(first));
   g_assert_cmpint(count_records(plant->worker), ==, 2);
+  /* The links of each follow its own. */
+  assert_next(one, 0, "k");
+  assert_next(one, 1, NULL);
+  assert_next(two, 0, "later");
+  assert_next(two, 2, NULL);
 }
 
 /* ---- all of them ---- */

@@ -45,6 +45,7 @@ static void test_read(void) {
   g_assert_cmpstr(job->product, ==, "disc");
   g_assert_cmpstr(job->name, ==, "one.png");
   g_assert_null(job->part);
+  g_assert_null(job->station);
   g_assert_null(job->reference);
   g_assert_cmpint(job->time, ==, 1700000000000000);
   g_assert_cmpmem(g_bytes_get_data(job->image, NULL), g_bytes_get_size(job->image), "image", 5);
@@ -61,6 +62,8 @@ static void test_refused(void) {
       {"Velm-Name", long_name, NULL, "is too long"},
       {"Velm-Name", "\xff\xfe", NULL, "is not plain UTF-8"},
       {"Velm-Part", "\x01", NULL, "part is not plain UTF-8"},
+      {"Velm-Station", "", NULL, "station is empty"},
+      {"Velm-Station", "a\tb", NULL, "station is not plain UTF-8"},
       {"Velm-Time", "yesterday", NULL, "no number of microseconds"},
       {"Velm-Time", "-5", NULL, "no number of microseconds"},
       {"Velm-Image", "file:a.png", NULL, "given twice"},
@@ -78,6 +81,7 @@ static void test_round_trip(void) {
                       .product = (char *)"disc",
                       .name = (char *)"Scheibe \xc3\xbc.png",
                       .part = (char *)"\xe9\x83\xa8\xe5\x93\x81",
+                      .station = (char *)"line 2",
                       .image = image,
                       .time = 12345};
   g_autoptr(natsMsg) refused = velm_plant_job_to_message(NULL, &job, VELM_STAGE_DETECT, &error);
@@ -93,6 +97,7 @@ static void test_round_trip(void) {
   g_assert_cmpstr(read->key, ==, job.key);
   g_assert_cmpstr(read->name, ==, job.name);
   g_assert_cmpstr(read->part, ==, job.part);
+  g_assert_cmpstr(read->station, ==, "line 2");
   g_assert_cmpint(read->time, ==, job.time);
   g_assert_true(g_bytes_equal(read->image, image));
 }

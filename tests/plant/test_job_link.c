@@ -24,6 +24,7 @@ typedef struct {
   VelmStation *station;
   VelmStage stage;
   gboolean pass_on;
+  const char *line; /* (nullable): the station of jobs that are submitted */
 } Plant;
 
 static void set_up(Plant *plant, gconstpointer data) {
@@ -80,6 +81,7 @@ static gboolean submit(Plant *plant, const char *key, GBytes *image) {
   const VelmPlantJob job = {.key = (char *)key,
                             .product = (char *)PRODUCT,
                             .name = (char *)"image.png",
+                            .station = (char *)plant->line,
                             .image = image,
                             .time = 1700000000000000};
   velm_plant_job_submit(plant->broker, &job, VELM_STAGE_DETECT, &known, NULL, &error);
@@ -154,6 +156,23 @@ static void test_done(Plant *plant, gconstpointer data) {
   g_assert_cmpstr(json_object_get_string_member(object, "decision"), ==, record->decision);
   g_assert_cmpint(json_object_get_int_member(object, "id"), ==, record->id);
   g_assert_cmpuint(nats_count_messages(plant->broker, VELM_STREAM_DEAD), ==, 0);
+}
+
+/* The record is of the station that the job names; a worker is none. */
+static void test_station(Plant *plant, gconstpointer data) {
+  g_autoptr(GBytes) image = small_product_image("good", 0);
+  submit(plant, "nobodys", image);
+  plant->line = "line 1";
+  submit(plant, "own", image);
+  start_worker(plant);
+  wait_until_done(plant);
+  g_autoptr(VelmStoredRecord) nobodys = find_record(plant, "nobodys");
+  g_autoptr(VelmStoredRecord) own = find_record(plant, "own");
+  g_autoptr(JsonNode) told = get_told(plant, "own");
+  g_assert_cmpstr(nobodys->station, ==, NULL);
+  g_assert_cmpstr(own->station, ==, "line 1");
+  g_assert_cmpstr(json_object_get_string_member(json_node_get_object(told), "station"), ==,
+                  "line 1");
 }
 
 /* The broker drops what it was given lately; what it lets through is known by its record. */
@@ -313,6 +332,7 @@ static void test_pass_on(Plant *plant, gconstpointer data) {
   g_autoptr(GBytes) good = small_product_image("good", 1);
   submit(plant, "normal", good);
   submit(plant, "normal-too", good);
+  plant->line = "line 1";
   submit(plant, "suspect", black);
   plant->pass_on = TRUE;
   start_worker(plant);
@@ -327,6 +347,7 @@ static void test_pass_on(Plant *plant, gconstpointer data) {
   g_autoptr(VelmStoredRecord) record = find_record(plant, "suspect");
   g_assert_nonnull(record);
   g_assert_cmpstr(record->decision, !=, "normal");
+  g_assert_cmpstr(record->station, ==, "line 1");
   g_assert_cmpint(count_records(plant), ==, 3);
 }
 
@@ -442,6 +463,7 @@ int main(int argc, char **argv) {
     return nats_server_skip();
   small_product_set_up();
   ADD("done", test_done);
+  ADD("station", test_station);
   ADD("repeated", test_repeated);
   ADD("poison", test_poison);
   ADD("revived", test_revived);

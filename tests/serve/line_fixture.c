@@ -101,6 +101,7 @@ void line_tear_down(LineFixture *f, G_GNUC_UNUSED gconstpointer data) {
   line_end(f);
   g_clear_error(&f->error);
   g_free(f->data);
+  g_free(f->database);
   scratch_remove(f->folder);
 }
 
@@ -115,8 +116,10 @@ void line_add_product(LineFixture *f, const char *name) {
 
 void line_make(LineFixture *f) {
   g_assert_null(f->station);
-  f->station = velm_station_new(f->data, &f->error);
+  f->station = f->database ? velm_station_new_shared(f->data, f->database, LINE_STATION, &f->error)
+                           : velm_station_new(f->data, &f->error);
   g_assert_no_error(f->error);
+  velm_station_own_records(f->station);
   line_add_product(f, LINE_PRODUCT);
 }
 
@@ -206,6 +209,22 @@ void line_enqueue(LineFixture *f, const char *product, const char *key, guint nu
 }
 
 /* ---- records ---- */
+
+gint64 line_add_record_of(LineFixture *f, const char *station, guint number) {
+  g_autoptr(GBytes) image = line_image(number);
+  g_autofree char *key = g_strdup_printf("%s %u", station, number);
+  const VelmSubmission submission = {.key = key,
+                                     .product = LINE_PRODUCT,
+                                     .station = station,
+                                     .time = g_get_real_time(),
+                                     .image = image,
+                                     .media_type = "image/png",
+                                     .failure = "made up"};
+  g_autoptr(VelmStoredRecord) record =
+      velm_store_add(velm_station_get_store(f->station), &submission, NULL, &f->error);
+  g_assert_no_error(f->error);
+  return record->id;
+}
 
 GPtrArray *line_records(LineFixture *f) {
   GPtrArray *records = g_ptr_array_new_with_free_func((GDestroyNotify)velm_stored_record_free);

@@ -5,9 +5,13 @@
 
 #define LINE_PRODUCT "disc"
 
+/* The name of a station whose store is shared. */
+#define LINE_STATION "line-1"
+
 typedef struct {
-  char *folder; /* of the test */
-  char *data;   /* of the station, in it */
+  char *folder;   /* of the test */
+  char *data;     /* of the station, in it */
+  char *database; /* (nullable): of the station's store, which is shared then */
   VelmStation *station;
   guint most_queued; /* of each product that is added */
   GError *error;
@@ -49,6 +53,10 @@ VelmStoredRecord *line_inspect_bytes(LineFixture *f, const char *key, GBytes *im
 /** Queues the image of a number under @key; it must be new. @callback: (nullable). */
 void line_enqueue(LineFixture *f, const char *product, const char *key, guint number,
                   const char *callback);
+
+/** Adds a record of the image of a number to the station's store, as a worker does for the station
+ * @station. Returns: its number. */
+gint64 line_add_record_of(LineFixture *f, const char *station, guint number);
 
 /** The station's records in the order in which they came to be on the disk. Returns: (transfer
  * full) (element-type VelmStoredRecord): with their JSON. */

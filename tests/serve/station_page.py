@@ -62,8 +62,13 @@ def filters(page):
     # The filter is in the address: a reload keeps it.
     page.reload()
     expect(cards).to_have_count(count)
+    page.get_by_role("button", name="Clear filters").click()
+    page.get_by_label("Station").select_option("line 2")
+    expect(cards).to_have_count(1)
+    assert "station=line" in page.url
     cards.first.click()
     expect(page).to_have_url(re.compile(r"#/records/\d+"))
+    expect(page.locator(".record-facts")).to_contain_text("line 2")
     look(page, "record")
 
 

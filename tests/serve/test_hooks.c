@@ -4,6 +4,7 @@
 
 #include "classify/scripted_server.h"
 #include "core/json.h"
+#include "core/postgres_server.h"
 #include "core/scratch.h"
 #include "serve/callback_link.h"
 #include "serve/line_fixture.h"
@@ -114,6 +115,26 @@ static void test_order(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
     g_assert_cmpint(told(f, i), ==, first + i);
   line_end(&f->station);
   g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 10);
+}
+
+/* Where stations share a store, each tells of its own images. */
+static void test_own_records(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  if (!postgres_server_is_installed()) {
+    g_test_skip("there is no PostgreSQL");
+    return;
+  }
+  f->station.database = postgres_server_new_database();
+  scripted_server_reply(f->server, 200, NULL, "{}");
+  open_webhook(f, scripted_server_endpoint(f->server), KEY);
+  line_add_record_of(&f->station, "line-2", 1);
+  gint64 submitted = line_add_record_of(&f->station, LINE_STATION, 2);
+  line_add_record_of(&f->station, "line-2", 3);
+  gint64 own = inspect(f, 0);
+  wait_for_requests(f, 2);
+  g_assert_cmpint(told(f, 0), ==, submitted);
+  g_assert_cmpint(told(f, 1), ==, own);
+  line_end(&f->station);
+  g_assert_cmpuint(scripted_server_n_requests(f->server), ==, 2);
 }
 
 static void test_refusals(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
@@ -443,6 +464,7 @@ int main(int argc, char **argv) {
   ADD("webhook/signed", test_signed);
   ADD("webhook/unsigned", test_unsigned);
   ADD("webhook/order", test_order);
+  ADD("webhook/own-records", test_own_records);
   ADD("webhook/refusals", test_refusals);
   ADD("webhook/redirection", test_redirection);
   ADD("webhook/not-there", test_not_there);

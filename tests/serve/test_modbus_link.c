@@ -1,6 +1,7 @@
 /* Verdicts for a PLC, as a PLC reads them: one after the other, none lost and none twice. */
 #include "serve/modbus_link.h"
 
+#include "core/postgres_server.h"
 #include "core/scratch.h"
 #include "serve/line_fixture.h"
 
@@ -316,6 +317,28 @@ static void test_begins_with_the_next(Fixture *f, G_GNUC_UNUSED gconstpointer da
   wait_for_none(f);
 }
 
+/* Where stations share a store, a line's PLC hears of its own images. */
+static void test_own_records(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  if (!postgres_server_is_installed()) {
+    g_test_skip("there is no PostgreSQL");
+    return;
+  }
+  close_station(f);
+  f->station.database = postgres_server_new_database();
+  open_station(f);
+  line_add_record_of(&f->station, "line-2", 1);
+  gint64 own = inspect(f, 0);
+  line_add_record_of(&f->station, "line-2", 2);
+  gint64 submitted = line_add_record_of(&f->station, LINE_STATION, 3);
+  line_wait_for(look(f) != 0);
+  g_assert_cmpint(record_number(f), ==, own);
+  acknowledge(f, look(f));
+  line_wait_for(look(f) != 0 && record_number(f) != own);
+  g_assert_cmpint(record_number(f), ==, submitted);
+  acknowledge(f, look(f));
+  wait_for_none(f);
+}
+
 /* ---- clients ---- */
 
 static void test_read_only(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
@@ -430,6 +453,7 @@ int main(int argc, char **argv) {
   ADD("disk-refuses", test_disk_refuses);
   ADD("disk-cannot-be-read", test_disk_cannot_be_read);
   ADD("begins-with-the-next", test_begins_with_the_next);
+  ADD("own-records", test_own_records);
   ADD("read-only", test_read_only);
   ADD("bad-clients", test_bad_clients);
   ADD("drips", test_drips);

@@ -3,6 +3,7 @@
 #include "serve/mqtt_link.h"
 
 #include "core/json.h"
+#include "core/postgres_server.h"
 #include "core/scratch.h"
 #include "serve/line_fixture.h"
 #include "serve/mqtt_connection.h"
@@ -440,6 +441,25 @@ static void test_outbox(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   check_order(f, 5);
 }
 
+/* Where stations share a store, each tells of its own images. */
+static void test_own_records(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
+  if (!postgres_server_is_installed()) {
+    g_test_skip("there is no PostgreSQL");
+    return;
+  }
+  f->station.database = postgres_server_new_database();
+  if (!open_all(f))
+    return;
+  line_add_record_of(&f->station, "line-2", 1);
+  gint64 first = line_add_record_of(&f->station, LINE_STATION, 2);
+  line_add_record_of(&f->station, "line-2", 3);
+  const gint64 own[] = {first, line_inspect(&f->station, "k", 0)};
+  for (guint i = 0; i < G_N_ELEMENTS(own); i++) {
+    g_autofree char *id = member_of(f, RECORDS, i, "id");
+    g_assert_cmpint(g_ascii_strtoll(id, NULL, 10), ==, own[i]);
+  }
+}
+
 static void test_no_broker(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   if (!broker_is_there())
     return;
@@ -637,6 +657,7 @@ int main(int argc, char **argv) {
   ADD("broker-restart", test_broker_restart);
   ADD("station-restart", test_station_restart);
   ADD("outbox", test_outbox);
+  ADD("own-records", test_own_records);
   ADD("no-broker", test_no_broker);
   ADD("silent-broker", test_silent_broker);
   ADD("old-broker", test_old_broker);

@@ -471,6 +471,48 @@ static void test_list(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
   g_assert_cmpstr(all->str, ==, "black part-5 part-4 part-3 part-2 part-1 part-0 ");
 }
 
+/* A record of another station than this one, which has none of its own. */
+static void add_record_of(StationFixture *f, const char *key, const char *station) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GBytes) image = small_product_image("good", 0);
+  const VelmSubmission submission = {.key = key,
+                                     .product = PRODUCT,
+                                     .station = station,
+                                     .time = 1,
+                                     .image = image,
+                                     .media_type = "image/png",
+                                     .failure = "made up"};
+  g_autoptr(VelmStoredRecord) record =
+      velm_store_add(velm_station_get_store(f->station), &submission, NULL, &error);
+  g_assert_no_error(error);
+}
+
+static void test_stations(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
+  g_autoptr(GBytes) image = small_product_image("good", 0);
+  station_start(f);
+  json_node_unref(station_wait_for(f, "ready"));
+  station_add(f, "nobodys", image);
+  g_autofree char *none = get_text(f, "/v1/stations");
+  g_assert_cmpstr(none, ==, "{\"stations\":[]}");
+  add_record_of(f, "b", "line, 2");
+  add_record_of(f, "a", "line 1");
+  add_record_of(f, "c", "line, 2");
+  g_autofree char *stations = get_text(f, "/v1/stations");
+  g_assert_cmpstr(stations, ==, "{\"stations\":[\"line 1\",\"line, 2\"]}");
+  assert_keys_of(f, "/v1/records?station=line,%202", "c b");
+  assert_keys_of(f, "/v1/records?station=line%201&product=" PRODUCT, "a");
+  assert_keys_of(f, "/v1/records?station=absent", "");
+  g_autoptr(JsonNode) record = station_get_json(f, "/v1/records/2");
+  g_assert_cmpstr(text_of(record, "station"), ==, "line, 2");
+  g_autoptr(JsonNode) stats = station_get_json(f, "/v1/stats?station=line,%202");
+  g_assert_cmpint(int_of(stats, "total"), ==, 2);
+  g_autofree char *csv = get_text(f, "/v1/records/export?format=csv&station=line,%202");
+  g_auto(GStrv) lines = g_strsplit(csv, "\r\n", -1);
+  g_assert_cmpuint(g_strv_length(lines), ==, 4);
+  g_assert_true(g_str_has_suffix(lines[0], ",station"));
+  g_assert_true(g_str_has_suffix(lines[1], ",\"line, 2\""));
+}
+
 static void test_list_wrong(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
   static const char *const queries[] = {
       "limit=0",      "limit=501",     "limit=x",   "order=worst",    "cursor=x",
@@ -561,7 +603,7 @@ static void test_export_csv(StationFixture *f, G_GNUC_UNUSED gconstpointer data)
   g_assert_cmpstr(lines[8], ==, "");
   for (guint i = 0; i < 8; i++) {
     g_auto(GStrv) cells = g_strsplit(lines[i], ",", -1);
-    g_assert_cmpuint(g_strv_length(cells), ==, 13);
+    g_assert_cmpuint(g_strv_length(cells), ==, 14);
   }
 }
 
@@ -1001,6 +1043,7 @@ static const struct {
     {"GET", "/v1/records/{}/picture", VELM_ROLE_OPERATOR},
     {"GET", "/v1/records/{}/prompt", VELM_ROLE_LINE},
     {"POST", "/v1/records/{}/reviews", VELM_ROLE_OPERATOR},
+    {"GET", "/v1/stations", VELM_ROLE_OPERATOR},
     {"GET", "/v1/stats", VELM_ROLE_OPERATOR},
     {"GET", "/v1/audit", VELM_ROLE_ENGINEER},
     {"GET", "/v1/events", VELM_ROLE_OPERATOR},
@@ -1307,6 +1350,7 @@ int main(int argc, char **argv) {
   ADD("camera/trigger", test_trigger);
   ADD("model/garbage", test_garbage_model);
   ADD("records/list", test_list);
+  ADD("records/stations", test_stations);
   ADD("records/list_wrong", test_list_wrong);
   ADD("records/one", test_record);
   ADD("records/pictures", test_pictures);

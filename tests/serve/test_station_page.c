@@ -28,6 +28,28 @@ static void add_part(const StationFixture *f, const char *class_name, guint numb
   station_add(f, NULL, image);
 }
 
+static void take_record(VelmStoredRecord *record, gboolean existed, const GError *error,
+                        gpointer is_done) {
+  g_assert_no_error(error);
+  velm_stored_record_free(record);
+  g_atomic_int_set((gint *)is_done, TRUE);
+}
+
+/* A good part of another line. */
+static void add_part_of(const StationFixture *f, const char *station) {
+  gint is_done = FALSE;
+  g_autoptr(GBytes) image = small_product_image("good", 0);
+  const VelmArrival arrival = {.key = "of another line",
+                               .name = "part.png",
+                               .station = station,
+                               .media_type = "image/png",
+                               .image = image};
+  velm_station_inspect(f->station, velm_station_find_product(f->station, PRODUCT), &arrival,
+                       take_record, &is_done);
+  while (!g_atomic_int_get(&is_done))
+    g_usleep(1000);
+}
+
 /* Good parts and defect ones, in turn. */
 static void add_parts(const StationFixture *f) {
   static const char *const defects[] = {"scratch", "dent"};
@@ -56,6 +78,7 @@ static void test_page(StationFixture *f, G_GNUC_UNUSED gconstpointer data) {
   station_start(f);
   json_node_unref(station_wait_for(f, "ready"));
   add_parts(f);
+  add_part_of(f, "line 2");
   g_autofree char *script = g_test_build_filename(G_TEST_DIST, "serve", "station_page.py", NULL);
   g_autoptr(GSubprocess) process =
       g_subprocess_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_MERGE, &error,
