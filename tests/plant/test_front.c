@@ -386,6 +386,57 @@ static void test_broker_restarts(Plant *plant, gconstpointer data) {
   g_assert_cmpint(finish_post(client, 201), ==, 1);
 }
 
+/* ---- a broker that loses its data ---- */
+
+static void restart_with(Plant *plant, const char *noted) {
+  nats_server_kill(&plant->server);
+  nats_server_put_back(&plant->server, noted);
+  nats_server_start(&plant->server);
+}
+
+/* What it took is handed in again, by itself; and the streams are made again. */
+static void test_data_lost(Plant *plant, gconstpointer data) {
+  g_autoptr(GBytes) image = small_product_image("good", 0);
+  g_autoptr(GBytes) other = small_product_image("scratch", 0);
+  Front *front = start_front(plant, 0);
+  HttpClient *client = begin_post(front, "k", image);
+  post_later(front, "later", other);
+  line_wait_for(count_jobs(plant) == 2);
+  restart_with(plant, NULL);
+  line_wait_for(count_jobs(plant) == 2);
+  start_worker(plant);
+  g_assert_cmpint(finish_post(client, 201), >, 0);
+  line_wait_for(is_done(front, "later"));
+  assert_same(plant, front, "k");
+  assert_same(plant, front, "later");
+  restart_with(plant, NULL);
+  line_wait_for(count_jobs(plant) == 0);
+  line_wait_for(is_in(front, VELM_STATE_READY));
+  g_autoptr(HttpReply) again = post(front, "m", image);
+  assert_reply(again, 201, NULL);
+  g_assert_cmpint(count_records(plant->worker), ==, 3);
+}
+
+/* Its streams are those that they were, but the last jobs are not in them. */
+static void test_jobs_lost(Plant *plant, gconstpointer data) {
+  g_autoptr(GBytes) image = small_product_image("good", 0);
+  Front *front = start_front(plant, 0);
+  HttpClient *first = begin_post(front, "first", image);
+  line_wait_for(count_jobs(plant) == 1);
+  nats_server_stop(&plant->server);
+  nats_server_note(&plant->server, "early");
+  nats_server_start(&plant->server);
+  line_wait_for(is_in(front, VELM_STATE_DEGRADED) || velm_broker_is_connected(front->broker));
+  line_wait_for(is_in(front, VELM_STATE_READY) && velm_broker_is_connected(front->broker));
+  HttpClient *last = begin_post(front, "last", image);
+  line_wait_for(count_jobs(plant) == 2);
+  restart_with(plant, "early");
+  start_worker(plant);
+  finish_post(first, 201);
+  finish_post(last, 201);
+  g_assert_cmpint(count_records(plant->worker), ==, 2);
+}
+
 /* ---- a network that is cut ---- */
 
 /* Carries connections to the broker, until it is cut. */
@@ -740,6 +791,8 @@ int main(int argc, char **argv) {
   ADD("broker-away", test_broker_away);
   ADD("broker-comes", test_broker_comes);
   ADD("broker-restarts", test_broker_restarts);
+  ADD("data-lost", test_data_lost);
+  ADD("jobs-lost", test_jobs_lost);
   ADD("cut", test_cut);
   ADD("dead-letter", test_dead_letter);
   ADD("full", test_full);
