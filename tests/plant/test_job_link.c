@@ -180,6 +180,22 @@ static void test_repeated(Plant *plant, gconstpointer data) {
   g_assert_cmpuint(nats_count_messages(plant->broker, VELM_STREAM_DEAD), ==, 0);
 }
 
+/* Workers with stores of their own number their records alike. */
+static void test_own_stores(Plant *plant, gconstpointer data) {
+  static const char *const keys[] = {"one", "other"};
+  for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
+    g_autoptr(GBytes) image = small_product_image("good", i);
+    start_worker(plant);
+    submit(plant, keys[i], image);
+    wait_until_done(plant);
+    g_autoptr(VelmStoredRecord) record = find_record(plant, keys[i]);
+    g_assert_cmpint(record->id, ==, 1);
+    stop_worker(plant);
+    scratch_remove(g_build_filename(plant->folder, "data", NULL));
+  }
+  wait_for_messages(plant, VELM_STREAM_RECORDS, G_N_ELEMENTS(keys));
+}
+
 static VelmDeadLetter *find_letter(GPtrArray *letters, const char *reason) {
   for (guint i = 0; i < letters->len; i++) {
     VelmDeadLetter *letter = letters->pdata[i];
@@ -491,6 +507,7 @@ int main(int argc, char **argv) {
   small_product_set_up();
   ADD("done", test_done);
   ADD("repeated", test_repeated);
+  ADD("own-stores", test_own_stores);
   ADD("poison", test_poison);
   ADD("revived", test_revived);
   ADD("suspect", test_suspect);
