@@ -1,6 +1,6 @@
 /*
  * What of JetStream a plant uses. Whoever comes first makes it; what is there already stays as it
- * is, so that an operator's own limits and replicas hold.
+ * is, so that an operator's own limits and replicas hold (plant/set_up.h).
  *
  *   VELM_DETECT    velm.detect.PRODUCT         jobs: images to inspect, each until it is done
  *   VELM_CLASSIFY  velm.classify.PRODUCT       jobs: suspect images, for a language model to name
