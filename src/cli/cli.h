@@ -40,6 +40,7 @@ int velm_cli_spec(int argc, char **argv);
 int velm_cli_serve(int argc, char **argv);
 int velm_cli_worker(int argc, char **argv);
 int velm_cli_plant(int argc, char **argv);
+int velm_cli_plant_init(int argc, char **argv);
 int velm_cli_plant_publish(int argc, char **argv);
 int velm_cli_plant_products(int argc, char **argv);
 int velm_cli_plant_versions(int argc, char **argv);

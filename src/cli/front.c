@@ -1,5 +1,6 @@
 /* velm serve as a front of the plant. */
 #include "cli/cli.h"
+#include "plant/model_link.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +32,22 @@ gboolean velm_cli_check_front(const VelmCliProducts *products, const VelmCliLlm 
   return FALSE;
 }
 
+/* Products without a spec of their own have the catalog's. */
+static gboolean add_spec_links(VelmStation *station, VelmBroker *broker, GError **error) {
+  const GPtrArray *products = velm_station_get_products(station);
+  const char *own = velm_station_make_own_folder(station, error);
+  if (!own)
+    return FALSE;
+  g_autofree char *folder = g_build_filename(own, "models", NULL);
+  for (guint i = 0; i < products->len; i++) {
+    g_autofree char *spec = velm_product_get_spec_path(products->pdata[i]);
+    if (!spec)
+      velm_station_add_link(station,
+                            velm_model_link_new(station, products->pdata[i], broker, folder));
+  }
+  return TRUE;
+}
+
 /* @text: NAME or NAME,SPEC.yaml. */
 static gboolean add_product(VelmStation *station, const char *text, int queue, GError **error) {
   const char *comma = strchr(text, ',');
@@ -55,5 +72,5 @@ VelmLink *velm_cli_add_front(VelmStation *station, const VelmCliProducts *produc
       return NULL;
   VelmLink *front = velm_front_new(station, params);
   velm_station_add_link(station, front);
-  return front;
+  return add_spec_links(station, params->broker, error) ? front : NULL;
 }

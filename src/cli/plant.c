@@ -5,6 +5,8 @@
 
 /* @name: argv[0] of the command, as messages begin with it */
 static const VelmCommand commands[] = {
+    {"plant init", "", "make what the broker keeps, or change what it is set to",
+     velm_cli_plant_init},
     {"plant publish", "--product NAME MODEL.velm [SPEC.yaml]",
      "give a product's workers a model and a spec", velm_cli_plant_publish},
     {"plant products", "", "list what the products have", velm_cli_plant_products},

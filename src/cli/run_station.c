@@ -17,10 +17,19 @@ static gboolean stop(gpointer loop) {
   return G_SOURCE_CONTINUE;
 }
 
+/* The plant's state is that of a front's product: what came of its spec is said here. */
+static void reload(VelmStation *station, VelmProduct *product) {
+  g_autofree char *why = NULL;
+  velm_station_reload(station, product);
+  if (velm_product_is_elsewhere(product) &&
+      velm_product_get_opening(product, &why) == VELM_OPENING_FAILED)
+    velm_log_line("velm: %s: %s; the spec in use stays", velm_product_get_name(product), why);
+}
+
 static gboolean reload_all(gpointer data) {
   const GPtrArray *products = velm_station_get_products(data);
   for (guint i = 0; i < products->len; i++)
-    velm_station_reload(data, products->pdata[i]);
+    reload(data, products->pdata[i]);
   return G_SOURCE_CONTINUE;
 }
 

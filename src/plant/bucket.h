@@ -4,6 +4,9 @@
 #include "core/json.h"
 #include "plant/broker.h"
 
+/* What the names of their streams begin with. */
+#define VELM_BUCKET_STREAM "KV_"
+
 /**
  * The bucket that @config describes. It is made where it is not there; what is there already stays
  * as it is.

@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#define PRODUCTS "velm_products"
 #define MOST_VALUE 16384
 #define LIST_MS 30000
 /* Others publish at the same time at most so often in a row. */
@@ -24,7 +23,7 @@ struct _VelmCatalog {
 static gboolean open_buckets(VelmCatalog *catalog, GError **error) {
   kvConfig config;
   kvConfig_Init(&config);
-  config.Bucket = PRODUCTS;
+  config.Bucket = VELM_CATALOG_PRODUCTS;
   config.History = VELM_CATALOG_HISTORY;
   config.StorageType = js_FileStorage;
   if (!(catalog->products = velm_bucket_open(catalog->broker, &config, error)))

@@ -14,6 +14,7 @@
 #include "plant/broker.h"
 #include "plant/catalog_version.h"
 
+#define VELM_CATALOG_PRODUCTS "velm_products"
 /* Versions of a product that can be gone back to, the current one among them. */
 #define VELM_CATALOG_HISTORY 20
 

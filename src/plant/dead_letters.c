@@ -148,7 +148,7 @@ static gboolean hand_in_again(VelmBroker *broker, natsMsg *message, guint64 numb
     return FALSE;
   }
   renew_key(job, number);
-  if (!velm_plant_job_submit(broker, job, stage_of(natsMsg_GetSubject(message)), NULL, NULL, error))
+  if (!velm_plant_job_submit(broker, job, stage_of(natsMsg_GetSubject(message)), NULL, error))
     return FALSE;
   if (key)
     *key = g_steal_pointer(&job->key);

@@ -27,8 +27,10 @@ typedef struct {
   VelmWorker watcher;
   guint64 reconnects; /* the watcher's: that were noted */
   gint64 looked;      /* the watcher's: when */
+  gint64 made;        /* the watcher's: the jobs' stream, when; or 0 */
 
   GMutex lock;
+  guint64 last;         /* the highest number of a job there that the broker has told */
   GThreadPool *senders; /* of Errand */
   GQueue unsent;        /* of Errand: to be handed in again */
   gboolean open;        /* images are taken */
@@ -37,14 +39,16 @@ typedef struct {
 
 /* A job to be handed in. */
 typedef struct {
-  VelmPlantJob *job;
-  char *subject; /* of its record */
-  guint tries;   /* that failed */
+  VelmPlantJob *job; /* without its image where that is to be read */
+  char *image;       /* the SHA-256 */
+  char *subject;     /* of its record */
+  guint tries;       /* that failed */
 } Errand;
 
 static void errand_free(gpointer data) {
   Errand *errand = data;
   velm_plant_job_free(errand->job);
+  g_free(errand->image);
   g_free(errand->subject);
   g_free(errand);
 }
@@ -123,6 +127,15 @@ static void take_dead(const char *subject, const char *reason, gpointer user_dat
 
 /* ---- handing in: in the senders' threads ---- */
 
+/* What is handed in again is on the disk alone. */
+static gboolean ensure_image(Front *front, Errand *errand, GError **error) {
+  VelmPlantJob *job = errand->job;
+  if (!job->image && !job->reference)
+    job->image =
+        velm_store_read_image(velm_station_get_store(front->link.station), errand->image, error);
+  return job->image || job->reference;
+}
+
 /* What is larger than the broker takes goes by reference, where the workers share a folder. */
 static gboolean fit(Front *front, VelmPlantJob *job, GError **error) {
   gsize most = velm_plant_job_most(front->params.broker);
@@ -153,21 +166,29 @@ static void refuse(const char *why, const GError *cause, GError **error) {
               cause->message);
 }
 
+static void note_number(Front *front, guint64 number) {
+  g_mutex_lock(&front->lock);
+  front->last = MAX(front->last, number);
+  g_mutex_unlock(&front->lock);
+}
+
 /* @again: (out): where it fails: it is to be tried again */
 static gboolean submit(Front *front, Errand *errand, gboolean *again, GError **error) {
   g_autoptr(GError) cause = NULL;
-  gboolean known = FALSE, full = FALSE;
+  VelmPlantReceipt receipt = {0};
   gint64 start = g_get_monotonic_time();
-  if (!fit(front, errand->job, &cause) ||
-      !velm_plant_job_submit(front->params.broker, errand->job, VELM_STAGE_DETECT, &known, &full,
+  if (!ensure_image(front, errand, &cause) || !fit(front, errand->job, &cause) ||
+      !velm_plant_job_submit(front->params.broker, errand->job, VELM_STAGE_DETECT, &receipt,
                              &cause)) {
-    *again = is_in_doubt(cause, full);
-    refuse(full ? "the plant has as many jobs as it may: " : "", cause, error);
+    *again = is_in_doubt(cause, receipt.full);
+    refuse(receipt.full ? "the plant has as many jobs as it may: " : "", cause, error);
     return FALSE;
   }
-  if (!known)
+  note_number(front, receipt.number);
+  if (!receipt.known)
     velm_dead_watch_forget(front->dead, errand->subject, start);
-  g_autofree char *reason = known ? velm_dead_watch_find(front->dead, errand->subject) : NULL;
+  g_autofree char *reason =
+      receipt.known ? velm_dead_watch_find(front->dead, errand->subject) : NULL;
   if (reason)
     take_dead(errand->subject, reason, front);
   return TRUE;
@@ -212,10 +233,18 @@ static VelmPlantJob *new_job(const Front *front, const VelmPlantImage *image) {
   job->name = g_strdup(image->name);
   job->part = g_strdup(image->part);
   job->station = g_strdup(image->station);
-  job->image = g_bytes_ref(image->image);
+  job->image = image->image ? g_bytes_ref(image->image) : NULL;
   job->time = image->time;
   job->whole = !front->params.shared;
   return job;
+}
+
+/* @image: its bytes may be NULL: they are read when it is handed in. */
+static Errand *new_errand(const Front *front, const VelmPlantImage *image) {
+  Errand *errand = g_new(Errand, 1);
+  *errand = (Errand){new_job(front, image), g_strdup(image->sha256),
+                     velm_record_subject(image->product, image->key), 0};
+  return errand;
 }
 
 static gboolean inspect(gpointer plant, const VelmPlantImage *image, VelmPlantDone done,
@@ -226,8 +255,7 @@ static gboolean inspect(gpointer plant, const VelmPlantImage *image, VelmPlantDo
   g_mutex_lock(&front->lock);
   gboolean ok = front->open && connected;
   if (ok) {
-    Errand *errand = g_new(Errand, 1);
-    *errand = (Errand){new_job(front, image), velm_record_subject(image->product, image->key), 0};
+    Errand *errand = new_errand(front, image);
     velm_waits_add(front->waits, errand->subject, image, done, user_data);
     g_thread_pool_push(front->senders, errand, NULL);
   }
@@ -237,6 +265,50 @@ static gboolean inspect(gpointer plant, const VelmPlantImage *image, VelmPlantDo
   else if (!ok)
     g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "the station is starting or stopping");
   return ok;
+}
+
+/* ---- a broker that lost its data ---- */
+
+/* Looks whether the jobs' stream is another one, or has less than the broker took. */
+static gboolean look_at_stream(Front *front, gboolean *lost, GError **error) {
+  VelmStageMark mark;
+  g_mutex_lock(&front->lock);
+  guint64 last = front->last;
+  g_mutex_unlock(&front->lock);
+  if (!velm_stage_read_mark(front->params.broker, VELM_STAGE_DETECT, &mark, error))
+    return FALSE;
+  *lost = front->made != 0 && (mark.made != front->made || mark.last < last);
+  front->made = mark.made;
+  if (*lost) {
+    g_mutex_lock(&front->lock);
+    front->last = mark.last;
+    g_mutex_unlock(&front->lock);
+  }
+  return TRUE;
+}
+
+/* Under the same keys: what the broker has all the same stays one job. */
+static void hand_in_again(Front *front) {
+  g_autoptr(GPtrArray) waits = velm_waits_list(front->waits, G_MAXINT64);
+  for (guint i = 0; i < waits->len; i++) {
+    const VelmWait *wait = waits->pdata[i];
+    const VelmPlantImage image = {.key = wait->key,
+                                  .product = wait->product,
+                                  .name = wait->name,
+                                  .part = wait->part,
+                                  .sha256 = wait->image,
+                                  .time = wait->time};
+    g_thread_pool_push(front->senders, new_errand(front, &image), NULL);
+  }
+}
+
+static gboolean make_good(Front *front, GError **error) {
+  gboolean lost = FALSE;
+  if (!look_at_stream(front, &lost, error))
+    return FALSE;
+  if (lost)
+    hand_in_again(front);
+  return TRUE;
 }
 
 /* ---- watching the connection ---- */
@@ -265,7 +337,7 @@ static gboolean follow_records(Front *front, GError **error) {
 static gboolean open_front(Front *front, GError **error) {
   if (front->open)
     return TRUE;
-  if (!velm_streams_ensure(front->params.broker, NULL, error) || !follow_records(front, error) ||
+  if (!follow_records(front, error) ||
       (!front->dead &&
        !(front->dead = velm_dead_watch_new(front->params.broker, take_dead, front, error))))
     return FALSE;
@@ -275,21 +347,26 @@ static gboolean open_front(Front *front, GError **error) {
   return TRUE;
 }
 
-/* What was told while the connection was cut is found by this. @until: of those that wait. */
-static gboolean look_again(Front *front, gint64 until, GError **error) {
-  g_auto(GStrv) subjects = velm_waits_list(front->waits, until);
-  for (char **subject = subjects; *subject && !velm_worker_is_ending(&front->watcher); subject++)
-    look(front, *subject);
+/* What was told while the connection was cut is found by this, and what was lost is handed in
+ * again. @fresh: the connection; @until: of those that wait */
+static gboolean look_again(Front *front, gboolean fresh, gint64 until, GError **error) {
+  if (fresh && !velm_streams_ensure(front->params.broker, NULL, error))
+    return FALSE;
+  g_autoptr(GPtrArray) waits = velm_waits_list(front->waits, until);
+  for (guint i = 0; i < waits->len && !velm_worker_is_ending(&front->watcher); i++)
+    look(front, ((const VelmWait *)waits->pdata[i])->subject);
+  if ((fresh || waits->len > 0) && !make_good(front, error))
+    return FALSE;
   return velm_dead_watch_look(front->dead, error);
 }
 
 static gboolean look_where_due(Front *front, GError **error) {
   guint64 reconnects = velm_broker_count_reconnects(front->params.broker);
   gint64 now = g_get_monotonic_time();
-  gboolean cut = reconnects != front->reconnects, first = front->looked == 0;
-  if (!cut && !first && now - front->looked < LOOK_US)
+  gboolean fresh = front->looked == 0 || reconnects != front->reconnects;
+  if (!fresh && now - front->looked < LOOK_US)
     return TRUE;
-  if (!look_again(front, cut ? now : now - LOOK_US, error))
+  if (!look_again(front, fresh, fresh ? now : now - LOOK_US, error))
     return FALSE;
   front->reconnects = reconnects;
   front->looked = now;

@@ -3,8 +3,8 @@
  *
  * No answer is lost: who waits for a record is told of it as it is published, or, after the
  * connection was cut, when it is looked for again. A job that nothing can come of ends the wait
- * with the reason. While the broker is away, or has as many jobs as it may, images are refused, as
- * by a station that is full.
+ * with the reason. What a broker that lost its data had taken is handed in again. While the broker
+ * is away, or has as many jobs as it may, images are refused, as by a station that is full.
  */
 #pragma once
 

@@ -164,23 +164,23 @@ static gboolean is_full(natsStatus status, jsErrCode code) {
 }
 
 gboolean velm_plant_job_submit(VelmBroker *broker, const VelmPlantJob *job, VelmStage stage,
-                               gboolean *known, gboolean *full, GError **error) {
-  g_autoptr(jsPubAck) receipt = NULL;
+                               VelmPlantReceipt *receipt, GError **error) {
+  g_autoptr(jsPubAck) taken = NULL;
   jsPubOptions options;
   jsErrCode code = 0;
   g_autoptr(natsMsg) message = velm_plant_job_to_message(broker, job, stage, error);
-  if (full)
-    *full = FALSE;
+  if (receipt)
+    *receipt = (VelmPlantReceipt){0};
   if (!message)
     return FALSE;
   jsPubOptions_Init(&options);
   options.MsgId = job->key;
   natsStatus status =
-      js_PublishMsg(&receipt, velm_broker_get_jetstream(broker), message, &options, &code);
-  if (full)
-    *full = is_full(status, code);
-  if (known)
-    *known = status == NATS_OK && receipt->Duplicate;
+      js_PublishMsg(&taken, velm_broker_get_jetstream(broker), message, &options, &code);
+  if (receipt && status == NATS_OK)
+    *receipt = (VelmPlantReceipt){.known = taken->Duplicate, .number = taken->Sequence};
+  else if (receipt)
+    receipt->full = is_full(status, code);
   g_autofree char *what = g_strdup_printf("the job %s cannot be handed in", job->key);
   return velm_broker_check(broker, status, code, what, error);
 }

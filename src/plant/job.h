@@ -52,10 +52,20 @@ VelmPlantJob *velm_plant_job_read(natsMsg *message, GError **error);
 const char *velm_plant_job_product(const char *subject);
 
 /**
+ * VelmPlantReceipt: what the broker says of a job that was handed in.
+ * @known: it had it already
+ * @full: where it fails: the stage has as many jobs as it may, for now
+ * @number: the job's, in the stage's stream
+ */
+typedef struct {
+  gboolean known, full;
+  guint64 number;
+} VelmPlantReceipt;
+
+/**
  * Hands in a job, and returns when the broker has it for good.
- * @known: (out) (nullable): it had it already
- * @full: (out) (nullable): where it fails: the stage has as many jobs as it may, for now
+ * @receipt: (out) (nullable): also where it fails
  * Returns: FALSE with VELM_ERROR_USAGE where it is no job, else VELM_ERROR_FILE
  */
 gboolean velm_plant_job_submit(VelmBroker *broker, const VelmPlantJob *job, VelmStage stage,
-                               gboolean *known, gboolean *full, GError **error);
+                               VelmPlantReceipt *receipt, GError **error);

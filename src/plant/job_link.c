@@ -40,9 +40,9 @@ typedef struct {
 
   /* The puller's own: */
   natsSubscription *subscription;
-  gboolean complete;  /* the broker has forgotten no jobs, since it was last away */
-  guint64 reconnects; /* how often it was, when that was last looked at, */
-  gint64 looked;      /* and when that was */
+  guint64 reconnects; /* how often the broker had been away, when that was made */
+  gboolean complete;  /* it has forgotten no jobs since then */
+  gint64 looked;      /* when that was looked at */
 
   GMutex lock;
   GCond changed;
@@ -63,6 +63,7 @@ typedef enum {
 typedef struct {
   JobLink *link;
   natsMsg *message;
+  guint64 reconnects; /* the link's, when it was taken */
   gboolean forgotten; /* by the broker */
   guint64 tries;
   gint64 start;
@@ -236,7 +237,7 @@ static VelmJobEnd end_of(const Task *task) {
 
 static gboolean pass_on(Task *task, GError **error) {
   return velm_plant_job_submit(task->link->params.broker, task->job, VELM_STAGE_CLASSIFY, NULL,
-                               NULL, error);
+                               error);
 }
 
 static gboolean send_outcome(Task *task, GError **error) {
@@ -250,9 +251,21 @@ static gboolean send_outcome(Task *task, GError **error) {
   }
 }
 
+/* A broker that was away may have lost its data, and have given the job's number to another. */
+static gboolean check_number(Task *task, gboolean *has, GError **error) {
+  const VelmJobLinkParams *params = &task->link->params;
+  *has = task->reconnects == velm_broker_count_reconnects(params->broker);
+  return *has || velm_stage_has(params->broker, params->stage, task->message, has, error);
+}
+
 /* A job that the broker has forgotten is not its to remove. */
 static gboolean acknowledge(Task *task, GError **error) {
   const VelmJobLinkParams *params = &task->link->params;
+  gboolean has = FALSE;
+  if (!check_number(task, &has, error))
+    return FALSE;
+  if (!has)
+    return TRUE; /* it is gone */
   if (!task->forgotten)
     return velm_message_acknowledge(params->broker, task->message, error);
   return velm_stage_remove(params->broker, params->stage, velm_message_place(task->message).number,
@@ -366,6 +379,7 @@ static void begin(JobLink *link, natsMsg *message, gboolean forgotten) {
   Task *task = g_new0(Task, 1);
   *task = (Task){.link = link, .message = message, .start = g_get_monotonic_time()};
   task->forgotten = forgotten;
+  task->reconnects = link->reconnects;
   task->tries = velm_message_place(message).tries;
   gboolean alone = task->tries >= SUSPECT_TRIES;
   if (alone)
@@ -405,11 +419,20 @@ static natsStatus fetch(JobLink *link, guint room) {
   return NATS_OK;
 }
 
+/* A broker that was away may have lost its streams: they are made anew, and so is the subscription.
+ */
 static gboolean subscribe(JobLink *link, GError **error) {
-  return link->subscription ||
-         (velm_streams_ensure(link->params.broker, NULL, error) &&
-          velm_stage_subscribe(link->params.broker, link->params.stage,
-                               velm_product_get_name(link->product), &link->subscription, error));
+  VelmBroker *broker = link->params.broker;
+  guint64 reconnects = velm_broker_count_reconnects(broker);
+  if (link->subscription && link->reconnects == reconnects)
+    return TRUE;
+  g_clear_pointer(&link->subscription, natsSubscription_Destroy);
+  link->reconnects = reconnects;
+  link->complete = FALSE;
+  link->looked = 0;
+  return velm_streams_ensure(broker, NULL, error) &&
+         velm_stage_subscribe(broker, link->params.stage, velm_product_get_name(link->product),
+                              &link->subscription, error);
 }
 
 /* Why no jobs can be taken now. Returns: (transfer full): NULL where they can be. */
@@ -446,10 +469,8 @@ static gboolean take_some_forgotten(JobLink *link) {
  * kept jobs that are done, and have forgotten some that are not. */
 static void take_forgotten(JobLink *link) {
   gint64 now = g_get_monotonic_time();
-  guint64 reconnects = velm_broker_count_reconnects(link->params.broker);
-  if (link->reconnects == reconnects && (link->complete || now - link->looked < LOOK_US))
+  if (link->complete || now - link->looked < LOOK_US)
     return;
-  link->reconnects = reconnects;
   link->looked = now;
   link->complete = !take_some_forgotten(link);
 }

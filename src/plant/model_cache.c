@@ -18,8 +18,10 @@ static char *path_of(const char *folder, const VelmCatalogFile *file, const char
   return name ? g_build_filename(folder, name, NULL) : NULL;
 }
 
-VelmModelPaths velm_model_cache_paths(const char *folder, const VelmCatalogVersion *version) {
-  return (VelmModelPaths){path_of(folder, &version->model, ".velm"),
+VelmModelPaths velm_model_cache_paths(const char *folder, const VelmCatalogVersion *version,
+                                      VelmModelParts parts) {
+  return (VelmModelPaths){parts == VELM_SPEC_ALONE ? NULL
+                                                   : path_of(folder, &version->model, ".velm"),
                           path_of(folder, &version->spec, ".yaml")};
 }
 
@@ -28,29 +30,31 @@ void velm_model_paths_clear(VelmModelPaths *paths) {
   g_clear_pointer(&paths->spec, g_free);
 }
 
-/* The disk may have damaged it. */
+/* The disk may have damaged it. @path: (nullable): where none is wanted */
 static gboolean is_whole(const char *path, const VelmCatalogFile *file) {
+  if (!path)
+    return TRUE;
   g_autofree char *sha256 =
       g_file_test(path, G_FILE_TEST_IS_REGULAR) ? velm_file_sha256(path, NULL) : NULL;
   return sha256 && g_str_equal(sha256, file->sha256);
 }
 
-gboolean velm_model_cache_has(const char *folder, const VelmCatalogVersion *version) {
-  g_auto(VelmModelPaths) paths = velm_model_cache_paths(folder, version);
-  return is_whole(paths.model, &version->model) &&
-         (!paths.spec || is_whole(paths.spec, &version->spec));
+gboolean velm_model_cache_has(const char *folder, const VelmCatalogVersion *version,
+                              VelmModelParts parts) {
+  g_auto(VelmModelPaths) paths = velm_model_cache_paths(folder, version, parts);
+  return is_whole(paths.model, &version->model) && is_whole(paths.spec, &version->spec);
 }
 
 gboolean velm_model_cache_fetch(const char *folder, VelmCatalog *catalog,
-                                const VelmCatalogVersion *version,
+                                const VelmCatalogVersion *version, VelmModelParts parts,
                                 gboolean (*stop)(gpointer user_data), gpointer user_data,
                                 GError **error) {
-  g_auto(VelmModelPaths) paths = velm_model_cache_paths(folder, version);
+  g_auto(VelmModelPaths) paths = velm_model_cache_paths(folder, version, parts);
   if (!velm_file_make_folder(folder, error))
     return FALSE;
   return (is_whole(paths.model, &version->model) ||
           velm_catalog_fetch(catalog, &version->model, paths.model, stop, user_data, error)) &&
-         (!paths.spec || is_whole(paths.spec, &version->spec) ||
+         (is_whole(paths.spec, &version->spec) ||
           velm_catalog_fetch(catalog, &version->spec, paths.spec, stop, user_data, error));
 }
 
@@ -121,7 +125,7 @@ gboolean velm_model_cache_remember(const char *folder, const VelmCatalogVersion 
                                    GError **error) {
   g_autofree char *path = note_path(folder, version->product);
   g_autofree char *json = velm_catalog_version_to_json(version);
-  g_auto(VelmModelPaths) paths = velm_model_cache_paths(folder, version);
+  g_auto(VelmModelPaths) paths = velm_model_cache_paths(folder, version, VELM_MODEL_AND_SPEC);
   touch(paths.model);
   touch(paths.spec);
   if (!velm_file_write(path, json, strlen(json), error))

@@ -1,6 +1,6 @@
 /*
- * A folder of a worker for what it has of the plant's catalog, so that it starts while the broker
- * is away. Several workers of a machine may share it.
+ * A folder of a worker or a front for what it has of the plant's catalog, so that it starts while
+ * the broker is away. Several of a machine may share it.
  *
  *   SHA256.velm, SHA256.yaml   models and specs
  *   PRODUCT.json               the version of the product that was in use last
@@ -9,20 +9,26 @@
 
 #include "plant/catalog.h"
 
-/** Where the files of @version are. Returns: (transfer full): @spec is NULL where there is none. */
+/** Which files of a version somebody wants. */
+typedef enum { VELM_MODEL_AND_SPEC, VELM_SPEC_ALONE } VelmModelParts;
+
+/** Where the files of @version are. Returns: (transfer full): NULL for what is not wanted, or not
+ * there: @spec where it is the model's own. */
 typedef struct {
   char *model, *spec;
 } VelmModelPaths;
 
-VelmModelPaths velm_model_cache_paths(const char *folder, const VelmCatalogVersion *version);
+VelmModelPaths velm_model_cache_paths(const char *folder, const VelmCatalogVersion *version,
+                                      VelmModelParts parts);
 void velm_model_paths_clear(VelmModelPaths *paths);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VelmModelPaths, velm_model_paths_clear)
 
 /** Whether the files of @version are there, whole. */
-gboolean velm_model_cache_has(const char *folder, const VelmCatalogVersion *version);
+gboolean velm_model_cache_has(const char *folder, const VelmCatalogVersion *version,
+                              VelmModelParts parts);
 /** Fetches what is missing of @version. @stop: (nullable). Errors: as velm_catalog_fetch(). */
 gboolean velm_model_cache_fetch(const char *folder, VelmCatalog *catalog,
-                                const VelmCatalogVersion *version,
+                                const VelmCatalogVersion *version, VelmModelParts parts,
                                 gboolean (*stop)(gpointer user_data), gpointer user_data,
                                 GError **error);
 

@@ -17,6 +17,7 @@ typedef struct {
   VelmProduct *product;
   VelmBroker *broker;
   char *folder;
+  VelmModelParts parts; /* that the product wants */
   VelmWorker follower;
 
   /* The follower's own. */
@@ -55,7 +56,7 @@ static void say_degraded(ModelLink *link, const char *why) {
 
 /* @version: (transfer full). */
 static void give(ModelLink *link, VelmCatalogVersion *version) {
-  g_auto(VelmModelPaths) paths = velm_model_cache_paths(link->folder, version);
+  g_auto(VelmModelPaths) paths = velm_model_cache_paths(link->folder, version, link->parts);
   const VelmProductFiles files = {paths.model, paths.spec, version->version};
   velm_catalog_version_free(link->given);
   link->given = version;
@@ -103,7 +104,8 @@ static void catch_up(ModelLink *link, VelmCatalog *catalog) {
   if (!link->wanted || velm_catalog_version_is_same(link->wanted, link->given) ||
       (link->given && !link->judged) || g_get_monotonic_time() < link->retry_at)
     return;
-  if (velm_model_cache_fetch(link->folder, catalog, link->wanted, is_ending, link, &error)) {
+  if (velm_model_cache_fetch(link->folder, catalog, link->wanted, link->parts, is_ending, link,
+                             &error)) {
     give(link, g_steal_pointer(&link->wanted));
     return;
   }
@@ -120,12 +122,20 @@ static void set_wanted(ModelLink *link, VelmCatalogVersion *version) {
   link->retry_at = 0;
 }
 
+/* The workers may have models and specs of their own. */
+static gboolean can_do_without(const ModelLink *link) {
+  return link->parts == VELM_SPEC_ALONE && !link->given;
+}
+
 static void note_absence(ModelLink *link) {
   g_autofree char *why =
       g_strdup_printf("%s is not in the plant's catalog", velm_product_get_name(link->product));
   set_wanted(link, NULL);
-  link->trouble = TRUE;
-  say_degraded(link, why);
+  link->trouble = !can_do_without(link);
+  if (link->trouble)
+    say_degraded(link, why);
+  else
+    say(link, VELM_STATE_READY, NULL);
 }
 
 static void take_entry(ModelLink *link, kvEntry *entry) {
@@ -195,7 +205,7 @@ static gboolean open_and_follow(ModelLink *link, GError **error) {
 static void use_recalled(ModelLink *link) {
   g_autoptr(VelmCatalogVersion) version =
       velm_model_cache_recall(link->folder, velm_product_get_name(link->product));
-  if (version && velm_model_cache_has(link->folder, version))
+  if (version && velm_model_cache_has(link->folder, version, link->parts))
     give(link, g_steal_pointer(&version));
 }
 
@@ -239,8 +249,11 @@ static const VelmLinkClass klass = {.start = start, .stop = stop, .free = model_
 VelmLink *velm_model_link_new(VelmStation *station, VelmProduct *product, VelmBroker *broker,
                               const char *folder) {
   ModelLink *link = g_new0(ModelLink, 1);
-  velm_link_init(&link->link, &klass, station,
-                 g_strdup_printf("model of %s", velm_product_get_name(product)));
+  gboolean elsewhere = velm_product_is_elsewhere(product);
+  velm_link_init(
+      &link->link, &klass, station,
+      g_strdup_printf("%s of %s", elsewhere ? "spec" : "model", velm_product_get_name(product)));
+  link->parts = elsewhere ? VELM_SPEC_ALONE : VELM_MODEL_AND_SPEC;
   link->product = product;
   link->broker = broker;
   link->folder = g_strdup(folder);

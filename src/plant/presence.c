@@ -128,15 +128,19 @@ static char *describe(Presence *presence) {
 
 /* ---- telling: in the thread ---- */
 
-static gboolean open_bucket(Presence *presence, GError **error) {
+kvStore *velm_presence_open(VelmBroker *broker, GError **error) {
   kvConfig config;
   kvConfig_Init(&config);
   config.Bucket = VELM_WORKERS_BUCKET;
   config.History = 1;
   config.TTL = VELM_PRESENCE_S * NS_PER_S;
   config.StorageType = js_FileStorage;
+  return velm_bucket_open(broker, &config, error);
+}
+
+static gboolean open_bucket(Presence *presence, GError **error) {
   if (!presence->store)
-    presence->store = velm_bucket_open(presence->broker, &config, error);
+    presence->store = velm_presence_open(presence->broker, error);
   return presence->store != NULL;
 }
 

@@ -17,6 +17,9 @@
 #include "serve/product.h"
 
 #define VELM_WORKERS_BUCKET "velm_workers"
+/** The bucket, which is made where it is not there. Returns: (transfer full): NULL with
+ * VELM_ERROR_FILE. */
+kvStore *velm_presence_open(VelmBroker *broker, GError **error);
 
 /* How long a worker is remembered that says nothing any more. */
 #define VELM_PRESENCE_S 30

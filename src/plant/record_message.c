@@ -65,6 +65,12 @@ static natsStatus make_message(const VelmStoredRecord *record, const char *json,
   return status;
 }
 
+/* By its key and its number: a job that is handed in anew may have another record, and stores of
+ * their own have the same numbers. */
+static char *identify(const VelmStoredRecord *record, const char *subject, gboolean whole) {
+  return g_strdup_printf("%s-%" G_GINT64_FORMAT "%s", subject, record->id, whole ? "-whole" : "");
+}
+
 gboolean velm_record_message_send(VelmBroker *broker, VelmStore *store,
                                   const VelmStoredRecord *record, const char *worker,
                                   gboolean whole, GError **error) {
@@ -72,16 +78,15 @@ gboolean velm_record_message_send(VelmBroker *broker, VelmStore *store,
   g_autofree char *json = describe(broker, store, record, whole, error);
   if (!json)
     return FALSE;
-  /* Of this record, not of its key: a job that is handed in anew may have another. */
-  g_autofree char *id =
-      g_strdup_printf("record-%" G_GINT64_FORMAT "%s", record->id, whole ? "-whole" : "");
   jsPubOptions options;
   jsErrCode code = 0;
+  natsStatus status = make_message(record, json, worker, &message);
+  if (!velm_broker_check(broker, status, 0, "a record cannot be written", error))
+    return FALSE;
+  g_autofree char *id = identify(record, natsMsg_GetSubject(message), whole);
   jsPubOptions_Init(&options);
   options.MsgId = id;
-  natsStatus status = make_message(record, json, worker, &message);
-  if (status == NATS_OK)
-    status = js_PublishMsg(NULL, velm_broker_get_jetstream(broker), message, &options, &code);
+  status = js_PublishMsg(NULL, velm_broker_get_jetstream(broker), message, &options, &code);
   return velm_broker_check(broker, status, code, "a record cannot be published", error);
 }
 

@@ -103,6 +103,25 @@ gboolean velm_streams_ensure(VelmBroker *broker, const VelmStreamLimits *limits,
          ensure_kept(broker, VELM_STREAM_DEAD, "velm.dead.*.*", -1, MOST_DEAD, DEAD_DAYS, error);
 }
 
+gboolean velm_stage_read_mark(VelmBroker *broker, VelmStage stage, VelmStageMark *mark,
+                              GError **error) {
+  g_autoptr(jsStreamInfo) info = NULL;
+  const char *name = stages[stage].stream;
+  jsCtx *jetstream = velm_broker_get_jetstream(broker);
+  jsErrCode code = 0;
+  natsStatus status = js_GetStreamInfo(&info, jetstream, name, NULL, &code);
+  if (status == NATS_NOT_FOUND) {
+    if (!velm_streams_ensure(broker, NULL, error))
+      return FALSE;
+    status = js_GetStreamInfo(&info, jetstream, name, NULL, &code);
+  }
+  g_autofree char *what = g_strdup_printf("the stream %s cannot be looked at", name);
+  if (!velm_broker_check(broker, status, code, what, error))
+    return FALSE;
+  *mark = (VelmStageMark){info->Created, info->State.LastSeq};
+  return TRUE;
+}
+
 /* ---- consumers ---- */
 
 gboolean velm_stage_ensure_consumer(VelmBroker *broker, VelmStage stage, const char *product,
@@ -175,6 +194,18 @@ gboolean velm_stage_find_forgotten(VelmBroker *broker, VelmStage stage, const ch
                                       stages[stage].stream, NULL, &options);
   return status == NATS_NOT_FOUND ||
          velm_broker_check(broker, status, 0, "jobs cannot be looked for", error);
+}
+
+gboolean velm_stage_has(VelmBroker *broker, VelmStage stage, natsMsg *message, gboolean *has,
+                        GError **error) {
+  g_autoptr(natsMsg) found = NULL;
+  jsErrCode code = 0;
+  const VelmMessagePlace place = velm_message_place(message);
+  natsStatus status = js_GetMsg(&found, velm_broker_get_jetstream(broker), stages[stage].stream,
+                                place.number, NULL, &code);
+  *has = status == NATS_OK && velm_message_place(found).time == place.time;
+  return status == NATS_NOT_FOUND ||
+         velm_broker_check(broker, status, code, "a job cannot be looked up", error);
 }
 
 gboolean velm_stage_remove(VelmBroker *broker, VelmStage stage, guint64 number, GError **error) {

@@ -1,6 +1,6 @@
 /*
  * What of JetStream a plant uses. Whoever comes first makes it; what is there already stays as it
- * is, so that an operator's own limits and replicas hold.
+ * is, so that an operator's own limits and replicas hold (plant/set_up.h).
  *
  *   VELM_DETECT    velm.detect.PRODUCT         jobs: images to inspect, each until it is done
  *   VELM_CLASSIFY  velm.classify.PRODUCT       jobs: suspect images, for a language model to name
@@ -46,6 +46,20 @@ VelmStreamLimits velm_stream_limits_default(void);
 /** Makes the streams that are not there. @limits: (nullable). */
 gboolean velm_streams_ensure(VelmBroker *broker, const VelmStreamLimits *limits, GError **error);
 
+/**
+ * VelmStageMark: what tells that a broker has lost jobs: then it has another stream, or less of it.
+ * @made: when the stage's stream was made, in nanoseconds since 1970
+ * @last: the number of its last job, done or not
+ */
+typedef struct {
+  gint64 made;
+  guint64 last;
+} VelmStageMark;
+
+/** Reads it, after making the streams where that of @stage is not there. */
+gboolean velm_stage_read_mark(VelmBroker *broker, VelmStage stage, VelmStageMark *mark,
+                              GError **error);
+
 /* How long a worker may be silent about a job before another gets it. */
 #define VELM_JOB_WAIT_S 30
 
@@ -67,6 +81,10 @@ gboolean velm_stage_subscribe(VelmBroker *broker, VelmStage stage, const char *p
 gboolean velm_stage_find_forgotten(VelmBroker *broker, VelmStage stage, const char *product,
                                    guint64 after, natsMsg **message, gboolean *busy,
                                    GError **error);
+/** Whether @message still is what the stage's stream has by its number: a broker that lost its data
+ * gives that to another job. @has: (out). */
+gboolean velm_stage_has(VelmBroker *broker, VelmStage stage, natsMsg *message, gboolean *has,
+                        GError **error);
 /** Removes such a job; one that is gone is no failure. */
 gboolean velm_stage_remove(VelmBroker *broker, VelmStage stage, guint64 number, GError **error);
 

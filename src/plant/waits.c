@@ -6,13 +6,19 @@ struct _VelmWaits {
   GHashTable *waiting; /* subject -> GPtrArray of VelmWait */
 };
 
-static void wait_free(gpointer data) {
+static void wait_clear(gpointer data) {
   VelmWait *wait = data;
   g_free(wait->subject);
   g_free(wait->key);
+  g_free(wait->product);
+  g_free(wait->name);
+  g_free(wait->part);
   g_free(wait->image);
-  g_free(wait);
 }
+
+static void wait_unref(gpointer wait) { g_atomic_rc_box_release_full(wait, wait_clear); }
+
+static GPtrArray *new_list(void) { return g_ptr_array_new_with_free_func(wait_unref); }
 
 VelmWaits *velm_waits_new(void) {
   VelmWaits *waits = g_new0(VelmWaits, 1);
@@ -34,17 +40,21 @@ void velm_waits_free(VelmWaits *waits) {
 
 void velm_waits_add(VelmWaits *waits, const char *subject, const VelmPlantImage *image,
                     VelmPlantDone done, gpointer user_data) {
-  VelmWait *wait = g_new(VelmWait, 1);
-  *wait = (VelmWait){g_strdup(subject),
-                     g_strdup(image->key),
-                     g_strdup(image->sha256),
-                     g_get_monotonic_time(),
-                     done,
-                     user_data};
+  VelmWait *wait = g_atomic_rc_box_new(VelmWait);
+  *wait = (VelmWait){.subject = g_strdup(subject),
+                     .key = g_strdup(image->key),
+                     .product = g_strdup(image->product),
+                     .name = g_strdup(image->name),
+                     .part = g_strdup(image->part),
+                     .image = g_strdup(image->sha256),
+                     .time = image->time,
+                     .since = g_get_monotonic_time(),
+                     .done = done,
+                     .user_data = user_data};
   g_mutex_lock(&waits->lock);
   GPtrArray *same = g_hash_table_lookup(waits->waiting, subject);
   if (!same) {
-    same = g_ptr_array_new_with_free_func(wait_free);
+    same = new_list();
     g_hash_table_insert(waits->waiting, g_strdup(subject), same);
   }
   g_ptr_array_add(same, wait);
@@ -58,30 +68,32 @@ GPtrArray *velm_waits_take(VelmWaits *waits, const char *subject) {
   g_cond_broadcast(&waits->changed);
   g_mutex_unlock(&waits->lock);
   g_free(key);
-  return same ? same : g_ptr_array_new();
+  return same ? same : new_list();
 }
 
 GPtrArray *velm_waits_take_all(VelmWaits *waits) {
-  GPtrArray *all = g_ptr_array_new_with_free_func(wait_free);
-  g_auto(GStrv) subjects = velm_waits_list(waits, G_MAXINT64);
-  for (char **subject = subjects; *subject; subject++)
-    g_ptr_array_extend_and_steal(all, velm_waits_take(waits, *subject));
+  GPtrArray *all = new_list();
+  g_autoptr(GPtrArray) firsts = velm_waits_list(waits, G_MAXINT64);
+  for (guint i = 0; i < firsts->len; i++) {
+    const VelmWait *first = firsts->pdata[i];
+    g_ptr_array_extend_and_steal(all, velm_waits_take(waits, first->subject));
+  }
   return all;
 }
 
-static gint64 since_when(const GPtrArray *same) { return ((VelmWait *)same->pdata[0])->since; }
-
-GStrv velm_waits_list(VelmWaits *waits, gint64 until) {
+GPtrArray *velm_waits_list(VelmWaits *waits, gint64 until) {
   GHashTableIter iter;
-  gpointer subject, same;
-  g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+  gpointer same;
+  GPtrArray *firsts = new_list();
   g_mutex_lock(&waits->lock);
   g_hash_table_iter_init(&iter, waits->waiting);
-  while (g_hash_table_iter_next(&iter, &subject, &same))
-    if (since_when(same) <= until)
-      g_strv_builder_add(builder, subject);
+  while (g_hash_table_iter_next(&iter, NULL, &same)) {
+    VelmWait *first = ((GPtrArray *)same)->pdata[0];
+    if (first->since <= until)
+      g_ptr_array_add(firsts, g_atomic_rc_box_acquire(first));
+  }
   g_mutex_unlock(&waits->lock);
-  return g_strv_builder_end(builder);
+  return firsts;
 }
 
 void velm_waits_settle(VelmWaits *waits, gint64 end) {

@@ -9,12 +9,12 @@ typedef struct _VelmWaits VelmWaits;
 /**
  * VelmWait: one of them; it stays as it is.
  * @subject: the record's, velm_record_subject()
- * @key, @image: of the image, the latter its SHA-256
+ * @key, @product, @name, @part, @image, @time: as of the VelmPlantImage, @image its SHA-256
  * @since: of g_get_monotonic_time()
  */
 typedef struct {
-  char *subject, *key, *image;
-  gint64 since;
+  char *subject, *key, *product, *name, *part, *image;
+  gint64 time, since;
   VelmPlantDone done;
   gpointer user_data;
 } VelmWait;
@@ -31,7 +31,8 @@ GPtrArray *velm_waits_take(VelmWaits *waits, const char *subject);
 /** Takes all. Returns: likewise. */
 GPtrArray *velm_waits_take_all(VelmWaits *waits);
 
-/** What is waited for since @until or earlier. Returns: (transfer full): the subjects. */
-GStrv velm_waits_list(VelmWaits *waits, gint64 until);
+/** What is waited for since @until or earlier: the first wait for each subject. Returns: (transfer
+ * full) (element-type VelmWait). */
+GPtrArray *velm_waits_list(VelmWaits *waits, gint64 until);
 /** Waits until nobody waits, or until @end of g_get_monotonic_time(). */
 void velm_waits_settle(VelmWaits *waits, gint64 end);

@@ -370,11 +370,36 @@ static gpointer open_in_thread(gpointer data) {
   return NULL;
 }
 
+/* The spec of a product that is inspected elsewhere, for its classes, unless a later wish has come.
+ */
+static gboolean read_classes(VelmProduct *product, guint wish, GError **error) {
+  g_autofree char *path = velm_product_get_spec_path(product);
+  g_autoptr(VelmSpec) spec = path ? velm_spec_load(path, error) : NULL;
+  if (path && !spec)
+    return FALSE;
+  g_mutex_lock(&product->lock);
+  if (product->wish == wish) {
+    g_free(product->text.spec);
+    product->text.spec = spec ? g_strdup(velm_spec_get_text(spec)) : NULL;
+  }
+  g_mutex_unlock(&product->lock);
+  return TRUE;
+}
+
+static void reload_classes(VelmProduct *product, guint wish) {
+  g_autoptr(GError) error = NULL;
+  read_classes(product, wish, &error);
+  settle(product, wish, error ? error->message : NULL);
+  product->changed(product, product->user_data);
+}
+
 void velm_product_reload(VelmProduct *product) {
   g_mutex_lock(&product->lock);
-  product->wish++;
+  guint wish = ++product->wish;
   g_cond_signal(&product->wished);
   g_mutex_unlock(&product->lock);
+  if (product->elsewhere)
+    reload_classes(product, wish);
 }
 
 VelmOpening velm_product_get_opening(VelmProduct *product, char **why) {
@@ -396,7 +421,7 @@ VelmMadeBy velm_product_get_made_by(VelmProduct *product) {
 
 void velm_product_set_waiting(VelmProduct *product, const char *reason) {
   g_autofree char *given = velm_product_get_given_model(product);
-  if (!given)
+  if (!given && !product->elsewhere)
     set_state(product, VELM_STATE_STARTING, reason);
 }
 
@@ -530,14 +555,6 @@ gboolean velm_product_check_name(const char *name, GError **error) {
   return FALSE;
 }
 
-/* The spec of a product that is inspected elsewhere, for its classes. */
-static gboolean read_classes(VelmProduct *product, GError **error) {
-  g_autoptr(VelmSpec) spec = velm_spec_load(product->spec_path, error);
-  if (spec)
-    product->text.spec = g_strdup(velm_spec_get_text(spec));
-  return spec != NULL;
-}
-
 VelmProduct *velm_product_new(const VelmProductParams *params, VelmProductChanged changed,
                               gpointer user_data, GError **error) {
   if (!velm_product_check_name(params->name, error))
@@ -558,7 +575,7 @@ VelmProduct *velm_product_new(const VelmProductParams *params, VelmProductChange
   g_mutex_init(&product->lock);
   g_cond_init(&product->wished);
   product->tasks = g_async_queue_new();
-  if (product->elsewhere && product->spec_path && !read_classes(product, error)) {
+  if (product->elsewhere && !read_classes(product, product->wish, error)) {
     velm_product_free(product);
     return NULL;
   }

@@ -108,7 +108,7 @@ typedef enum { VELM_OPENING_UNDER_WAY, VELM_OPENING_DONE, VELM_OPENING_FAILED } 
 
 /** Gives it other files, for velm_station_reload() to have read. */
 void velm_product_give(VelmProduct *product, const VelmProductFiles *files);
-/** Says what it waits for, as long as it was given no model. */
+/** Says what it waits for, as long as it was given no model; nothing where others inspect it. */
 void velm_product_set_waiting(VelmProduct *product, const char *reason);
 /** What came of the last velm_product_reload(). @why: (out) (transfer full): where it failed. */
 VelmOpening velm_product_get_opening(VelmProduct *product, char **why);
@@ -126,7 +126,8 @@ void velm_product_set_model_path(VelmProduct *product, const char *path, const c
 /** How it inspects; the strings are the creator's. */
 VelmInspectorParams velm_product_get_inspector_params(const VelmProduct *product);
 
-/** Reads model and spec again, behind what is going on. */
+/** Reads model and spec again, behind what is going on; of a product that is inspected elsewhere
+ * the spec alone, before this returns. */
 void velm_product_reload(VelmProduct *product);
 
 /**

@@ -281,9 +281,8 @@ gboolean velm_station_has_plant(const VelmStation *station) {
 }
 
 void velm_station_reload(VelmStation *station, VelmProduct *product) {
-  if (velm_product_is_elsewhere(product))
-    return;
-  velm_versions_settle(station, product);
+  if (!velm_product_is_elsewhere(product))
+    velm_versions_settle(station, product);
   velm_product_reload(product);
 }
 

@@ -44,7 +44,7 @@ static void submit(const char *key) {
   g_autoptr(GBytes) image = g_bytes_new_static("image", 5);
   const VelmPlantJob job = {
       .key = (char *)key, .product = (char *)"disc", .name = (char *)"image.png", .image = image};
-  velm_plant_job_submit(broker, &job, VELM_STAGE_DETECT, NULL, NULL, &error);
+  velm_plant_job_submit(broker, &job, VELM_STAGE_DETECT, NULL, &error);
   g_assert_no_error(error);
 }
 

@@ -1,11 +1,15 @@
 #include "plant/nats_fixture.h"
 
+#include "core/scratch.h"
 #include "serve/line_fixture.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+
+/* Its own folder in the one that it is given. */
+#define STORE "jetstream"
 
 /* Debian has it where only root looks. */
 static char *find_server(void) {
@@ -91,6 +95,28 @@ static void end(NatsServer *server, int signal_number) {
 
 void nats_server_stop(NatsServer *server) { end(server, SIGTERM); }
 void nats_server_kill(NatsServer *server) { end(server, SIGKILL); }
+
+/* ---- what it keeps ---- */
+
+static void copy(const NatsServer *server, const char *from, const char *to) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *source = g_build_filename(server->folder, from, NULL);
+  g_autofree char *target = g_build_filename(server->folder, to, NULL);
+  g_autoptr(GSubprocess) process =
+      g_subprocess_new(G_SUBPROCESS_FLAGS_NONE, &error, "cp", "-r", source, target, NULL);
+  g_assert_no_error(error);
+  g_assert_true(g_subprocess_wait_check(process, NULL, &error));
+}
+
+void nats_server_note(const NatsServer *server, const char *name) { copy(server, STORE, name); }
+
+void nats_server_put_back(const NatsServer *server, const char *name) {
+  scratch_remove(g_build_filename(server->folder, STORE, NULL));
+  if (name)
+    copy(server, name, STORE);
+}
+
+/* ---- a cut network ---- */
 
 void nats_server_pause(NatsServer *server) { g_subprocess_send_signal(server->process, SIGSTOP); }
 void nats_server_go_on(NatsServer *server) { g_subprocess_send_signal(server->process, SIGCONT); }

@@ -32,6 +32,10 @@ void nats_server_start(NatsServer *server);
 void nats_server_stop(NatsServer *server);
 /** Ends it, as a cut of power does. */
 void nats_server_kill(NatsServer *server);
+/** Of one that does not run: notes under @name what it keeps now. */
+void nats_server_note(const NatsServer *server, const char *name);
+/** Of one that does not run: it keeps what was noted under @name, or, with NULL, nothing at all. */
+void nats_server_put_back(const NatsServer *server, const char *name);
 /** It answers nobody until nats_server_go_on(), as behind a cut network. */
 void nats_server_pause(NatsServer *server);
 void nats_server_go_on(NatsServer *server);

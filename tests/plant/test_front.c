@@ -2,11 +2,14 @@
  * happens to the broker, the workers and the network meanwhile. */
 #include "plant/front.h"
 
+#include "core/file.h"
 #include "core/postgres_server.h"
 #include "core/scratch.h"
+#include "plant/catalog.h"
 #include "plant/dead_letter.h"
 #include "plant/job.h"
 #include "plant/job_link.h"
+#include "plant/model_link.h"
 #include "plant/nats_fixture.h"
 #include "plant/record_message.h"
 #include "serve/line_fixture.h"
@@ -21,7 +24,7 @@
 typedef struct {
   VelmBroker *broker;
   VelmStation *station;
-  VelmLink *link;
+  VelmLink *link, *spec; /* spec: NULL where it has one of its own */
   VelmApi *api;
   const char *url;
   gint n_told; /* atomic */
@@ -34,6 +37,8 @@ typedef struct {
   VelmStation *worker;
   Front fronts[N_FRONTS];
   gboolean shared;         /* of fronts that are started */
+  char *spec;              /* (nullable): of fronts that are started; else the small product's */
+  gboolean follows;        /* these have the catalog's instead */
   VelmImageSource *source; /* of all that are started */
   char *database;          /* (nullable): which all that are started share */
 } Plant;
@@ -97,6 +102,7 @@ static void tear_down(Plant *plant, gconstpointer data) {
   nats_server_tear_down(&plant->server);
   scratch_remove(plant->folder);
   g_free(plant->database);
+  g_free(plant->spec);
 }
 
 /* ---- fronts ---- */
@@ -126,13 +132,21 @@ static VelmLink *listener_new(VelmStation *station, Front *front) {
   return &listener->link;
 }
 
+static void add_spec_link(Plant *plant, Front *front) {
+  g_autofree char *cache = g_build_filename(plant->folder, "cache", NULL);
+  VelmProduct *product = velm_station_find_product(front->station, PRODUCT);
+  front->spec = velm_model_link_new(front->station, product, front->broker, cache);
+  velm_station_add_link(front->station, front->spec);
+}
+
 static void begin_front(Plant *plant, guint number, const char *url) {
   g_autoptr(GError) error = NULL;
   Front *front = &plant->fronts[number];
   g_autofree char *name = g_strdup_printf("front-%u", number);
   const VelmBrokerParams broker = {.url = url, .name = name, .patient = TRUE};
+  const char *spec = plant->spec ? plant->spec : small_product_spec();
   const VelmProductParams product = {
-      .name = PRODUCT, .spec = small_product_spec(), .most_queued = 64, .elsewhere = TRUE};
+      .name = PRODUCT, .spec = plant->follows ? NULL : spec, .most_queued = 64, .elsewhere = TRUE};
   VelmApiParams api = velm_api_params_default();
   api.http.listen = "127.0.0.1:0";
   front->broker = velm_broker_connect(&broker, &error);
@@ -147,6 +161,8 @@ static void begin_front(Plant *plant, guint number, const char *url) {
   front->link = velm_front_new(front->station, &params);
   velm_station_add_link(front->station, front->link);
   velm_station_add_link(front->station, listener_new(front->station, front));
+  if (plant->follows)
+    add_spec_link(plant, front);
   front->api = velm_api_new(front->station, &api, &error);
   g_assert_no_error(error);
   front->url = velm_api_get_url(front->api);
@@ -388,6 +404,57 @@ static void test_broker_restarts(Plant *plant, gconstpointer data) {
   nats_server_start(&plant->server);
   start_worker(plant);
   g_assert_cmpint(finish_post(client, 201), ==, 1);
+}
+
+/* ---- a broker that loses its data ---- */
+
+static void restart_with(Plant *plant, const char *noted) {
+  nats_server_kill(&plant->server);
+  nats_server_put_back(&plant->server, noted);
+  nats_server_start(&plant->server);
+}
+
+/* What it took is handed in again, by itself; and the streams are made again. */
+static void test_data_lost(Plant *plant, gconstpointer data) {
+  g_autoptr(GBytes) image = small_product_image("good", 0);
+  g_autoptr(GBytes) other = small_product_image("scratch", 0);
+  Front *front = start_front(plant, 0);
+  HttpClient *client = begin_post(front, "k", image);
+  post_later(front, "later", other);
+  line_wait_for(count_jobs(plant) == 2);
+  restart_with(plant, NULL);
+  line_wait_for(count_jobs(plant) == 2);
+  start_worker(plant);
+  g_assert_cmpint(finish_post(client, 201), >, 0);
+  line_wait_for(is_done(front, "later"));
+  assert_same(plant, front, "k");
+  assert_same(plant, front, "later");
+  restart_with(plant, NULL);
+  line_wait_for(count_jobs(plant) == 0);
+  line_wait_for(is_in(front, VELM_STATE_READY));
+  g_autoptr(HttpReply) again = post(front, "m", image);
+  assert_reply(again, 201, NULL);
+  g_assert_cmpint(count_records(plant->worker), ==, 3);
+}
+
+/* Its streams are those that they were, but the last jobs are not in them. */
+static void test_jobs_lost(Plant *plant, gconstpointer data) {
+  g_autoptr(GBytes) image = small_product_image("good", 0);
+  Front *front = start_front(plant, 0);
+  HttpClient *first = begin_post(front, "first", image);
+  line_wait_for(count_jobs(plant) == 1);
+  nats_server_stop(&plant->server);
+  nats_server_note(&plant->server, "early");
+  nats_server_start(&plant->server);
+  line_wait_for(is_in(front, VELM_STATE_DEGRADED) || velm_broker_is_connected(front->broker));
+  line_wait_for(is_in(front, VELM_STATE_READY) && velm_broker_is_connected(front->broker));
+  HttpClient *last = begin_post(front, "last", image);
+  line_wait_for(count_jobs(plant) == 2);
+  restart_with(plant, "early");
+  start_worker(plant);
+  finish_post(first, 201);
+  finish_post(last, 201);
+  g_assert_cmpint(count_records(plant->worker), ==, 2);
 }
 
 /* ---- a network that is cut ---- */
@@ -645,7 +712,86 @@ static void test_no_model(Plant *plant, gconstpointer data) {
   assert_reply(product, 200, "\"scratch\"");
   g_autoptr(HttpReply) ready = http_get(front->url, "/readyz");
   assert_reply(ready, 200, "\"plant nats://127.0.0.1");
-  velm_station_reload(front->station, velm_station_find_product(front->station, PRODUCT));
+}
+
+/* ---- its classes ---- */
+
+static const char rust[] = "object: disc\nclasses: {rust: {description: red and rough}}\n";
+
+/* Whether the page shows this class. @class: (nullable): or none */
+static gboolean shows(const Front *front, const char *class) {
+  g_autofree char *member = g_strdup_printf("\"key\":\"%s\"", class ? class : "");
+  g_autoptr(HttpReply) reply = http_get(front->url, "/v1/products/" PRODUCT);
+  assert_reply(reply, 200, NULL);
+  return strstr(http_reply_text(reply), class ? member : "\"classes\":[]") != NULL;
+}
+
+static VelmOpening reload(const Front *front) {
+  g_autofree char *why = NULL;
+  VelmProduct *product = velm_station_find_product(front->station, PRODUCT);
+  velm_station_reload(front->station, product);
+  return velm_product_get_opening(product, &why);
+}
+
+/* They are those of its file, which is read again when it is asked to; or stay where it is bad. */
+static void test_spec_file(Plant *plant, gconstpointer data) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GBytes) spec = velm_file_read(small_product_spec(), &error);
+  plant->spec = scratch_write(plant->folder, "spec.yaml", g_bytes_get_data(spec, NULL),
+                              g_bytes_get_size(spec));
+  Front *front = start_front(plant, 0);
+  g_assert_true(shows(front, "scratch"));
+  g_assert_true(velm_file_write(plant->spec, rust, strlen(rust), &error));
+  g_assert_cmpint(reload(front), ==, VELM_OPENING_DONE);
+  g_assert_true(shows(front, "rust"));
+  g_assert_false(shows(front, "scratch"));
+  g_assert_true(velm_file_write(plant->spec, "classes: 1", 10, &error));
+  g_assert_cmpint(reload(front), ==, VELM_OPENING_FAILED);
+  g_assert_true(shows(front, "rust"));
+  g_assert_true(is_in(front, VELM_STATE_READY));
+}
+
+/* @spec: (nullable). */
+static void publish(Plant *plant, const char *spec) {
+  g_autoptr(GError) error = NULL;
+  gboolean known = FALSE;
+  const VelmCatalogFiles files = {small_product_model(), spec, "anna", NULL};
+  g_autoptr(VelmCatalog) catalog = velm_catalog_open(plant->broker, &error);
+  g_assert_no_error(error);
+  g_autoptr(VelmCatalogVersion) version =
+      velm_catalog_publish(catalog, PRODUCT, &files, &known, &error);
+  g_assert_no_error(error);
+}
+
+/* They are those of the catalog's version, as long as it has a spec of its own. */
+static void test_spec_of_catalog(Plant *plant, gconstpointer data) {
+  g_autofree char *other = scratch_write(plant->folder, "rust.yaml", rust, strlen(rust));
+  g_autofree char *bad = scratch_write(plant->folder, "bad.yaml", "classes: 1", 10);
+  plant->follows = TRUE;
+  Front *front = start_front(plant, 0);
+  line_wait_for(line_link_is(front->spec, VELM_STATE_READY, NULL));
+  g_assert_true(shows(front, NULL));
+  publish(plant, small_product_spec());
+  line_wait_for(shows(front, "scratch"));
+  publish(plant, other);
+  line_wait_for(shows(front, "rust"));
+  publish(plant, bad);
+  line_wait_for(line_link_is(front->spec, VELM_STATE_DEGRADED, "version 3 cannot be opened"));
+  g_assert_true(shows(front, "rust"));
+  g_assert_true(is_in(front, VELM_STATE_READY));
+  publish(plant, NULL);
+  line_wait_for(shows(front, NULL));
+  publish(plant, other);
+  line_wait_for(shows(front, "rust") && line_link_is(front->spec, VELM_STATE_READY, NULL));
+  /* Without the broker it has what it had last; a model it never has. */
+  stop_front(front);
+  nats_server_stop(&plant->server);
+  begin_front(plant, 0, plant->server.url);
+  line_wait_for(shows(front, "rust"));
+  g_autofree char *cache = g_build_filename(plant->folder, "cache", NULL);
+  g_autoptr(GPtrArray) names = velm_file_list(cache, NULL);
+  for (guint i = 0; i < names->len; i++)
+    g_assert_false(g_str_has_suffix(names->pdata[i], ".velm"));
 }
 
 /* ---- a store that is shared ---- */
@@ -757,6 +903,8 @@ int main(int argc, char **argv) {
   ADD("broker-away", test_broker_away);
   ADD("broker-comes", test_broker_comes);
   ADD("broker-restarts", test_broker_restarts);
+  ADD("data-lost", test_data_lost);
+  ADD("jobs-lost", test_jobs_lost);
   ADD("cut", test_cut);
   ADD("dead-letter", test_dead_letter);
   ADD("full", test_full);
@@ -764,6 +912,8 @@ int main(int argc, char **argv) {
   ADD("by-reference", test_by_reference);
   ADD("end", test_end);
   ADD("no-model", test_no_model);
+  ADD("spec-file", test_spec_file);
+  ADD("spec-of-catalog", test_spec_of_catalog);
   ADD("shared", test_shared);
   ADD("shared-database", test_shared_database);
   int code = g_test_run();

@@ -77,16 +77,16 @@ static void start_worker(Plant *plant) {
 
 static gboolean submit(Plant *plant, const char *key, GBytes *image) {
   g_autoptr(GError) error = NULL;
-  gboolean known = FALSE;
+  VelmPlantReceipt receipt;
   const VelmPlantJob job = {.key = (char *)key,
                             .product = (char *)PRODUCT,
                             .name = (char *)"image.png",
                             .station = (char *)plant->line,
                             .image = image,
                             .time = 1700000000000000};
-  velm_plant_job_submit(plant->broker, &job, VELM_STAGE_DETECT, &known, NULL, &error);
+  velm_plant_job_submit(plant->broker, &job, VELM_STAGE_DETECT, &receipt, &error);
   g_assert_no_error(error);
-  return !known;
+  return !receipt.known;
 }
 
 static void submit_good(Plant *plant, guint n) {
@@ -199,6 +199,22 @@ static void test_repeated(Plant *plant, gconstpointer data) {
   g_assert_cmpuint(nats_count_messages(plant->broker, VELM_STREAM_DEAD), ==, 0);
 }
 
+/* Workers with stores of their own number their records alike. */
+static void test_own_stores(Plant *plant, gconstpointer data) {
+  static const char *const keys[] = {"one", "other"};
+  for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
+    g_autoptr(GBytes) image = small_product_image("good", i);
+    start_worker(plant);
+    submit(plant, keys[i], image);
+    wait_until_done(plant);
+    g_autoptr(VelmStoredRecord) record = find_record(plant, keys[i]);
+    g_assert_cmpint(record->id, ==, 1);
+    stop_worker(plant);
+    scratch_remove(g_build_filename(plant->folder, "data", NULL));
+  }
+  wait_for_messages(plant, VELM_STREAM_RECORDS, G_N_ELEMENTS(keys));
+}
+
 static VelmDeadLetter *find_letter(GPtrArray *letters, const char *reason) {
   for (guint i = 0; i < letters->len; i++) {
     VelmDeadLetter *letter = letters->pdata[i];
@@ -227,7 +243,7 @@ static void test_poison(Plant *plant, gconstpointer data) {
   publish_garbage(plant);
   submit(plant, "first", good);
   submit(plant, "broken", broken);
-  velm_plant_job_submit(plant->broker, &reference, VELM_STAGE_DETECT, NULL, NULL, &error);
+  velm_plant_job_submit(plant->broker, &reference, VELM_STAGE_DETECT, NULL, &error);
   g_assert_no_error(error);
   start_worker(plant);
   wait_until_done(plant);
@@ -368,6 +384,54 @@ static void test_broker_restarts(Plant *plant, gconstpointer data) {
   g_assert_cmpint(count_records(plant), ==, 3);
 }
 
+static void restart_with(Plant *plant, const char *noted) {
+  nats_server_kill(&plant->server);
+  nats_server_put_back(&plant->server, noted);
+  nats_server_start(&plant->server);
+}
+
+/* The worker alone makes again what the broker lost. */
+static void test_data_lost(Plant *plant, gconstpointer data) {
+  start_worker(plant);
+  submit_good(plant, 2);
+  wait_until_done(plant);
+  restart_with(plant, NULL);
+  wait_until_done(plant);
+  g_autoptr(GBytes) image = small_product_image("good", 3);
+  wait_for_messages(plant, VELM_STREAM_DEAD, 0);
+  g_assert_true(submit(plant, "after", image));
+  wait_until_done(plant);
+  wait_for_messages(plant, VELM_STREAM_RECORDS, 1);
+  g_assert_cmpint(count_records(plant), ==, 3);
+}
+
+/* A job that is in hand when the broker loses its data has the number of another afterwards, which
+ * its acknowledgement does not remove. */
+static void test_number_given_anew(Plant *plant, gconstpointer data) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GBytes) image = small_product_image("good", 0);
+  submit(plant, "first", image);
+  submit(plant, "second", image);
+  velm_stage_ensure_consumer(plant->broker, VELM_STAGE_DETECT, PRODUCT, &error);
+  g_assert_no_error(error);
+  nats_server_stop(&plant->server);
+  nats_server_note(&plant->server, "others");
+  restart_with(plant, NULL);
+  start_worker(plant);
+  wait_for_messages(plant, VELM_STREAM_DEAD, 0);
+  submit(plant, "done", image);
+  wait_until_done(plant);
+  js_DeleteStream(velm_broker_get_jetstream(plant->broker), VELM_STREAM_RECORDS, NULL, NULL);
+  submit(plant, "in-hand", image); /* as its record cannot be told */
+  gint64 end = g_get_monotonic_time() + LONGEST_WAIT_US;
+  while (count_records(plant) < 2 && g_get_monotonic_time() < end)
+    g_usleep(LOOK_US);
+  restart_with(plant, "others");
+  wait_until_done(plant);
+  g_assert_cmpint(count_records(plant), ==, 4);
+  wait_for_messages(plant, VELM_STREAM_RECORDS, 3);
+}
+
 /* Its stream keeps what is acknowledged, as that of a broker that was killed may. */
 static void make_keeping_stream(Plant *plant) {
   const char *stream = velm_stage_stream(VELM_STAGE_DETECT);
@@ -465,12 +529,15 @@ int main(int argc, char **argv) {
   ADD("done", test_done);
   ADD("station", test_station);
   ADD("repeated", test_repeated);
+  ADD("own-stores", test_own_stores);
   ADD("poison", test_poison);
   ADD("revived", test_revived);
   ADD("suspect", test_suspect);
   ADD("deadly", test_deadly);
   ADD("pass-on", test_pass_on);
   ADD("broker-restarts", test_broker_restarts);
+  ADD("data-lost", test_data_lost);
+  ADD("number-given-anew", test_number_given_anew);
   ADD("forgotten", test_forgotten);
   ADD("stopped", test_stopped);
   int code = g_test_run();

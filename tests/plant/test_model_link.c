@@ -138,7 +138,7 @@ static void submit(Plant *plant, guint number) {
                             .name = (char *)"image.png",
                             .image = image,
                             .time = g_get_real_time()};
-  velm_plant_job_submit(plant->broker, &job, VELM_STAGE_DETECT, NULL, NULL, &plant->error);
+  velm_plant_job_submit(plant->broker, &job, VELM_STAGE_DETECT, NULL, &plant->error);
   g_assert_no_error(plant->error);
 }
 

@@ -62,7 +62,7 @@ static void submit(Plant *plant, VelmStage stage, const char *product, guint n) 
     g_autofree char *key = g_strdup_printf("job-%u", number++);
     const VelmPlantJob job = {
         .key = key, .product = (char *)product, .name = (char *)"image.png", .image = image};
-    velm_plant_job_submit(plant->broker, &job, stage, NULL, NULL, &error);
+    velm_plant_job_submit(plant->broker, &job, stage, NULL, &error);
     g_assert_no_error(error);
   }
 }

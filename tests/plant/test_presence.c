@@ -70,7 +70,7 @@ static void submit(Plant *plant, const char *key, GBytes *image) {
   g_autoptr(GError) error = NULL;
   const VelmPlantJob job = {
       .key = (char *)key, .product = (char *)PRODUCT, .name = (char *)"image.png", .image = image};
-  velm_plant_job_submit(plant->broker, &job, VELM_STAGE_DETECT, NULL, NULL, &error);
+  velm_plant_job_submit(plant->broker, &job, VELM_STAGE_DETECT, NULL, &error);
   g_assert_no_error(error);
 }
 

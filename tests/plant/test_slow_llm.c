@@ -169,7 +169,7 @@ static void submit(Fixture *f, guint number, gboolean suspect) {
   g_autoptr(GBytes) image =
       suspect ? small_product_black(64 + (int)number, 64) : small_product_image("good", 1);
   const VelmPlantJob job = {.key = key, .product = (char *)PRODUCT, .name = key, .image = image};
-  velm_plant_job_submit(f->broker, &job, VELM_STAGE_DETECT, NULL, NULL, &error);
+  velm_plant_job_submit(f->broker, &job, VELM_STAGE_DETECT, NULL, &error);
   g_assert_no_error(error);
 }
 

@@ -37,7 +37,7 @@ is_clean() {
 }
 
 check "the page is made" makes_page
-for command in $("$VELM_BIN" --help | awk '/^[A-Z].*:$/ { exit } /^  [a-z]/ { print $1 }') 'spec check' 'spec import' 'evaluate compare' 'evaluate predictions' 'dataset audit' 'dataset curate' 'store info' 'store migrate' 'plant publish' 'plant products' 'plant versions' 'plant use' 'plant prune' 'plant llm' 'plant dead'; do
+for command in $("$VELM_BIN" --help | awk '/^[A-Z].*:$/ { exit } /^  [a-z]/ { print $1 }') 'spec check' 'spec import' 'evaluate compare' 'evaluate predictions' 'dataset audit' 'dataset curate' 'store info' 'store migrate' 'plant init' 'plant publish' 'plant products' 'plant versions' 'plant use' 'plant prune' 'plant llm' 'plant dead'; do
   # shellcheck disable=SC2086 # two words
   check "velm $command has a section with all its options" has_options $command
 done
