@@ -296,6 +296,7 @@ static void hand_in_again(Front *front) {
                                   .product = wait->product,
                                   .name = wait->name,
                                   .part = wait->part,
+                                  .station = wait->station,
                                   .sha256 = wait->image,
                                   .time = wait->time};
     g_thread_pool_push(front->senders, new_errand(front, &image), NULL);

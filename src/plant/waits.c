@@ -13,6 +13,7 @@ static void wait_clear(gpointer data) {
   g_free(wait->product);
   g_free(wait->name);
   g_free(wait->part);
+  g_free(wait->station);
   g_free(wait->image);
 }
 
@@ -46,6 +47,7 @@ void velm_waits_add(VelmWaits *waits, const char *subject, const VelmPlantImage 
                      .product = g_strdup(image->product),
                      .name = g_strdup(image->name),
                      .part = g_strdup(image->part),
+                     .station = g_strdup(image->station),
                      .image = g_strdup(image->sha256),
                      .time = image->time,
                      .since = g_get_monotonic_time(),

@@ -9,11 +9,12 @@ typedef struct _VelmWaits VelmWaits;
 /**
  * VelmWait: one of them; it stays as it is.
  * @subject: the record's, velm_record_subject()
- * @key, @product, @name, @part, @image, @time: as of the VelmPlantImage, @image its SHA-256
+ * @key, @product, @name, @part, @station, @image, @time: as of the VelmPlantImage, @image its
+ * SHA-256
  * @since: of g_get_monotonic_time()
  */
 typedef struct {
-  char *subject, *key, *product, *name, *part, *image;
+  char *subject, *key, *product, *name, *part, *station, *image;
   gint64 time, since;
   VelmPlantDone done;
   gpointer user_data;
