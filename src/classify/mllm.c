@@ -492,6 +492,8 @@ static void take_answer(Question *question, VelmLlmAnswer *answer) {
   g_autoptr(GError) error = NULL;
   gboolean may_ask_again = velm_llm_answer_may_ask_again(answer);
   clean(session->server, answer);
+  /* Of an inspection that several classifiers are asked about at once, the last answer stays. */
+  g_free(question->inspection->transcript.answer);
   question->inspection->transcript.answer = g_strdup(answer->text);
   if (answer->outcome == VELM_ANSWER_OK) {
     g_autofree char *json = velm_llm_answer_to_json(answer, question->built->answers);

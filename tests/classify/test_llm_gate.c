@@ -212,7 +212,8 @@ static void test_cancel(Fixture *f, G_GNUC_UNUSED gconstpointer data) {
   scripted_server_fault(f->server, SCRIPTED_STALLED);
   f->gate.left = 1;
   submit(f, 3);
-  iterate_until(f, &f->gate.granted, 1);
+  while (scripted_server_n_requests(f->server) == 0)
+    velm_classifier_iterate(f->classifier, 5);
   velm_classifier_cancel(f->classifier);
   g_assert_cmpuint(f->done, ==, 3);
   g_assert_cmpuint(f->gate.granted, ==, 1);
