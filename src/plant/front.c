@@ -25,11 +25,11 @@ typedef struct {
   VelmDeadWatch *dead; /* NULL until it is connected */
   GPtrArray *records;  /* of VelmFollow, likewise */
   VelmWorker watcher;
-  guint64 reconnects; /* the watcher's: that were noted */
-  gint64 looked;      /* the watcher's: when */
-  gint64 made;        /* the watcher's: the jobs' stream, when; or 0 */
+  gint64 looked; /* the watcher's: when */
+  gint64 made;   /* the watcher's: the jobs' stream, when; or 0 */
 
   GMutex lock;
+  guint64 reconnects;   /* after which the broker was looked at */
   guint64 last;         /* the highest number of a job there that the broker has told */
   GThreadPool *senders; /* of Errand */
   GQueue unsent;        /* of Errand: to be handed in again */
@@ -194,6 +194,21 @@ static gboolean submit(Front *front, Errand *errand, gboolean *again, GError **e
   return TRUE;
 }
 
+/* A broker that came back may not have its streams: the watcher looks first. Under the lock. */
+static gboolean is_looked_at(const Front *front) {
+  return velm_broker_count_reconnects(front->params.broker) == front->reconnects;
+}
+
+/* Returns: whether it is kept until the watcher has looked. */
+static gboolean hold_back(Front *front, Errand *errand) {
+  g_mutex_lock(&front->lock);
+  gboolean held = front->open && !is_looked_at(front);
+  if (held)
+    g_queue_push_tail(&front->unsent, errand);
+  g_mutex_unlock(&front->lock);
+  return held;
+}
+
 /* Returns: FALSE where it is not to be tried again. */
 static gboolean keep_unsent(Front *front, Errand *errand) {
   g_mutex_lock(&front->lock);
@@ -210,6 +225,8 @@ static void send_job(gpointer data, gpointer user_data) {
   Front *front = user_data;
   gboolean again = FALSE;
   g_autoptr(GError) error = NULL;
+  if (hold_back(front, errand))
+    return;
   if (!look(front, errand->subject) && !submit(front, errand, &again, &error)) {
     if (again && keep_unsent(front, errand))
       return;
@@ -253,7 +270,7 @@ static gboolean inspect(gpointer plant, const VelmPlantImage *image, VelmPlantDo
   g_autoptr(GError) away = NULL;
   gboolean connected = velm_broker_check_connected(front->params.broker, &away);
   g_mutex_lock(&front->lock);
-  gboolean ok = front->open && connected;
+  gboolean ok = front->open && connected && is_looked_at(front);
   if (ok) {
     Errand *errand = new_errand(front, image);
     velm_waits_add(front->waits, errand->subject, image, done, user_data);
@@ -263,7 +280,8 @@ static gboolean inspect(gpointer plant, const VelmPlantImage *image, VelmPlantDo
   if (!connected)
     refuse("", away, error);
   else if (!ok)
-    g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED, "the station is starting or stopping");
+    g_set_error(error, VELM_ERROR, VELM_ERROR_CANCELLED,
+                "the station is starting or stopping, or the broker has just come back");
   return ok;
 }
 
@@ -369,7 +387,9 @@ static gboolean look_where_due(Front *front, GError **error) {
     return TRUE;
   if (!look_again(front, fresh, fresh ? now : now - LOOK_US, error))
     return FALSE;
+  g_mutex_lock(&front->lock);
   front->reconnects = reconnects;
+  g_mutex_unlock(&front->lock);
   front->looked = now;
   return TRUE;
 }

@@ -431,9 +431,8 @@ static void test_data_lost(Plant *plant, gconstpointer data) {
   assert_same(plant, front, "later");
   restart_with(plant, NULL);
   line_wait_for(count_jobs(plant) == 0);
-  line_wait_for(is_in(front, VELM_STATE_READY));
-  g_autoptr(HttpReply) again = post(front, "m", image);
-  assert_reply(again, 201, NULL);
+  post_later(front, "m", image);
+  line_wait_for(is_done(front, "m"));
   g_assert_cmpint(count_records(plant->worker), ==, 3);
 }
 
@@ -446,13 +445,12 @@ static void test_jobs_lost(Plant *plant, gconstpointer data) {
   nats_server_stop(&plant->server);
   nats_server_note(&plant->server, "early");
   nats_server_start(&plant->server);
-  line_wait_for(is_in(front, VELM_STATE_READY) && velm_broker_is_connected(front->broker));
-  HttpClient *last = begin_post(front, "last", image);
+  post_later(front, "last", image);
   line_wait_for(count_jobs(plant) == 2);
   restart_with(plant, "early");
   start_worker(plant);
   finish_post(first, 201);
-  finish_post(last, 201);
+  line_wait_for(is_done(front, "last"));
   g_assert_cmpint(count_records(plant->worker), ==, 2);
   g_autoptr(VelmStoredRecord) record = find(plant->worker, "last");
   g_assert_cmpstr(record->station, ==, "front-0");
