@@ -47,8 +47,7 @@ gboolean velm_store_measure(VelmStore *store, VelmStoreSize *size, GError **erro
   VelmDatabase *database = velm_store_begin_reading(store, error);
   if (!database)
     return FALSE;
-  gboolean ok =
-      (velm_store_is_shared(store) ? measure_on_server : measure_file)(database, size, error);
+  gboolean ok = velm_store_measure_database(database, size, error);
   velm_store_end_reading(store, database);
   return ok;
 }
